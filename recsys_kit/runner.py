@@ -1,0 +1,214 @@
+"""Running notebooks: each in a fresh kernel, its time and memory measured, its failure explained."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from recsys_kit import notebooks
+
+__all__ = ["PeakMemory", "Result", "execute", "refresh"]
+
+# The environment's own kernel comes first, also when the user has another one called python3.
+os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one notebook.
+
+    Attributes:
+        name: The notebook's file name without its suffix.
+        status: "ok", "failed", "interrupted", "running" or "waiting".
+        seconds: Wall time, kernel start included.
+        peak_mb: Highest resident memory of the kernel and its child processes, in MB.
+        headline: What `report.headline` displayed, or None.
+        error: Empty, or which cell failed and why, on a few lines.
+        traceback: Empty, or Python's own account of the error.
+    """
+
+    name: str
+    status: str = "waiting"
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    headline: dict[str, Any] | None = None
+    error: str = ""
+    traceback: str = ""
+
+
+class PeakMemory:
+    """Context manager that watches the resident memory of the child processes that start inside it."""
+
+    def __init__(self, every_seconds: float = 0.2):
+        self.every_seconds = every_seconds
+        self.peak_mb = 0.0
+
+    def __enter__(self) -> PeakMemory:
+        import psutil
+
+        self._process = psutil.Process()
+        self._old = {child.pid for child in self._process.children(recursive=True)}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        import psutil
+
+        while not self._stop.wait(self.every_seconds):
+            total = 0
+            for child in self._process.children(recursive=True):
+                if child.pid not in self._old:
+                    try:
+                        total += child.memory_info().rss
+                    except psutil.Error:
+                        continue
+            self.peak_mb = max(self.peak_mb, total / 1e6)
+
+
+def execute(
+    path: Path,
+    output: Path,
+    parameters: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Result:
+    """Runs one notebook with papermill; the output file is saved after every cell.
+
+    Args:
+        path: The notebook; it is not changed.
+        output: Where the executed copy goes.
+        parameters: Values for its parameters cell.
+        folder: Working directory of the kernel; the notebook's folder by default.
+        progress: Whether to show a bar that counts cells.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    bar = {"desc": path.stem, "file": sys.stdout, "leave": False, "dynamic_ncols": True} if progress else False
+    start = time.perf_counter()
+    status, error, traceback = "ok", "", ""
+    with PeakMemory() as memory:
+        try:
+            papermill.execute_notebook(
+                notebooks.read(path),
+                str(output),
+                dict(parameters or {}),
+                cwd=str(folder or path.parent),
+                kernel_name="python3",
+                progress_bar=bar,
+                extra_arguments=["--log-level=ERROR"],
+            )
+        except KeyboardInterrupt:
+            status, error = "interrupted", "interrupted by the user"
+        except PapermillExecutionError as caught:
+            status, error = "failed", _explain(output, f"{caught.ename}: {caught.evalue}")
+            traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(caught.traceback))
+        except Exception as caught:  # a dead kernel, a notebook that papermill cannot read, a full disk
+            status, error = "failed", _explain(output, f"{type(caught).__name__}: {caught}")
+    found = notebooks.headline(notebooks.read(output)) if status == "ok" else None
+    return Result(path.stem, status, time.perf_counter() - start, memory.peak_mb, found, error, traceback)
+
+
+def _explain(output: Path, error: str) -> str:
+    # papermill adds cells (injected parameters, error markers): number the cells as the author's notebook does.
+    reached, number = "", 0
+    for cell in notebooks.read(output).cells if output.exists() else ():
+        added = {"injected-parameters", "papermill-error-cell-tag"} & set(cell.metadata.get("tags", []))
+        if cell.cell_type != "code" or added:
+            continue
+        number += 1
+        if cell.metadata.get("papermill", {}).get("status", "pending") == "pending":
+            break
+        first = next((line for line in cell.source.splitlines() if line.strip()), "(nothing)")
+        reached = f"code cell {number}, which begins with\n    {first}\n"
+        if cell.metadata.papermill.get("exception"):
+            break
+    if "DeadKernelError" in error:
+        error += " (often: out of memory)"
+    return reached + error
+
+
+def refresh(
+    folder: Path,
+    only: Iterable[str] = (),
+    execute_them: bool = True,
+    check: bool = False,
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Re-executes committed notebooks in place and brings their links, metadata and README rows up to date.
+
+    Args:
+        folder: The folder of the notebooks; solutions lie in its subfolder `solutions`.
+        only: Notebooks to execute; empty for all. Links and README tables are always made for all.
+        execute_them: False leaves the outputs as they are.
+        check: Change nothing; only find out what is not up to date. Implies not executing.
+        say: Called with each line of progress.
+
+    Returns:
+        One line per problem: a notebook that failed (its file is left as it was), or what `check` found.
+    """
+    paths = notebooks.find(folder)
+    wanted = notebooks.find(folder, only)
+    solutions = [path.parent / "solutions" / path.name for path in paths]
+    problems = []
+    if execute_them and not check:
+        for path in [*wanted, *(s for s, p in zip(solutions, paths, strict=True) if p in wanted and s.exists())]:
+            result = execute_in_place(path)
+            say(f"{result.status:12} {path.relative_to(folder)}  {result.seconds:.0f} s, {result.peak_mb:,.0f} MB")
+            if result.status == "interrupted":
+                raise KeyboardInterrupt
+            if result.status != "ok":
+                say(result.traceback)
+                problems.append(f"{path.relative_to(folder)}: {result.error}")
+    for path in [*paths, *(solution for solution in solutions if solution.exists())]:
+        notebook = notebooks.read(path)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = notebooks.NAV.sub(rf"\1\n{notebooks.link(paths, path)}\n\2", cell.source)
+                if takes := notebook.metadata.get("recsys_kit"):
+                    cell.source = notebooks.TAKES.sub(rf"\1 {_takes(takes)} \2", cell.source)
+        notebooks.tidy(notebook)
+        if check:
+            if path.read_text(encoding="utf-8") != notebooks.nbformat.writes(notebook) + "\n":
+                problems.append(f"{path.relative_to(folder)}: links or metadata are not up to date")
+        elif notebooks.write(notebook, path):
+            say(f"{'written':12} {path.relative_to(folder)}")
+    return problems
+
+
+def execute_in_place(path: Path) -> Result:
+    """Re-executes one notebook at its default parameters; a notebook that fails keeps its old file."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / path.name
+        result = execute(path, output)
+        if result.status == "ok":
+            notebook = notebooks.read(output)
+            cost = {"seconds": round(result.seconds), "peak_mb": round(result.peak_mb, -1)}
+            notebook.metadata["recsys_kit"] = cost
+            notebooks.write(notebooks.tidy(notebook), path)
+    return result
+
+
+def _takes(cost: Mapping[str, Any]) -> str:
+    seconds = cost["seconds"]
+    wall = f"about {max(10, round(seconds, -1))} s" if seconds < 95 else f"about {seconds / 60:.0f} min"
+    return f"{wall} on 2 CPU cores, {cost['peak_mb'] / 1000:.1f} GB of memory"
+
+
+def as_dict(result: Result) -> dict[str, Any]:
+    """Returns a result as plain data."""
+    return asdict(result)
