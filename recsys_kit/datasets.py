@@ -10,13 +10,15 @@ Every notebook after 01 sees only these tables, whatever the shop:
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Shop", "complete_journey", "load", "sample_users"]
+from recsys_kit.own_shop import read_shop
+from recsys_kit.tables import DataError, Shop, fingerprint, positions
+
+__all__ = ["DataError", "Shop", "complete_journey", "load", "positions", "read_shop", "sample_users"]
 
 # Departments of The Complete Journey that hold no merchandise (fuel, stamps, coupons, donations).
 _NOT_MERCHANDISE = (
@@ -28,29 +30,6 @@ _NOT_MERCHANDISE = (
     "CHARITABLE CONT",
     "TRAVEL & LEISURE",
 )
-
-
-@dataclass(frozen=True)
-class Shop:
-    """One shop: its tables, and what a reader must know to use them.
-
-    Attributes:
-        name: Name for titles and reports.
-        events: One row for each item in each basket.
-        items: One row for each item.
-        users: One row for each user.
-        timezone: IANA name of the zone the shop lives in; timestamps are UTC.
-        fingerprint: Short hash of the tables; artifacts are addressed by it.
-        is_reference: True for the kit's own, unsampled data: only there do the notebooks' promises have to hold.
-    """
-
-    name: str
-    events: pd.DataFrame
-    items: pd.DataFrame
-    users: pd.DataFrame
-    timezone: str
-    fingerprint: str
-    is_reference: bool = False
 
 
 def complete_journey() -> Shop:
@@ -99,12 +78,14 @@ def complete_journey() -> Shop:
     people["user_id"] = people["user_id"].astype("str")
     users = pd.DataFrame({"user_id": events["user_id"].drop_duplicates().sort_values()})
     users = users.merge(people, on="user_id", how="left").reset_index(drop=True)
-    shop = Shop("The Complete Journey", events, items, users, "America/New_York", "", is_reference=True)
-    return replace(shop, fingerprint=_fingerprint(shop))
+    shop = Shop("The Complete Journey", events, items, users, "America/New_York", "", is_reference=True, currency="USD")
+    return replace(shop, fingerprint=fingerprint(shop))
 
 
 def load(folder: str = "", users: int = 0, seed: int = 0) -> Shop:
     """Loads a shop: your own from a folder, or The Complete Journey if no folder is given.
+
+    What was assumed about your own shop (filled-in columns, the time zone) is printed, a line each.
 
     Args:
         folder: Folder with `events.csv|parquet` and, if there are any, `items.*` and `users.*`; empty for
@@ -113,40 +94,34 @@ def load(folder: str = "", users: int = 0, seed: int = 0) -> Shop:
         seed: Seed of that sample.
     """
     shop = read_shop(folder) if folder else complete_journey()
+    for note in shop.notes:
+        print(note)
     return sample_users(shop, users, seed) if users else shop
 
 
 def sample_users(shop: Shop, users: int, seed: int = 0) -> Shop:
-    """Keeps a random sample of users with all their events.
+    """Keeps a random sample of the users that have events, with all their events.
 
     Args:
         shop: The shop to sample from.
-        users: How many users to keep; a shop with fewer is returned as it is.
+        users: How many users to keep; a shop with no more is returned as it is.
         seed: Seed of the sample.
     """
-    if users >= len(shop.users):
+    active = shop.users.loc[shop.users["user_id"].isin(shop.events["user_id"]), "user_id"]
+    if users >= len(active):
         return shop
-    keep = shop.users["user_id"].sample(users, random_state=seed)
+    keep = active.sample(users, random_state=seed)
     sampled = replace(
         shop,
         events=shop.events[shop.events["user_id"].isin(keep)].reset_index(drop=True),
         users=shop.users[shop.users["user_id"].isin(keep)].reset_index(drop=True),
         is_reference=False,
     )
-    return replace(sampled, fingerprint=_fingerprint(sampled))
+    return replace(sampled, fingerprint=fingerprint(sampled))
 
 
 def _title(products: pd.DataFrame) -> pd.Series:
-    """Builds a readable title: the source has no product names. "ICE - CRUSHED/CUBED" -> "Ice - Crushed/Cubed, 22 lb"."""
+    """Builds a readable title, as the source has no names: "ICE - CRUSHED/CUBED" -> "Ice - Crushed/Cubed, 22 lb"."""
     kind = products["product_type"].fillna(products["product_category"]).fillna("Unknown product").str.title()
     size = products["package_size"].str.lower()
     return kind.where(size.isna(), kind + ", " + size)
-
-
-def _fingerprint(shop: Shop) -> str:
-    digest = hashlib.sha256()
-    for table in (shop.events, shop.items, shop.users):
-        digest.update(",".join(table.columns).encode())
-        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    digest.update(shop.timezone.encode())
-    return digest.hexdigest()[:12]
