@@ -131,7 +131,7 @@ def _explain(output: Path, error: str) -> str:
         if cell.cell_type != "code" or added:
             continue
         number += 1
-        if cell.metadata.get("papermill", {}).get("status", "pending") == "pending":
+        if not cell.metadata.get("papermill", {}).get("start_time"):
             break
         first = next((line for line in cell.source.splitlines() if line.strip()), "(nothing)")
         reached = f"code cell {number}, which begins with\n    {first}\n"
