@@ -59,10 +59,10 @@ def notebooks(
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
     """Re-execute the committed notebooks in place and renew their links, metadata and README tables."""
-    from recsys_kit import runner
+    from recsys_kit import refresh
 
     try:
-        problems = runner.refresh(folder, only or (), execute, check, typer.echo)
+        problems = refresh.refresh(folder, only or (), execute, check, typer.echo)
     except ValueError as error:
         _stop(str(error))
     for problem in problems:

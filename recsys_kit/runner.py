@@ -8,14 +8,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recsys_kit import notebooks
 
-__all__ = ["PeakMemory", "Result", "execute", "refresh"]
+__all__ = ["PeakMemory", "Result", "execute"]
 
 # The environment's own kernel comes first, also when the user has another one called python3.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
@@ -140,75 +140,3 @@ def _explain(output: Path, error: str) -> str:
     if "DeadKernelError" in error:
         error += " (often: out of memory)"
     return reached + error
-
-
-def refresh(
-    folder: Path,
-    only: Iterable[str] = (),
-    execute_them: bool = True,
-    check: bool = False,
-    say: Callable[[str], None] = print,
-) -> list[str]:
-    """Re-executes committed notebooks in place and brings their links, metadata and README rows up to date.
-
-    Args:
-        folder: The folder of the notebooks; solutions lie in its subfolder `solutions`.
-        only: Notebooks to execute; empty for all. Links and README tables are always made for all.
-        execute_them: False leaves the outputs as they are.
-        check: Change nothing; only find out what is not up to date. Implies not executing.
-        say: Called with each line of progress.
-
-    Returns:
-        One line per problem: a notebook that failed (its file is left as it was), or what `check` found.
-    """
-    paths = notebooks.find(folder)
-    wanted = notebooks.find(folder, only)
-    solutions = [path.parent / "solutions" / path.name for path in paths]
-    problems = []
-    if execute_them and not check:
-        for path in [*wanted, *(s for s, p in zip(solutions, paths, strict=True) if p in wanted and s.exists())]:
-            result = execute_in_place(path)
-            say(f"{result.status:12} {path.relative_to(folder)}  {result.seconds:.0f} s, {result.peak_mb:,.0f} MB")
-            if result.status == "interrupted":
-                raise KeyboardInterrupt
-            if result.status != "ok":
-                say(result.traceback)
-                problems.append(f"{path.relative_to(folder)}: {result.error}")
-    for path in [*paths, *(solution for solution in solutions if solution.exists())]:
-        notebook = notebooks.read(path)
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown":
-                cell.source = notebooks.NAV.sub(rf"\1\n{notebooks.link(paths, path)}\n\2", cell.source)
-                if takes := notebook.metadata.get("recsys_kit"):
-                    cell.source = notebooks.TAKES.sub(rf"\1 {_takes(takes)} \2", cell.source)
-        notebooks.tidy(notebook)
-        if check:
-            if path.read_text(encoding="utf-8") != notebooks.nbformat.writes(notebook) + "\n":
-                problems.append(f"{path.relative_to(folder)}: links or metadata are not up to date")
-        elif notebooks.write(notebook, path):
-            say(f"{'written':12} {path.relative_to(folder)}")
-    return problems
-
-
-def execute_in_place(path: Path) -> Result:
-    """Re-executes one notebook at its default parameters; a notebook that fails keeps its old file."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / path.name
-        result = execute(path, output)
-        if result.status == "ok":
-            notebook = notebooks.read(output)
-            cost = {"seconds": round(result.seconds), "peak_mb": round(result.peak_mb, -1)}
-            notebook.metadata["recsys_kit"] = cost
-            notebooks.write(notebooks.tidy(notebook), path)
-    return result
-
-
-def _takes(cost: Mapping[str, Any]) -> str:
-    seconds = cost["seconds"]
-    wall = f"about {max(10, round(seconds, -1))} s" if seconds < 95 else f"about {seconds / 60:.0f} min"
-    return f"{wall} on 2 CPU cores, {cost['peak_mb'] / 1000:.1f} GB of memory"
-
-
-def as_dict(result: Result) -> dict[str, Any]:
-    """Returns a result as plain data."""
-    return asdict(result)
