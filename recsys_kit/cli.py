@@ -52,6 +52,51 @@ def main() -> None:
 
 
 @app.command(cls=ManyValues)
+def run(
+    profile: Annotated[str, typer.Option(help="quick, default, full or gpu: see notebooks/profiles.")] = "quick",
+    only: Annotated[list[str] | None, typer.Option(help="Notebooks to run: 04 05, or names. Default: all.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the results go. Default: runs/PROFILE.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value, for notebooks with it.")
+    ] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going/--stop", help="What a failing notebook does.")] = True,
+    folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
+) -> None:
+    """Run notebooks with papermill and write a report; exits with 1 if one fails."""
+    from recsys_kit import runner
+
+    try:
+        if data is not None:
+            from recsys_kit import datasets
+
+            datasets.load(str(data))
+        pairs = dict(_pair(text) for text in parameter or ())
+        results = runner.run(
+            folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going
+        )
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+    if any(result.status == "interrupted" for result in results):
+        raise typer.Exit(130)
+    raise typer.Exit(0 if all(result.status == "ok" for result in results) else 1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: Python, memory, disk, packages, GPU, data; exits with 1 if something is missing."""
+    from recsys_kit import start_here
+
+    table = start_here.check_environment()
+    width = table["check"].str.len().max()
+    for row in table.itertuples():
+        typer.echo(f"{row.status:8} {row.check:{width}}  {row.detail}")
+        if row.what_to_do:
+            typer.echo(f"{'':8} {'':{width}}  -> {row.what_to_do}")
+    raise typer.Exit(1 if (table["status"] == "missing").any() else 0)
+
+
+@app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if something is out of date.")] = False,
@@ -73,3 +118,10 @@ def notebooks(
 def _stop(message: str) -> None:
     typer.echo(f"error: {message}", err=True)
     raise typer.Exit(2)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"-p must be followed by a name and a value. Received: {text!r}")
+    return name, value

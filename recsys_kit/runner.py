@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recsys_kit import notebooks
+from tqdm import tqdm
 
-__all__ = ["PeakMemory", "Result", "execute"]
+from recsys_kit import notebooks, profiles, report_page
+
+__all__ = ["PeakMemory", "Result", "describe", "execute", "run"]
 
 # The environment's own kernel comes first, also when the user has another one called python3.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
@@ -140,3 +141,69 @@ def _explain(output: Path, error: str) -> str:
     if "DeadKernelError" in error:
         error += " (often: out of memory)"
     return reached + error
+
+
+def run(
+    folder: Path,
+    out: Path,
+    profile: str = "quick",
+    only: Iterable[str] = (),
+    data: str = "",
+    parameters: Mapping[str, str] | None = None,
+    keep_going: bool = True,
+    say: Callable[[str], None] = print,
+) -> list[Result]:
+    """Runs notebooks one after the other and writes a report after each, so that an interrupted run has one too.
+
+    Args:
+        folder: The folder of the notebooks, with the profiles in its subfolder `profiles`.
+        out: Where executed notebooks, their pages, the report and the artifacts go.
+        profile: Which values to run with; see `notebooks/profiles`.
+        only: Numbers or names of notebooks; empty for all.
+        data: Folder with your own shop; empty for the kit's data.
+        parameters: Values that go before the profile's, as text; each goes to the notebooks that have it.
+        keep_going: Whether a failing notebook lets the others run.
+        say: Called with each line of progress.
+
+    Returns:
+        One result a notebook.
+
+    Raises:
+        ValueError: If a notebook, a profile, a parameter or a value is not what it should be; nothing has run then.
+    """
+    paths = notebooks.find(folder, only)
+    values = profiles.values(folder, profile, paths, parameters or {})
+    common = {"DATA": str(Path(data).resolve()) if data else "", "WORKSPACE": str((out / "workspace").resolve())}
+    (out / "workspace").mkdir(parents=True, exist_ok=True)
+    results = {path: Result(path.stem) for path in paths}
+    started = time.time()
+    show_bars = sys.stdout.isatty()
+    outer = tqdm(total=len(paths), desc="notebooks", file=sys.stdout, disable=not show_bars, leave=False, position=1)
+
+    def report() -> None:
+        report_page.write_index(out, list(results.values()), profile, data, started)
+
+    with outer:
+        for number, path in enumerate(paths, 1):
+            results[path] = Result(path.stem, "running")
+            report()
+            known = notebooks.parameters(notebooks.read(path))
+            own = {name: value for name, value in common.items() if name in known}
+            result = results[path] = execute(path, out / path.name, own | values[path], progress=show_bars)
+            if (out / path.name).exists():
+                report_page.render(out / path.name, folder, [other.stem for other in paths])
+            report()
+            outer.update()
+            tqdm.write(f"[{number}/{len(paths)}] {describe(result)}", file=sys.stdout)
+            if result.status == "interrupted" or (result.status != "ok" and not keep_going):
+                break
+    say(f"report: {(out / 'index.html').resolve()}")
+    return list(results.values())
+
+
+def describe(result: Result) -> str:
+    """Returns a result as one line, or a few where there is an error to tell."""
+    line = f"{result.name}: {result.status}, {report_page.duration(result.seconds)}, {result.peak_mb / 1000:.1f} GB"
+    if result.headline:
+        line += f", {report_page.describe_headline(result.headline)}"
+    return line + (f"\n    {result.error.replace(chr(10), chr(10) + '    ')}" if result.error else "")
