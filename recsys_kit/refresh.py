@@ -1,15 +1,19 @@
-"""Keeping the committed notebooks up to date: outputs, links, cost, and the READMEs' tables."""
+"""Keeping the committed notebooks up to date: outputs, links, cost, and the tables in the READMEs."""
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recsys_kit import notebooks, runner
+from recsys_kit import notebooks, report_page, runner
 
-__all__ = ["execute_in_place", "refresh"]
+__all__ = ["execute_in_place", "refresh", "table"]
+
+TABLE = re.compile(r"<!-- notebooks -->.*?<!-- /notebooks -->", re.DOTALL)
+_AGAINST = {"README.zh-CN.md": "，对比"}  # noqa: RUF001
 
 
 def refresh(
@@ -57,7 +61,49 @@ def refresh(
                 problems.append(f"{path.relative_to(folder)}: links or metadata are not up to date")
         elif notebooks.write(notebook, path):
             say(f"{'written':12} {path.relative_to(folder)}")
+    for readme in sorted(folder.resolve().parent.glob("README*.md")):
+        text = readme.read_text(encoding="utf-8")
+        new = TABLE.sub(lambda match, name=readme.name: table(paths, match[0], name), text)
+        if new == text:
+            continue
+        if check:
+            problems.append(f"{readme.name}: the table of notebooks is not up to date")
+        else:
+            readme.write_text(new, encoding="utf-8")
+            say(f"{'written':12} {readme.name}")
     return problems
+
+
+def table(paths: Sequence[Path], old: str, readme: str = "README.md") -> str:
+    """Makes a README's table of notebooks from what the executed notebooks hold.
+
+    Args:
+        paths: The notebooks in course order.
+        old: The present table, markers included. Its heading stays; in a README that is not English so does the
+            description of each notebook, which is the translator's.
+        readme: Name of the README.
+
+    Returns:
+        The new table, markers included.
+    """
+    lines = [line for line in old.splitlines() if line.startswith("|")]
+    head = lines[:2] or ["| Notebook | What you do | Minutes | Memory | Result |", "|---|---|---:|---:|---|"]
+    described = dict(re.findall(r"^\| \[.*?\]\(notebooks/(.*?)\.ipynb\) \| (.*?) \|", old, re.MULTILINE))
+    rows = []
+    for path in paths:
+        notebook = notebooks.read(path)
+        name, what = notebooks.title(notebook)
+        if readme != "README.md":
+            what = described.get(path.stem, what)
+        cost, found = notebook.metadata.get("recsys_kit"), notebooks.headline(notebook)
+        minutes, memory = ("", "")
+        if cost:
+            minutes = f"{max(0.1, cost['seconds'] / 60):.1f}" if cost["seconds"] < 95 else f"{cost['seconds'] / 60:.0f}"
+            memory = f"{cost['peak_mb'] / 1000:.1f} GB"
+        result = report_page.describe_headline(found, _AGAINST.get(readme, " against")) if found else ""
+        cells = [f"[{name}](notebooks/{path.name})", what, minutes, memory, result]
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(["<!-- notebooks -->", *head, *rows, "<!-- /notebooks -->"])
 
 
 def execute_in_place(path: Path) -> runner.Result:

@@ -158,15 +158,19 @@ def _row(out: Path, result: Result) -> str:
     )
 
 
-def describe_headline(headline: dict[str, Any]) -> str:
+def describe_headline(headline: dict[str, Any], against: str = " against") -> str:
     """Returns a headline metric and its baseline as one line.
+
+    Args:
+        headline: What `report.headline` displayed.
+        against: The word between the two, in the reader's language.
 
     Example:
         >>> describe_headline({"metric": "NDCG@10", "value": 0.25, "baseline": "popularity", "baseline_value": 0.1})
         'NDCG@10 0.2500 against popularity 0.1000'
     """
     value, baseline = headline["value"], headline["baseline_value"]
-    return f"{headline['metric']} {_number(value)} against {headline['baseline']} {_number(baseline)}"
+    return f"{headline['metric']} {_number(value)}{against} {headline['baseline']} {_number(baseline)}"
 
 
 def _number(value: float) -> str:

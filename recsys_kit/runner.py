@@ -111,7 +111,7 @@ def execute(
                 cwd=str(folder or path.parent),
                 kernel_name="python3",
                 progress_bar=bar,
-                extra_arguments=["--log-level=ERROR"],
+                extra_arguments=["--log-level=CRITICAL"],
             )
         except KeyboardInterrupt:
             status, error = "interrupted", "interrupted by the user"
