@@ -101,13 +101,14 @@ def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if something is out of date.")] = False,
     execute: Annotated[bool, typer.Option(help="Execute them, or only renew links, metadata and tables.")] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the workspace first, so that costs are true.")] = False,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
     """Re-execute the committed notebooks in place and renew their links, metadata and README tables."""
     from recsys_kit import refresh
 
     try:
-        problems = refresh.refresh(folder, only or (), execute, check, typer.echo)
+        problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
     except ValueError as error:
         _stop(str(error))
     for problem in problems:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ def refresh(
     only: Iterable[str] = (),
     execute_them: bool = True,
     check: bool = False,
+    fresh: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[str]:
     """Re-executes committed notebooks in place and brings their links, metadata and README rows up to date.
@@ -30,6 +33,8 @@ def refresh(
         only: Notebooks to execute; empty for all. Links and README tables are always made for all.
         execute_them: False leaves the outputs as they are.
         check: Change nothing; only find out what is not up to date. Implies not executing.
+        fresh: Delete the workspace beside the notebooks first, so that nothing is loaded that a first-time reader
+            would have to build.
         say: Called with each line of progress.
 
     Returns:
@@ -40,6 +45,8 @@ def refresh(
     solutions = [path.parent / "solutions" / path.name for path in paths]
     problems = []
     if execute_them and not check:
+        if fresh:
+            shutil.rmtree(folder.resolve().parent / "workspace", ignore_errors=True)
         for path in [*wanted, *(s for s, p in zip(solutions, paths, strict=True) if p in wanted and s.exists())]:
             result = execute_in_place(path)
             say(f"{result.status:12} {path.relative_to(folder)}  {result.seconds:.0f} s, {result.peak_mb:,.0f} MB")
@@ -110,7 +117,7 @@ def execute_in_place(path: Path) -> runner.Result:
     """Re-executes one notebook at its default parameters; a notebook that fails keeps its old file."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / path.name
-        result = runner.execute(path, output)
+        result = runner.execute(path, output, progress=sys.stdout.isatty())
         if result.status == "ok":
             notebook = notebooks.read(output)
             cost = {"seconds": round(result.seconds), "peak_mb": round(result.peak_mb, -1)}

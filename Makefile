@@ -1,0 +1,59 @@
+# make help lists the targets. The first call of any of them creates the environment in .venv.
+.DEFAULT_GOAL := help
+.PHONY: run test lab notebooks bench lint clean help
+
+VENV ?= .venv
+PROFILE ?= quick
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export JUPYTER_PREFER_ENV_PATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+run: $(READY) ## Run every notebook, quick profile, and write runs/quick/index.html (PROFILE=full for the real thing)
+	$(BIN)/recsys-kit run --profile $(PROFILE)
+
+test: $(READY) ## Test everything: package, doctests, notebooks (quick run), committed outputs (nbval)
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
+
+lab: $(READY) ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+notebooks: $(READY) ## Re-execute the committed notebooks, renew their links and the README tables
+	$(BIN)/recsys-kit notebooks --fresh
+
+bench: $(READY) ## Train the sequence model on a benchmark file: make bench FILE=Beauty.txt
+	@test -n "$(FILE)" || { echo "error: say which file, as in: make bench FILE=Beauty.txt" >&2; exit 2; }
+	$(BIN)/recsys-kit bench "$(FILE)"
+
+lint: $(READY) ## Check style and formatting of code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean: ## Delete what runs left behind (results, artifacts, caches), not the environment
+	rm -rf runs workspace build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+# The environment is renewed when the requirements change. The extra `baselines` is welcome but never in the way: each
+# of its packages is installed only where there is a ready-made wheel (lightfm-next has none for Python 3.11).
+$(READY): pyproject.toml constraints.txt
+	@python=""; \
+	for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	  if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; \
+	  then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "error: Python 3.11, 3.12 or 3.13 with its venv module is needed (Debian and Ubuntu: apt install python3-venv)." >&2; \
+	  echo "       If it is not on the PATH: make run PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	[ -x $(BIN)/python ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["baselines"], sep="\n")' | \
+	while read -r package; do \
+	  $(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \
+	  echo "note: no ready-made wheel of $$package for this Python; notebook 03 does without it"; \
+	done
+	@touch $@
