@@ -82,9 +82,9 @@ def render(path: Path, source: Path, names: Sequence[str]) -> Path:
         embed_images=True,
     )
     exporter.log.setLevel("ERROR")
-    notebook = notebooks.read(path)
+    notebook = notebooks.tidy(notebooks.read(path))
     notebook.metadata["title"] = notebooks.title(notebook)[0] or path.stem
-    page, _ = exporter.from_notebook_node(notebooks.tidy(notebook), {"metadata": {"name": path.stem}})
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
     return _write(path.with_suffix(".html"), page)
 
 

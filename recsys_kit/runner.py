@@ -110,6 +110,7 @@ def execute(
                 dict(parameters or {}),
                 cwd=str(folder or path.parent),
                 kernel_name="python3",
+                language="python",
                 progress_bar=bar,
                 extra_arguments=["--log-level=CRITICAL"],
             )

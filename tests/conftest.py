@@ -1,0 +1,38 @@
+"""What several test files share: a folder that looks like the course, with small notebooks in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+PARAMETERS = """DATA: str = ""  # folder with your own shop; empty: the kit's data
+USERS: int = 0  # random sample of so many users; 0: all
+WORKSPACE: str = "../workspace"  # where built artifacts are kept
+SEED: int = 0  # seed of all random choices
+EPOCHS: int = 3  # passes over the training baskets"""
+
+HEADLINE = 'from recsys_kit import report\nreport.headline("NDCG@10", 0.25, "popularity", 0.1)'
+
+
+@pytest.fixture
+def write_notebook(tmp_path: Path) -> Callable[..., Path]:
+    """Returns a function that writes a notebook of the given code cells into `tmp_path/notebooks`."""
+
+    def write(name: str, *sources: str, markdown: str = "", parameters: str = PARAMETERS) -> Path:
+        text = markdown or f"# {name[:2]} · {name[3:].title()}\n\nOne plain sentence.\n\n<!-- nav -->\n<!-- /nav -->"
+        cells = [nbformat.v4.new_markdown_cell(text)]
+        if parameters:
+            cells.append(nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
+        cells += [nbformat.v4.new_code_cell(source) for source in sources]
+        for number, cell in enumerate(cells):
+            cell.id = f"cell-{number}"
+        path = tmp_path / "notebooks" / f"{name}.ipynb"
+        (path.parent / "profiles").mkdir(parents=True, exist_ok=True)
+        (path.parent / "profiles" / "quick.yaml").touch()
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        return path
+
+    return write
