@@ -6,8 +6,10 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -18,12 +20,19 @@ import pandas as pd
 
 __all__ = ["Workspace", "code_version"]
 
+_WRITING = ".writing-"
+_ABANDONED = 3600  # seconds without a change after which a writer must have died
+
 
 class Workspace:
     """A folder of artifacts, addressed by what they were built from: data, parameters and code.
 
     An artifact is written under a temporary name and renamed when it is whole, so an interruption leaves nothing
     half-written; other data, other parameters or changed code have another address, so nothing stale is picked up.
+    Several processes may share a folder: at worst two build the same artifact, and each gets a whole one.
+
+    Args:
+        folder: Where the artifacts are kept; created if it is missing.
 
     Example:
         >>> import tempfile
@@ -33,15 +42,30 @@ class Workspace:
     """
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"`folder` must be a folder, or not exist yet. Received a file: {self.folder}.")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
 
     def path(
         self, name: str, data: str = "", params: Mapping[str, Any] | None = None, code: ModuleType | None = None
     ) -> Path:
-        """Returns the artifact's address without its suffix, whether it exists or not."""
+        """Returns the artifact's address without its suffix, whether it exists or not.
+
+        Raises:
+            ValueError: If the name is more than letters, digits, `_`, `-` and `.`.
+            TypeError: If a parameter is not something that JSON can hold.
+        """
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"`name` must consist of letters, digits, `_`, `-` and `.`. Received: {name!r}.")
         source = {"data": data, "params": dict(params or {}), "code": code_version(code) if code else ""}
-        text = json.dumps(source, sort_keys=True, default=str)
+        try:
+            text = json.dumps(source, sort_keys=True, default=_plain)
+        except TypeError as error:
+            kinds = ", ".join(f"{key}: {type(value).__name__}" for key, value in source["params"].items())
+            message = f"`params` must hold numbers, texts, lists and dictionaries ({error}). Received: {kinds}."
+            raise TypeError(message) from None
         return self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def get(
@@ -55,6 +79,9 @@ class Workspace:
     ) -> Any:
         """Returns the artifact, building and storing it first if it is missing.
 
+        What was just built is read back from the disk, so the first call and a later one return the same thing: in
+        JSON, for one, tuples become lists and keys become texts.
+
         Args:
             name: What the artifact is called.
             build: Makes it: a DataFrame (stored as Parquet), a Keras model (.keras), a dict of arrays (.npz), or
@@ -62,40 +89,76 @@ class Workspace:
             data: Fingerprint of the data it is built from.
             params: Parameters that it depends on.
             code: Module that builds it; a change in it, or in a kit module that it imports, changes the address.
+
+        Raises:
+            TypeError: If the artifact or a parameter is of a kind that can't be stored.
+            OSError: If a stored artifact can't be read; the message names the file to delete.
         """
         base = self.path(name, data, params, code)
-        for suffix, (_, read) in _FORMATS.items():
+        for suffix in _FORMATS:
             path = base.with_name(base.name + suffix)
             if path.exists():
-                return read(path)
+                return _read(path)
         value = build()
         suffix = _suffix(value)
         path = base.with_name(base.name + suffix)
-        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
+        folder = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.folder))
         try:
             part = folder / ("part" + suffix)
             _FORMATS[suffix][0](value, part)
+            with part.open("rb+") as handle:
+                os.fsync(handle.fileno())  # whole on the disk before it gets its name, even if the power fails
             os.replace(part, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return _FORMATS[suffix][1](path)
+        return _read(path)
+
+    def _remove_abandoned(self) -> None:
+        """Removes what killed writers left behind: temporary folders that nobody has touched for an hour."""
+        for folder in self.folder.glob(_WRITING + "*"):
+            try:
+                changed = max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
+            except OSError:  # its writer has just finished
+                continue
+            if time.time() - changed > _ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def code_version(module: ModuleType) -> str:
-    """Returns a short hash of a module's source and of the kit modules that it imports, directly or not."""
+    """Returns a short hash of a module's source and of the kit modules that it imports, directly or not.
+
+    Args:
+        module: A module with a source file, of the kit or your own.
+    """
+    if not getattr(module, "__file__", None):
+        raise TypeError(f"`code` must be a module with a source file. Received: {module!r}.")
     package = Path(__file__).parent
-    seen: dict[str, bytes] = {}
-    todo = [Path(module.__file__).stem]
+    seen: dict[Path, bytes] = {}
+    todo = [Path(module.__file__)]
     while todo:
-        name = todo.pop()
-        path = package / f"{name}.py"
-        if name in seen or not path.exists():
+        path = todo.pop()
+        if path in seen or not path.exists():
             continue
-        seen[name] = path.read_bytes()
-        for node in ast.walk(ast.parse(seen[name])):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("recsys_kit"):
-                todo += [node.module.rpartition(".")[2], *(alias.name for alias in node.names)]
-    return hashlib.sha256(b"".join(seen[name] for name in sorted(seen))).hexdigest()[:12]
+        seen[path] = path.read_bytes()
+        todo += [package / f"{name}.py" for name in _kit_imports(seen[path], inside=path.parent == package)]
+    return hashlib.sha256(b"\0".join(seen[path] for path in sorted(seen))).hexdigest()[:12]
+
+
+def _kit_imports(source: bytes, inside: bool) -> list[str]:
+    """Returns the names in a source's imports that may be kit modules."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [
+                alias.name.removeprefix("recsys_kit.") for alias in node.names if alias.name.startswith("recsys_kit.")
+            ]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if module == "recsys_kit" or (inside and node.level and not module):
+                names += [alias.name for alias in node.names]
+            elif module.startswith("recsys_kit.") or (inside and node.level):
+                names.append(module.removeprefix("recsys_kit."))
+    return names
 
 
 def _suffix(value: Any) -> str:
@@ -108,12 +171,42 @@ def _suffix(value: Any) -> str:
     return ".json"
 
 
+def _plain(value: Any) -> Any:
+    """Turns what JSON does not know into what it does: NumPy scalars, times and paths."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, pd.Timestamp | Path):
+        return str(value)
+    raise TypeError(f"JSON can't hold a {type(value).__name__}")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return _FORMATS[path.suffix][1](path)
+    except Exception as error:
+        raise OSError(f"{path} can't be read ({error}). Delete it, and it is built again.") from error
+
+
 def _read_keras(path: Path) -> Any:
     import keras
 
     from recsys_kit import transformer  # noqa: F401  (registers the kit's layers)
 
     return keras.models.load_model(path)
+
+
+def _write_npz(value: dict[str, np.ndarray], path: Path) -> None:
+    arrays = {name: _without_objects(name, array) for name, array in value.items()}
+    np.savez(path, **arrays)
+
+
+def _without_objects(name: str, array: np.ndarray) -> np.ndarray:
+    """Ids come out of pandas as arrays of objects, which could only be pickled: stores them as text."""
+    if array.dtype != object:
+        return array
+    if not all(isinstance(value, str) for value in array.flat):
+        raise TypeError(f"The array {name!r} holds objects; only numbers and texts can be stored.")
+    return array.astype(np.str_)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -124,9 +217,9 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 _FORMATS: dict[str, tuple[Callable, Callable]] = {
     ".parquet": (lambda value, path: value.to_parquet(path), pd.read_parquet),
     ".keras": (lambda value, path: value.save(path), _read_keras),
-    ".npz": (lambda value, path: np.savez(path, **value), _read_npz),
+    ".npz": (_write_npz, _read_npz),
     ".json": (
-        lambda value, path: path.write_text(json.dumps(value), encoding="utf-8"),
-        lambda p: json.loads(p.read_text(encoding="utf-8")),
+        lambda value, path: path.write_text(json.dumps(value, default=_plain), encoding="utf-8"),
+        lambda path: json.loads(path.read_text(encoding="utf-8")),
     ),
 }
