@@ -50,7 +50,7 @@ $(READY): pyproject.toml constraints.txt
 	fi; \
 	[ -x $(BIN)/python ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) (a few minutes the first time)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev]"
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["baselines"], sep="\n")' | \
 	while read -r package; do \
 	  $(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \

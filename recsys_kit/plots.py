@@ -40,7 +40,7 @@ def bars(values: pd.Series, title: str, label: str, highlight: str | None = None
         highlight: Name of the row to colour differently.
     """
     values = values.sort_values()
-    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(values)))
+    _, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(values)))
     colours = [COLOURS[1] if name == highlight else COLOURS[0] for name in values.index]
     drawn = axes.barh([str(name) for name in values.index], values, color=colours)
     axes.bar_label(drawn, fmt="%.4f", padding=3)
