@@ -78,7 +78,7 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
         frame = _fill(frame, table, path.name, settings["timezone"], notes)
         if "basket_id" in frame:  # empty only where user or timestamp is, and that is said already
             reported["basket_id"] = frame.index[frame["basket_id"].isna()]
-        messages += unconverted + tables.problems(frame, table, path.name, reported)
+        messages += unconverted + tables.problems(frame, table, path.name, reported, list(raw.columns))
         if table == "events" and "timestamp" in raw and not table_files.has_zone(raw["timestamp"]):
             notes.append(f"{path.name}: the timestamps carry no time zone and are read as UTC.")
         found[table] = frame.reset_index(drop=True)
@@ -150,6 +150,7 @@ def _fill(frame: pd.DataFrame, table: str, file: str, timezone: str, notes: list
         columns["is_merchandise"] = columns["is_merchandise"].astype(bool)
     if table == "events" and {"user_id", "timestamp"} <= set(frame):
         columns["basket_id"] = _baskets(frame, timezone, file, notes)
+    if table == "events":
         columns["event_type"] = columns["event_type"].astype("category")
     if absent:
         notes.append(f"{file}: columns that are not there are filled in: {', '.join(absent)}.")

@@ -100,7 +100,13 @@ def schema(table: str) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns[table], name=table)
 
 
-def problems(frame: pd.DataFrame, table: str, file: str, reported: Mapping[str, pd.Index] | None = None) -> list[str]:
+def problems(
+    frame: pd.DataFrame,
+    table: str,
+    file: str,
+    reported: Mapping[str, pd.Index] | None = None,
+    columns: Iterable[str] | None = None,
+) -> list[str]:
     """Returns what breaks the rules of a canonical table, a message for each column and rule; empty if nothing does.
 
     Args:
@@ -108,6 +114,7 @@ def problems(frame: pd.DataFrame, table: str, file: str, reported: Mapping[str, 
         table: "events", "items" or "users".
         file: Name that messages give the table.
         reported: Row numbers by column that an earlier step has reported; they are left out.
+        columns: The columns of the file, if `frame` has been given others since.
     """
     import pandera.errors
 
@@ -124,7 +131,9 @@ def problems(frame: pd.DataFrame, table: str, file: str, reported: Mapping[str, 
     order = {name: place for place, name in enumerate(rules.columns)}
     for (column, rule), group in cases.groupby(["column", "check"], sort=False, dropna=False):
         if rule == "column_in_dataframe":
-            found += [(order[name], _missing(file, name, frame.columns)) for name in group["failure_case"]]
+            found += [
+                (order[name], _missing(file, name, list(columns or frame.columns))) for name in group["failure_case"]
+            ]
         elif str(rule).startswith("dtype("):
             text = f"{file}: column `{column}` must have the type {rules.columns[column].dtype}. "
             found.append((order[column], text + f"Received: {frame[column].dtype}."))
@@ -207,10 +216,11 @@ def fingerprint(shop: Shop) -> str:
     return digest.hexdigest()[:12]
 
 
-def _missing(file: str, column: str, columns: pd.Index) -> str:
-    near = difflib.get_close_matches(column, [str(name) for name in columns], n=1, cutoff=0.6)
-    hint = f" Is it `{near[0]}`? Then rename it." if near else ""
-    return f"{file}: column `{column}` is missing. Columns found: {', '.join(map(str, columns))}.{hint}"
+def _missing(file: str, column: str, columns: list[str]) -> str:
+    plain = {name.lower().replace(" ", "_"): name for name in columns}
+    near = difflib.get_close_matches(column, plain, n=1, cutoff=0.6)
+    hint = f" Is it `{plain[near[0]]}`? Then rename it." if near else ""
+    return f"{file}: column `{column}` is missing. Columns found: {', '.join(columns)}.{hint}"
 
 
 def _short(value: object) -> str:
