@@ -1,6 +1,6 @@
-"""The first hour: the course as a picture, a first search, a first recommendation (notebook 00).
+"""The first hour: is the machine ready, the course as a picture, a first search (notebook 00).
 
-Letters for shapes: D documents (kinds of products), N test cases, V items of the catalogue.
+Letters for shapes: D documents (kinds of products).
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from recsys_kit import evaluation
 from recsys_kit.course_map import contents, course_map
 from recsys_kit.datasets import Shop
 from recsys_kit.environment import check_environment
-from recsys_kit.preprocessing import Split
 from recsys_kit.workspace import Workspace
 
 __all__ = [
@@ -27,8 +25,6 @@ __all__ = [
     "contents",
     "course_map",
     "encode",
-    "history_table",
-    "recommendation_table",
     "search_documents",
     "semantic_search",
     "side_by_side",
@@ -161,56 +157,3 @@ def side_by_side(pairs: Sequence[tuple[str, str]], search: Search, k: int = 3) -
         both = f"{len(set(first) & set(second))} of {k}"
         rows.append((pair[0], " · ".join(first), pair[1], " · ".join(second), both))
     return pd.DataFrame(rows, columns=["query", "finds", "the same query", "finds too", "in common"])
-
-
-def history_table(split: Split, shop: Shop, case: int, k: int = 10) -> pd.DataFrame:
-    """Shows what a test user bought most often before the cutoff.
-
-    Args:
-        split: The split.
-        shop: The shop, for titles and local days.
-        case: Row of the test case.
-        k: How many items to show.
-
-    Returns:
-        The columns item_id, title, bought (baskets) and last_bought (local day), most often bought first.
-    """
-    own = split.history[split.history["user"] == split.test_users[case]]
-    table = own.groupby("item_id").agg(bought=("basket_id", "nunique"), last_bought=("timestamp", "max"))
-    table = table.sort_values(["bought", "last_bought"], ascending=False).head(k).reset_index()
-    table["last_bought"] = table["last_bought"].dt.tz_convert(shop.timezone).dt.strftime("%Y-%m-%d")
-    table.insert(1, "title", _titles(shop, table["item_id"]))
-    return table.set_axis(range(1, len(table) + 1))
-
-
-def recommendation_table(split: Split, shop: Shop, scores: np.ndarray, case: int, k: int = 10) -> pd.DataFrame:
-    """Shows a test user's list, and whether the next basket holds what it recommends.
-
-    Args:
-        split: The split.
-        shop: The shop, for titles.
-        scores: (V,) scores of the items for this user; -inf: not to be recommended.
-        case: Row of the test case.
-        k: Length of the list.
-
-    Returns:
-        The columns item_id, title, bought_before (how often) and next_basket ("✓" where it was bought), best first.
-    """
-    best = evaluation.top_k(np.asarray(scores)[None], k)[0]
-    best = best[np.isfinite(scores[best])]
-    own = split.history["item"][split.history["user"] == split.test_users[case]]
-    bought = np.bincount(own, minlength=len(split.items))
-    answer = split.answers[case].indices
-    ids = split.items[best]
-    columns = {
-        "item_id": ids,
-        "title": _titles(shop, ids),
-        "bought_before": bought[best],
-        "next_basket": np.where(np.isin(best, answer), "✓", ""),
-    }
-    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(ids) + 1, name="rank"))
-
-
-def _titles(shop: Shop, ids: Sequence[str]) -> list[str]:
-    titles = shop.items.drop_duplicates("item_id").set_index("item_id")["title"]
-    return list(titles.reindex(ids).fillna(pd.Series(ids, index=ids)))
