@@ -188,6 +188,8 @@ def run(
         for number, path in enumerate(paths, 1):
             results[path] = Result(path.stem, "running")
             report()
+            if not show_bars:
+                say(f"[{number}/{len(paths)}] {path.stem} ...")
             known = notebooks.parameters(notebooks.read(path))
             own = {name: value for name, value in common.items() if name in known}
             result = results[path] = execute(path, out / path.name, own | values[path], progress=show_bars)

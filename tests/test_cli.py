@@ -1,0 +1,119 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from recsys_kit import cli, notebooks, runner, start_here
+
+
+@pytest.fixture
+def recsys_kit(tmp_path, monkeypatch):
+    """Returns a function that calls the command line in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *args: CliRunner().invoke(cli.app, list(args))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Records what would run; every notebook succeeds."""
+    seen = []
+
+    def fake(path, output, values, progress):
+        seen.append((path.stem, dict(values)))
+        return runner.Result(path.stem, "ok", 1.0)
+
+    monkeypatch.setattr(runner, "execute", fake)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("words", "spread"),
+    [
+        (["--only", "04", "05", "--stop"], ["--only", "04", "--only", "05", "--stop"]),
+        (["--seeds", "0", "1", "--json", "out"], ["--seeds", "0", "--seeds", "1", "--json", "out"]),
+        (["-p", "SEED", "-1", "-p", "TAG=x"], ["-p", "SEED=-1", "-p", "TAG=x"]),
+        (["file", "--only", "04"], ["file", "--only", "04"]),
+        (["--only"], ["--only"]),
+    ],
+)
+def test_an_option_takes_several_values(words, spread):
+    assert cli.spread(words, ("--only", "--seeds")) == spread
+
+
+def test_run_takes_several_notebooks_and_parameters(recsys_kit, write_notebook, calls):
+    for name in ("01_first", "02_second", "03_third"):
+        write_notebook(name)
+    result = recsys_kit("run", "--only", "01", "third", "-p", "EPOCHS", "9", "-p", "USERS=5")
+    assert result.exit_code == 0, result.output
+    assert [name for name, _ in calls] == ["01_first", "03_third"]
+    assert all((values["EPOCHS"], values["USERS"]) == (9, 5) for _, values in calls)
+    assert "runs/quick/index.html" in result.output
+
+
+def test_run_gives_every_notebook_absolute_folders(recsys_kit, write_notebook, calls, tmp_path):
+    write_notebook("01_first")
+    (tmp_path / "shop").mkdir()
+    events = pd.DataFrame({"user_id": ["a", "b"], "item_id": ["x", "y"], "timestamp": ["2020-01-01", "2020-02-01"]})
+    events.to_csv(tmp_path / "shop" / "events.csv", index=False)
+    result = recsys_kit("run", "--data", "shop", "--out", "here")
+    assert result.exit_code == 0, result.output
+    assert calls == [("01_first", {"DATA": str(tmp_path / "shop"), "WORKSPACE": str(tmp_path / "here" / "workspace")})]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-p", "EPOCH", "1"], "'EPOCH'; did you mean EPOCHS?"),
+        (["-p", "EPOCHS", "many"], "`EPOCHS` must be int. Received: 'many'"),
+        (["-p", "EPOCHS"], "-p must be followed by a name and a value. Received: 'EPOCHS'"),
+        (["--only", "firts"], "'firts'; did you mean first"),
+        (["--profile", "quik"], "'quik'; did you mean quick?"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--folder", "elsewhere"], "elsewhere"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_runs(recsys_kit, write_notebook, calls, words, message):
+    write_notebook("01_first")
+    result = recsys_kit("run", *words)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert calls == []
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("failed", 1), ("interrupted", 130)])
+def test_the_exit_code_tells(recsys_kit, write_notebook, monkeypatch, status, code):
+    write_notebook("01_first")
+    monkeypatch.setattr(runner, "execute", lambda path, *_, **__: runner.Result(path.stem, status, error="why"))
+    result = recsys_kit("run")
+    assert result.exit_code == code
+    assert "01_first" in result.output
+
+
+def test_notebooks_check_fails_until_they_are_renewed(recsys_kit, write_notebook):
+    path = write_notebook("01_first")
+    assert recsys_kit("notebooks", "--check").exit_code == 1
+    assert recsys_kit("notebooks", "--no-execute").exit_code == 0
+    assert recsys_kit("notebooks", "--check").exit_code == 0
+    assert "[contents](../README.md#notebooks)" in notebooks.read(path).cells[0].source
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("missing", 1)])
+def test_doctor_says_what_to_do(recsys_kit, monkeypatch, status, code):
+    row = {"check": "memory", "status": status, "detail": "2 GiB", "what_to_do": "close the browser"}
+    monkeypatch.setattr(start_here, "check_environment", lambda: pd.DataFrame([row]))
+    result = recsys_kit("doctor")
+    assert result.exit_code == code
+    assert "2 GiB" in result.output and "close the browser" in result.output
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys, typer.testing, recsys_kit.cli as cli\n"
+        "result = typer.testing.CliRunner().invoke(cli.app, ['--help'])\n"
+        "assert result.exit_code == 0 and 'doctor' in result.output, result.output\n"
+        "print(sorted({'numpy', 'pandas', 'keras', 'tensorflow', 'papermill', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
