@@ -1,4 +1,4 @@
-"""The committed notebooks keep the template, run with the quick profile and on a shop that nobody has seen."""
+"""The committed notebooks keep the template and run with the quick profile (test_own_data: also on another shop)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 
 import nbformat
 import notebook_checks as checks
-import numpy as np
-import pandas as pd
 import pytest
 from conftest import HEADLINE, PARAMETERS
 from test_runner import loads_from_elsewhere
@@ -219,34 +217,3 @@ def test_solution_runs_on_a_sample(quick, tmp_path, path):
     values = {"USERS": 300, "WORKSPACE": str(quick[0] / "workspace")}
     result = runner.execute(path, tmp_path / path.name, values, progress=False)
     assert result.status == "ok", result.error
-
-
-@pytest.fixture(scope="module")
-def unseen_shop(tmp_path_factory) -> Path:
-    """Only events.csv with the three required columns: text ids, other letters, other years, few rows."""
-    folder = tmp_path_factory.mktemp("shop")
-    rng = np.random.default_rng(5)
-    users = [f"客户 {number}" for number in range(60)]
-    items = [f"Käse № {number}" if number % 2 else f"🧀 {number}" for number in range(80)]
-    likes = np.arange(1, 81) ** -0.8
-    rows = []
-    for user in users:
-        favourites = rng.choice(80, 12, replace=False)
-        for day in np.flatnonzero(rng.random(70) < 0.25):
-            time = pd.Timestamp("2021-03-01", tz="UTC") + pd.Timedelta(days=int(day), hours=int(rng.integers(8, 20)))
-            bought = {*rng.choice(favourites, 4), *rng.choice(80, 3, p=likes / likes.sum())}
-            rows += [(user, items[item], time.isoformat()) for item in bought]
-    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(folder / "events.csv", index=False)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def own_run(unseen_shop, tmp_path_factory):
-    out = tmp_path_factory.mktemp("own")
-    return {result.name: result for result in runner.run(FOLDER, out, "quick", data=str(unseen_shop))}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [path.stem for path in PATHS])
-def test_notebook_runs_on_a_shop_that_it_has_never_seen(own_run, name):
-    assert own_run[name].status == "ok", own_run[name].error
