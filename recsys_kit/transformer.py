@@ -1,0 +1,486 @@
+"""The sequence model: attention, the block, and the two models built from it (notebook 04).
+
+A token is a bag of items (a basket). With bags of one item the model is a next-item Transformer (SASRec, BERT4Rec);
+with whole baskets it predicts the next basket.
+
+Letters for shapes: B households (batch), L baskets, H distinct items of a household's history, P positions to predict
+at, C candidate items, D width, N heads, V items of the catalogue (ids 1..V; 0 is padding).
+Masks are True where something is real, or may be looked at: `valid` (B, L), `mask` (B, L, L).
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+__all__ = [
+    "BasketTokens",
+    "DiscoverHead",
+    "ItemEmbedding",
+    "PositionEmbedding",
+    "RepeatHead",
+    "SelfAttention",
+    "TiedLogits",
+    "TransformerBlock",
+    "attention",
+    "attention_mask",
+    "basket_model",
+    "next_item_model",
+    "position_encoding",
+]
+
+DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
+_BASELINE = DECAYS.index(120.0)
+_register = keras.saving.register_keras_serializable(package="recsys_kit")
+
+
+def attention(query, key, value, mask=None):
+    """Scaled dot-product attention: a weighted mean of the values, weighted by how well each key fits the query.
+
+    Args:
+        query: (..., L, D) what each position looks for.
+        key: (..., M, D) what each position offers.
+        value: (..., M, E) what each position passes on.
+        mask: (..., L, M) booleans, True where a query may look; None: everywhere.
+
+    Returns:
+        The output (..., L, E) and the weights (..., L, M); each row of weights sums to 1.
+
+    Source: Vaswani et al. (2017), Attention is all you need, section 3.2.1.
+    """
+    scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) / float(np.sqrt(query.shape[-1]))  # (..., L, M)
+    if mask is not None:
+        scores = ops.where(mask, scores, ops.cast(-1e9 if scores.dtype != "float16" else -6e4, scores.dtype))
+    weights = ops.softmax(scores, axis=-1)
+    return ops.matmul(weights, value), weights
+
+
+def attention_mask(valid, causal: bool = True):
+    """Says which position may look at which: never at padding and, if causal, never at a later position.
+
+    Args:
+        valid: (B, L) booleans, True on real positions.
+        causal: True for GPT-style models, False for BERT-style ones.
+
+    Returns:
+        (B, L, L) booleans; a position may always look at itself, so that no row is empty.
+    """
+    valid = ops.cast(valid, "bool")
+    step = ops.cumsum(ops.ones_like(valid, dtype="int32"), axis=1)  # (B, L): 1, 2, 3, …
+    query, key = step[:, :, None], step[:, None, :]
+    mask = valid[:, None, :]  # (B, 1, L)
+    if causal:
+        mask = ops.logical_and(mask, query >= key)  # (B, L, L)
+    return ops.logical_or(mask, query == key)
+
+
+def position_encoding(length: int, width: int) -> np.ndarray:
+    """Returns the (L, D) sinusoidal position encoding: slow and fast waves that together tell positions apart.
+
+    Source: Vaswani et al. (2017), section 3.5.
+    """
+    rate = 1 / 10_000 ** (np.arange(0, width, 2) / width)  # (D/2,)
+    angle = np.arange(length)[:, None] * rate[None]  # (L, D/2)
+    waves = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    return waves.reshape(length, -1)[:, :width].astype("float32")
+
+
+@_register
+class SelfAttention(layers.Layer):
+    """Multi-head self-attention, written out: project, split into heads, attend, join.
+
+    Args:
+        heads: How many attention patterns run side by side; must divide the width.
+        dropout: Share of attention weights dropped while training.
+    """
+
+    def __init__(self, heads: int = 2, dropout: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.dropout = heads, dropout
+        self.drop = layers.Dropout(dropout)
+
+    def build(self, shape):
+        """Creates the four projections for an input of `shape` (B, L, D)."""
+        width = shape[-1]
+        if width % self.heads:
+            raise ValueError(f"`heads` must divide the width. Received: heads={self.heads}, width={width}.")
+        self.project = layers.Dense(3 * width, name="project")
+        self.join = layers.Dense(width, name="join")
+        self.project.build(shape)
+        self.join.build(shape)
+
+    def call(self, x, attention_mask=None, training=None, return_weights=False):
+        """Returns the output (B, L, D), with the weights (B, N, L, L) too if asked for."""
+        length, width = ops.shape(x)[1], x.shape[-1]
+        parts = ops.reshape(self.project(x), (-1, length, 3, self.heads, width // self.heads))
+        query, key, value = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)  # each (B, N, L, D/N)
+        mask = None if attention_mask is None else attention_mask[:, None]  # (B, 1, L, L)
+        output, weights = attention(query, key, value, mask)
+        if training and self.dropout:
+            output = ops.matmul(self.drop(weights, training=True), value)
+        output = self.join(ops.reshape(ops.transpose(output, (0, 2, 1, 3)), (-1, length, width)))
+        return (output, weights) if return_weights else output
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"heads": self.heads, "dropout": self.dropout}
+
+
+@_register
+class TransformerBlock(layers.Layer):
+    """Attention between positions, then a small network at each position, each added to what came in (pre-norm).
+
+    Args:
+        heads: Number of attention heads.
+        dropout: Dropout on both branches while training.
+        expansion: Width of the small network, in multiples of D.
+    """
+
+    def __init__(self, heads: int = 2, dropout: float = 0.0, expansion: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.dropout, self.expansion = heads, dropout, expansion
+        self.attention = SelfAttention(heads, dropout)
+        self.norm_1, self.norm_2 = layers.LayerNormalization(epsilon=1e-6), layers.LayerNormalization(epsilon=1e-6)
+        self.drop = layers.Dropout(dropout)
+
+    def build(self, shape):
+        """Creates the weights for an input of `shape` (B, L, D)."""
+        width = shape[-1]
+        self.wide = layers.Dense(self.expansion * width, activation="gelu", name="wide")
+        self.narrow = layers.Dense(width, name="narrow")
+        for layer in (self.attention, self.norm_1, self.norm_2, self.wide):
+            layer.build(shape)
+        self.narrow.build((*shape[:-1], self.expansion * width))
+
+    def call(self, x, attention_mask=None, training=None):
+        """Maps (B, L, D) to (B, L, D); `attention_mask` (B, L, L) is True where a position may look."""
+        x = x + self.drop(
+            self.attention(self.norm_1(x), attention_mask=attention_mask, training=training), training=training
+        )
+        return x + self.drop(self.narrow(self.wide(self.norm_2(x))), training=training)
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"heads": self.heads, "dropout": self.dropout, "expansion": self.expansion}
+
+
+@_register
+class ItemEmbedding(layers.Layer):
+    """One vector an item: its own, plus those of the groups that it belongs to (product type, category, …).
+
+    Args:
+        groups: For each kind of group, V + 1 integers: the group of each item id (id 0 is padding).
+        width: D.
+        size: V + 1; needed only if there are no groups.
+    """
+
+    def __init__(self, groups: list[list[int]], width: int, size: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.groups, self.width = [list(map(int, group)) for group in groups], width
+        self.size = size or len(self.groups[0])
+
+    def build(self, shape=None):
+        """Creates the tables."""
+        small = keras.initializers.RandomNormal(stddev=0.02)
+        self.own = self.add_weight(shape=(self.size, self.width), initializer=small, name="own")
+        self.shared = [
+            self.add_weight(shape=(max(group) + 1, self.width), initializer=small, name=f"group_{i}")
+            for i, group in enumerate(self.groups)
+        ]
+        self.lookup = [np.asarray(group, "int32") for group in self.groups]
+
+    def call(self, ids):
+        """Maps ids (...) to vectors (..., D)."""
+        vectors = ops.take(self.own, ids, axis=0)
+        for table, lookup in zip(self.shared, self.lookup, strict=True):
+            vectors = vectors + ops.take(table, ops.take(lookup, ids, axis=0), axis=0)
+        return vectors
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"groups": self.groups, "width": self.width, "size": self.size}
+
+
+@_register
+class BasketTokens(layers.Layer):
+    """One vector a basket: the scaled sum of its items' vectors, plus what its date and size say.
+
+    Args:
+        width: D.
+        dropout: Dropout on the tokens while training.
+    """
+
+    def __init__(self, width: int, dropout: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.width, self.dropout = width, dropout
+        self.context = layers.Dense(width, name="context")
+        self.norm = layers.LayerNormalization(epsilon=1e-6)
+        self.drop = layers.Dropout(dropout)
+
+    def build(self, vectors_shape, incidence_shape, days_shape):
+        """Creates the projection of the context."""
+        self.context.build((None, None, 4))
+        self.norm.build((None, None, self.width))
+
+    def call(self, vectors, incidence, days, training=None):
+        """Maps item vectors (B, H, D), incidence (B, L, H) and days (B, L) to tokens (B, L, D)."""
+        size = ops.sum(incidence, axis=-1, keepdims=True)  # (B, L, 1)
+        bag = ops.matmul(incidence, vectors) / ops.sqrt(ops.maximum(size, 1.0))  # (B, L, H) @ (B, H, D) -> (B, L, D)
+        gap = ops.concatenate([ops.zeros_like(days[:, :1]), days[:, 1:] - days[:, :-1]], axis=1)
+        year = days * (2 * np.pi / 365.25)
+        facts = ops.stack([ops.log(1 + ops.relu(gap)), ops.log(1 + size[..., 0]), ops.sin(year), ops.cos(year)], -1)
+        return self.drop(self.norm(bag * 8.0) + self.context(facts), training=training)
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"width": self.width, "dropout": self.dropout}
+
+
+@_register
+class RepeatHead(layers.Layer):
+    """Scores the items of a household's own history: will they be bought again in the next basket?
+
+    It looks back over the baskets with fixed time decays (attention whose weights are known: exp(-age / decay)), reads
+    the resulting counts, recency and rhythm of each item, and lets the Transformer's state shift what they mean.
+    At the start it is the decayed-frequency baseline; training can only add to it.
+
+    Args:
+        hidden: Width of the small network over the features.
+    """
+
+    def __init__(self, hidden: int = 16, dropout: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden, self.dropout = hidden, dropout
+        self.features = len(DECAYS) + 7
+        self.wide, self.out = (
+            layers.Dense(hidden, name="wide"),
+            layers.Dense(1, "linear", kernel_initializer="zeros", name="out"),
+        )
+        self.gate = layers.Dense(self.features, kernel_initializer="zeros", name="gate")
+        self.taste = layers.Dense(16, kernel_initializer="zeros", name="taste")
+        self.kind = layers.Dense(16, name="kind")
+        self.lift = layers.Dense(hidden, name="lift")
+        self.item = layers.Dense(hidden, use_bias=False, name="item")
+        self.drop = layers.Dropout(dropout)
+
+    def build(self, states_shape, vectors_shape, **shapes):
+        """Creates the weights."""
+        start = np.zeros(self.features, "float32")
+        start[_BASELINE] = 1.0
+        start[len(DECAYS) + 4] = 0.1  # recent popularity settles ties
+        self.weight = self.add_weight(shape=(self.features,), initializer="zeros", name="weight")
+        self.weight.assign(start)
+        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-1.5), name="bias")
+        self.wide.build((None, None, None, self.features))
+        self.out.build((None, None, None, self.hidden))
+        for layer in (self.gate, self.taste, self.lift):
+            layer.build(states_shape)
+        self.kind.build(vectors_shape)
+        self.item.build(vectors_shape)
+
+    def call(self, states, vectors, incidence, days, position, target_day, last, first, trend, training=None):
+        """Returns logits (B, P, H)."""
+        age = target_day[:, :, None] - days[:, None, :]  # (B, P, L)
+        step = ops.cumsum(ops.ones_like(days, dtype="int32"), axis=1) - 1  # (B, L): 0, 1, 2, …
+        past = ops.cast(step[:, None] <= position[:, :, None], "float32")  # (B, P, L)
+        age = ops.maximum(age, 0.0)
+        counts = [ops.matmul(past * ops.exp(-age / decay), incidence) for decay in DECAYS]  # (B, P, L) @ (B, L, H)
+        total = ops.matmul(past, incidence)
+        baskets = ops.sum(past, -1, keepdims=True)
+        recency = ops.maximum(target_day[:, :, None] - last, 0.05)
+        rhythm = ops.maximum(last - first[:, None], 0.5) / ops.maximum(total - 1, 0.5)
+        overdue = ops.clip(ops.log(recency / rhythm), -3.0, 3.0)
+        lastone = ops.cast(last >= ops.max(days[:, None] * past, -1, keepdims=True), "float32")
+        features = ops.stack(
+            [ops.log(c + 0.02) for c in counts]
+            + [
+                ops.log(total + 1),
+                ops.log(recency),
+                ops.log(rhythm),
+                overdue,
+                trend,
+                ops.log((total + 0.1) / (baskets + 1)),
+                lastone,
+            ],
+            axis=-1,
+        )  # (B, P, H, F)
+        weight = self.drop(self.gate(states), training=training) + self.weight  # (B, P, F)
+        logits = ops.matmul(features, weight[..., None])[..., 0] + self.bias  # (B, P, H, F) @ (B, P, F, 1)
+        logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
+        hidden = self.wide(features) + self.lift(states)[:, :, None] + self.item(vectors)[:, None]
+        return logits + self.out(ops.relu(hidden))[..., 0]
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"hidden": self.hidden, "dropout": self.dropout}
+
+
+@_register
+class DiscoverHead(layers.Layer):
+    """Scores items that a household never bought: recent popularity, the item's own bias, and the state's taste.
+
+    Args:
+        size: V + 1.
+    """
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.query = layers.Dense(1, name="query")
+
+    def build(self, states_shape, **shapes):
+        """Creates the weights."""
+        self.query = layers.Dense(states_shape[-1], name="query")
+        self.query.build(states_shape)
+        self.own = self.add_weight(shape=(self.size,), initializer="zeros", name="own")
+        self.slope = self.add_weight(shape=(), initializer="ones", name="slope")
+        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-6.0), name="bias")
+
+    def call(self, states, candidate_vectors, candidates, trend):
+        """Returns logits (B, P, C)."""
+        taste = ops.matmul(self.query(states), ops.transpose(candidate_vectors))  # (B, P, D) @ (D, C)
+        return taste + self.slope * trend + ops.take(self.own, candidates) + self.bias
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"size": self.size}
+
+
+def basket_model(groups, width=64, blocks=2, heads=2, dropout=0.2, name="basket_transformer") -> keras.Model:
+    """Builds the next-basket Transformer with its two heads."""
+    size = len(groups[0])
+    f = "float32"
+    inputs = {
+        "items": keras.Input((None,), dtype="int32", name="items"),
+        "incidence": keras.Input((None, None), dtype=f, name="incidence"),
+        "days": keras.Input((None,), dtype=f, name="days"),
+        "valid": keras.Input((None,), dtype="bool", name="valid"),
+        "position": keras.Input((None,), dtype="int32", name="position"),
+        "target_day": keras.Input((None,), dtype=f, name="target_day"),
+        "last": keras.Input((None, None), dtype=f, name="last"),
+        "first": keras.Input((None,), dtype=f, name="first"),
+        "trend": keras.Input((None, None), dtype=f, name="trend"),
+        "candidates": keras.Input(batch_shape=(None,), dtype="int32", name="candidates"),
+        "candidate_trend": keras.Input((None, None), dtype=f, name="candidate_trend"),
+    }
+    embed = ItemEmbedding(groups, width, name="item")
+    vectors = embed(inputs["items"])  # (B, H, D)
+    x = BasketTokens(width, dropout, name="tokens")(vectors, inputs["incidence"], inputs["days"])
+    mask = attention_mask(inputs["valid"])
+    for i in range(blocks):
+        x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
+    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    states = ops.take_along_axis(x, inputs["position"][:, :, None], axis=1)  # (B, P, D)
+    since = inputs["target_day"] - ops.take_along_axis(inputs["days"], inputs["position"], axis=1)  # (B, P)
+    week, year = inputs["target_day"] * (2 * np.pi / 7), inputs["target_day"] * (2 * np.pi / 365.25)
+    facts = [ops.log(1 + ops.relu(since)), ops.sin(week), ops.cos(week), ops.sin(year), ops.cos(year)]
+    states = states + layers.Dense(width, name="when")(ops.stack(facts, axis=-1))
+    states = states + layers.Dense(width, name="mix_out")(layers.Dense(2 * width, "gelu", name="mix")(states))
+    repeat = RepeatHead(name="repeat")(
+        states,
+        vectors,
+        inputs["incidence"],
+        inputs["days"],
+        inputs["position"],
+        inputs["target_day"],
+        inputs["last"],
+        inputs["first"],
+        inputs["trend"],
+    )
+    discover = DiscoverHead(size, name="discover")(
+        states, embed(inputs["candidates"]), inputs["candidates"], inputs["candidate_trend"]
+    )
+    return keras.Model(inputs, {"repeat": repeat, "discover": discover}, name=name)
+
+
+@_register
+class PositionEmbedding(layers.Layer):
+    """Adds a learned vector for each place in the sequence.
+
+    Args:
+        length: The longest sequence, L.
+    """
+
+    def __init__(self, length: int, **kwargs):
+        super().__init__(**kwargs)
+        self.length = length
+
+    def build(self, shape):
+        """Creates the table (L, D)."""
+        self.table = self.add_weight(shape=(self.length, shape[-1]), initializer="normal", name="table")
+
+    def call(self, x):
+        """Maps (B, L, D) to (B, L, D)."""
+        return x + self.table[: x.shape[1]]
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"length": self.length}
+
+
+@_register
+class TiedLogits(layers.Layer):
+    """Scores every item by the dot product of a state with the item's own embedding, so that one table serves both.
+
+    Args:
+        embedding: The `ItemEmbedding` whose table is used.
+    """
+
+    def __init__(self, embedding: ItemEmbedding, **kwargs):
+        super().__init__(**kwargs)
+        self.embedding = embedding
+
+    def build(self, shape):
+        """Creates one bias an item."""
+        self.bias = self.add_weight(shape=(self.embedding.size,), initializer="zeros", name="bias")
+
+    def call(self, states):
+        """Maps states (B, L, D) to logits (B, L, V + 1); column 0 is padding."""
+        table = self.embedding(np.arange(self.embedding.size, dtype="int32"))  # (V + 1, D)
+        return ops.matmul(states, ops.transpose(table)) + self.bias  # (B, L, D) @ (D, V + 1)
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"embedding": keras.saving.serialize_keras_object(self.embedding)}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the layer from its arguments."""
+        return cls(keras.saving.deserialize_keras_object(config.pop("embedding")), **config)
+
+
+def next_item_model(
+    items: int,
+    length: int,
+    width: int = 64,
+    blocks: int = 2,
+    heads: int = 2,
+    dropout: float = 0.2,
+    causal: bool = True,
+) -> keras.Model:
+    """Builds a sequence model with one item a token: GPT-style (causal) or BERT-style (bidirectional).
+
+    Args:
+        items: V; ids are 1..V, 0 is padding. A BERT-style model uses id V + 1 as its mask token.
+        length: L, the longest sequence.
+        width: D.
+        blocks: Number of Transformer blocks.
+        heads: Attention heads a block; must divide the width.
+        dropout: Dropout while training.
+        causal: True: a position sees only what came before it (SASRec). False: it sees both sides (BERT4Rec).
+
+    Returns:
+        A model from ids (B, L) to logits (B, L, V + 1), or (B, L, V + 2) with the mask token.
+
+    Source: Kang and McAuley (2018), Self-attentive sequential recommendation; Sun et al. (2019), BERT4Rec.
+    """
+    ids = keras.Input((length,), dtype="int32", name="ids")
+    embedding = ItemEmbedding([], width, size=items + (1 if causal else 2), name="item")
+    x = PositionEmbedding(length, name="position")(embedding(ids))
+    x = layers.Dropout(dropout, name="drop")(x)
+    mask = attention_mask(ids > 0, causal=causal)
+    for i in range(blocks):
+        x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
+    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    return keras.Model(ids, TiedLogits(embedding, name="logits")(x), name="gpt_style" if causal else "bert_style")
