@@ -55,13 +55,15 @@ def refresh(
             if result.status != "ok":
                 say(result.traceback)
                 problems.append(f"{path.relative_to(folder)}: {result.error}")
+    paths = notebooks.find(folder)  # again: executing takes minutes, and files may have come or gone
+    solutions = [path.parent / "solutions" / path.name for path in paths]
     for path in [*paths, *(solution for solution in solutions if solution.exists())]:
         notebook = notebooks.read(path)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = notebooks.NAV.sub(rf"\1\n{notebooks.link(paths, path)}\n\2", cell.source)
-                if takes := notebook.metadata.get("recsys_kit"):
-                    cell.source = notebooks.TAKES.sub(rf"\1 {_takes(takes)} \2", cell.source)
+                cell.source = _fill(notebooks.NAV, f"\n{notebooks.link(paths, path)}\n", cell.source)
+                if cost := notebook.metadata.get("recsys_kit"):
+                    cell.source = _fill(notebooks.TAKES, f" {_takes(cost)} ", cell.source)
         notebooks.tidy(notebook)
         if check:
             if path.read_text(encoding="utf-8") != notebooks.nbformat.writes(notebook) + "\n":
@@ -124,6 +126,10 @@ def execute_in_place(path: Path) -> runner.Result:
             notebook.metadata["recsys_kit"] = cost
             notebooks.write(notebooks.tidy(notebook), path)
     return result
+
+
+def _fill(markers: re.Pattern, text: str, source: str) -> str:
+    return markers.sub(lambda match: f"{match[1]}{text}{match[2]}", source)
 
 
 def _takes(cost: Mapping[str, Any]) -> str:
