@@ -185,11 +185,11 @@ def _sample(
     scores: np.ndarray, truth: sp.csr_matrix, negatives: int, weights: np.ndarray | None, rng: np.random.Generator
 ) -> None:
     """Sets all scores (B, V) to -inf but those of the relevant items and of `negatives` sampled others, in place."""
-    keys = rng.exponential(size=scores.shape)
+    keys = rng.standard_exponential(scores.shape, np.float32)
     if weights is not None:
         # The smallest of exponential draws with rates w are a weighted sample without replacement.
         with np.errstate(divide="ignore"):
-            keys /= np.asarray(weights, float)
+            keys /= np.asarray(weights, np.float32)
     keys[scores == -np.inf] = np.inf
     keys[_positions(truth)] = np.inf
     drop = np.ones(scores.shape, bool)
@@ -207,15 +207,20 @@ def _places(scores: np.ndarray, truth: sp.csr_matrix, depth: int, ties: str, ord
     """
     row, column = _positions(truth)
     own = scores[row, column]
+    count = min(depth, scores.shape[1])
     if ties in ("catalogue", "shuffled"):
-        order = np.arange(scores.shape[1]) if order is None else order
-        ranked = order[np.argsort(-scores[:, order], axis=1, kind="stable")]
-        place = np.empty(scores.shape, np.int64)
-        np.put_along_axis(place, ranked, np.arange(scores.shape[1])[None], 1)
-        place = place[row, column]
+        position = np.arange(scores.shape[1])
+        if order is not None:
+            position[order] = np.arange(len(order))
+        worst = np.partition(scores, -count, axis=1)[:, -count]
+        place = np.full(len(own), depth)
+        near = np.flatnonzero(own >= worst[row])
+        for part in np.array_split(near, 1 + near.size * scores.shape[1] // 4_000_000):  # few, to bound the memory
+            rows, mine = scores[row[part]], own[part, None]
+            earlier = position < position[column[part], None]
+            place[part] = ((rows > mine) | (rows == mine) & earlier).sum(1)
     else:
         scores[row, column] = -np.inf
-        count = min(depth, scores.shape[1])
         rivals = np.partition(scores, -count, axis=1)[:, -count:]  # (B, K) best of the others
         ahead = rivals[row] >= own[:, None] if ties == "against" else rivals[row] > own[:, None]
         best_first = np.lexsort((-own, row))
