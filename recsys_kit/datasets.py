@@ -107,7 +107,7 @@ def sample_users(shop: Shop, users: int, seed: int = 0) -> Shop:
         users: How many users to keep; a shop with no more is returned as it is.
         seed: Seed of the sample.
     """
-    active = shop.users.loc[shop.users["user_id"].isin(shop.events["user_id"]), "user_id"]
+    active = shop.users.loc[shop.users["user_id"].isin(shop.events["user_id"].unique()), "user_id"]
     if users >= len(active):
         return shop
     keep = active.sample(users, random_state=seed)
