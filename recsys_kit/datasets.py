@@ -70,8 +70,8 @@ def complete_journey() -> Shop:
             "department": text["department"],
             "brand": text["brand"],
             "size": text["package_size"],
-            "manufacturer": products["manufacturer_id"].astype("str"),
             "is_merchandise": ~products["department"].isin(_NOT_MERCHANDISE),
+            "manufacturer": products["manufacturer_id"].astype("str"),
         }
     )
     people = raw["demographics"].rename(columns={"household_id": "user_id"})

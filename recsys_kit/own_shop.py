@@ -35,6 +35,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "users": {},
 }
+_MAY_BE_EMPTY = ("price", "discount")  # a price that is not known is not a price of 0
 
 
 def read_shop(folder: str | Path, timezone: str = "") -> Shop:
@@ -136,14 +137,14 @@ def _fill(frame: pd.DataFrame, table: str, file: str, timezone: str, notes: list
     columns: dict[str, pd.Series] = {}
     absent: list[str] = []
     for name, default in _DEFAULTS[table].items():
-        shown = "unknown" if default != default else default
+        shown = default if isinstance(default, str | bool) else "unknown" if default != default else f"{default:g}"
         if name not in frame:
             columns[name] = pd.Series(default, frame.index, dtype="str" if isinstance(default, str) else None)
             absent.append(f"{name} = {shown}")
         else:
-            gaps = int(frame[name].isna().sum())
+            gaps = 0 if name in _MAY_BE_EMPTY else int(frame[name].isna().sum())
             columns[name] = frame[name].fillna(default) if gaps else frame[name]
-            if gaps and name != "price":
+            if gaps:
                 notes.append(f"{file}: {gaps:,} empty values of `{name}` are filled with {shown}.")
     if table == "items" and "item_id" in frame:
         columns["title"] = frame["title"].fillna(frame["item_id"]) if "title" in frame else frame["item_id"]
@@ -191,6 +192,7 @@ def _users(users: pd.DataFrame | None, events: pd.DataFrame, notes: list[str]) -
         notes.append("There is no users file: nothing is known about the users but what they do.")
         return ids
     new = ids[~ids["user_id"].isin(users["user_id"])]
-    if len(new):
-        notes.append(f"{len(new):,} users of the events are not in the users file; they get a row without attributes.")
+    if new.empty:
+        return users
+    notes.append(f"{len(new):,} users of the events are not in the users file; they get a row without attributes.")
     return pd.concat([users, new], ignore_index=True)

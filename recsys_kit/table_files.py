@@ -50,6 +50,8 @@ def read_file(path: Path, encoding: str = "") -> pd.DataFrame:
 def convert(frame: pd.DataFrame, table: str, file: str) -> tuple[pd.DataFrame, list[str], dict[str, pd.Index]]:
     """Gives every column its type: ids and names text, amounts numbers, timestamps UTC.
 
+    A column that the kit doesn't know is kept; in a CSV file it becomes numbers if every value in it is written as one.
+
     Args:
         frame: A table as `read_file` returns it.
         table: "events", "items" or "users".
@@ -62,7 +64,7 @@ def convert(frame: pd.DataFrame, table: str, file: str) -> tuple[pd.DataFrame, l
     messages, reported, columns = [], {}, {}
     for name in frame.columns:
         values = frame[name]
-        to_type, rule = _conversion(table, name, values)
+        to_type, rule = _conversion(table, name, values, untyped=file.endswith(".csv"))
         columns[name] = to_type(values)
         bad = columns[name].isna() & values.notna() if rule else np.zeros(len(values), bool)
         if bad.any():
@@ -148,7 +150,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _conversion(table: str, name: str, values: pd.Series) -> tuple[Callable[[pd.Series], pd.Series], str]:
+def _conversion(
+    table: str, name: str, values: pd.Series, untyped: bool
+) -> tuple[Callable[[pd.Series], pd.Series], str]:
     """Returns how a column gets its type, and the rule that is broken by a value which that leaves empty."""
     if name in _TEXT[table]:
         return _text, ""
@@ -160,7 +164,7 @@ def _conversion(table: str, name: str, values: pd.Series) -> tuple[Callable[[pd.
         return _numbers, "must be a number such as 1.99"
     if (table, name) == ("items", "is_merchandise"):
         return _truth, "must be true or false"
-    return (_as_is if name.endswith("_id") else _plain_numbers), ""
+    return (_plain_numbers if untyped and not name.endswith("_id") else _as_is), ""
 
 
 def _text(values: pd.Series) -> pd.Series:
