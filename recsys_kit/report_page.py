@@ -29,7 +29,10 @@ _OFFLINE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
-<style>main {max-width: 1000px; margin: 0 auto;} math[display=block] {margin: .6em 0;}</style>
+<style>
+main {max-width: 1000px; margin: 0 auto} math[display=block] {margin: .6em 0}
+.jp-InputArea-editor pre {white-space: pre-wrap} .jp-OutputArea-output {overflow-x: auto}
+</style>
 {%- endblock -%}
 {%- block data_latex -%}<div class="jp-RenderedLatex">{{ output.data['text/latex'] | markdown2html }}</div>
 {%- endblock -%}
