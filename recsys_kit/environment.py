@@ -98,7 +98,8 @@ def _compare_packages(wanted: Iterable[str]) -> list[tuple[str, str, str, str]]:
         except importlib.metadata.PackageNotFoundError:
             version = None
         if requirement.marker is not None and "extra" in str(requirement.marker):
-            optional += [f"{requirement.name} {version}"] if version and not requirement.extras else []
+            if version and not requirement.extras and '"dev"' not in str(requirement.marker):
+                optional.append(f"{requirement.name} {version}")
         elif requirement.marker is None or requirement.marker.evaluate():
             needed += 1
             fix = f'pip install "{requirement.name}{requirement.specifier}"'

@@ -7,6 +7,7 @@ Letters for shapes: V items of the catalogue.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,15 +15,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 
 from recsys_kit import datasets, evaluation, preprocessing
 from recsys_kit.datasets import Shop
 from recsys_kit.plots import COLOURS
 from recsys_kit.preprocessing import Split
 
-__all__ = ["history_table", "recommendation_card", "recommendation_table", "typical_case"]
+__all__ = ["history_table", "readable", "recommendation_card", "recommendation_table", "typical_case"]
 
 _LIST, _GAP, _ROW, _TOP = 320, 20, 25, 96  # widths and heights in SVG units
+
+
+def readable(table: pd.DataFrame, decimals: int = 2, index: bool = False) -> HTML:
+    """Returns a table to look at: text on the left, few decimals, no row numbers.
+
+    Args:
+        table: The table.
+        decimals: Decimals of fractions.
+        index: Whether to show the index.
+    """
+    text = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    left = [{"selector": "th", "props": "text-align: left"}]
+    # The id comes from the content: with a random one the same table would be another file each time.
+    name = hashlib.sha256(table.to_csv().encode()).hexdigest()[:8]
+    style = table.style.set_uuid(name).format(precision=decimals, thousands=",", escape="html")
+    style = style.set_properties(subset=text, **{"text-align": "left"}).set_table_styles(left)
+    return HTML((style if index else style.hide(axis="index")).to_html())
 
 
 def typical_case(result: pd.DataFrame) -> int:
