@@ -192,10 +192,9 @@ def _sample(
             keys /= np.asarray(weights, np.float32)
     keys[scores == -np.inf] = np.inf
     keys[_positions(truth)] = np.inf
-    drop = np.ones(scores.shape, bool)
     count = min(negatives, scores.shape[1])
-    np.put_along_axis(drop, np.argpartition(keys, count - 1, axis=1)[:, :count], False, 1)
-    drop[keys == np.inf] = True
+    last = np.partition(keys, count - 1, axis=1)[:, count - 1 : count]
+    drop = (keys > last) | (keys == np.inf)
     drop[_positions(truth)] = False
     scores[drop] = -np.inf
 
