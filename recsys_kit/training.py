@@ -1,271 +1,339 @@
-"""Training the next-basket Transformer: sequences, batches without padding waste, the loss, the scorer (notebook 05).
+"""Training the next-basket Transformer: batches, loss, callbacks, and scores for evaluation (notebook 05).
 
-Letters for shapes as in `transformer`: B households, L baskets, H distinct items, P positions, C candidates, V items.
+Letters for shapes: B users of a batch, L baskets, H distinct items of a user's history, P positions to predict at,
+C candidate items, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
 
-from recsys_kit.preprocessing import Split
+from recsys_kit import baskets, evaluation, report, transformer
+from recsys_kit.datasets import Shop
+from recsys_kit.preprocessing import Split, Task
+from recsys_kit.workspace import Workspace
 
-__all__ = ["BasketBatches", "Sequences", "bce", "scorer", "sequences"]
+__all__ = ["BasketBatches", "KeepBest", "Settings", "inclusion_bce", "scorer", "train", "trained"]
 
 
 @dataclass(frozen=True)
-class Sequences:
-    """Every household's baskets as flat arrays: made once, sliced into batches without a Python loop over rows.
+class Settings:
+    """How the next-basket Transformer is built and trained.
 
     Attributes:
-        days: Time of each basket in days, (all baskets,).
-        start: (U + 1,) where each user's baskets start in `days`.
-        row_item: (rows,) the local number of the item of each row.
-        row_start: (all baskets + 1,) where each basket's rows start.
-        items: Distinct item ids (1..V) of each user, flat; `item_start` (U + 1,) says where each user's begin.
-        trend: (days + 1, V + 1) log popularity of each item in the 30 days before each day.
+        width: D.
+        blocks: Number of Transformer blocks.
+        heads: Attention heads a block.
+        dropout: Dropout on tokens and blocks.
+        epochs: Passes over the households.
+        learning_rate: Highest rate; it warms up over half an epoch and falls along a cosine.
+        weight_decay: AdamW's.
+        positions: P, target baskets drawn from each household in an epoch.
+        candidates: Items drawn a batch as "not bought", beside all that were.
+        rows: Target baskets a batch, B x P.
+        window: The longest part of a history that is trained on, in baskets.
+        patience: Epochs without a better validation NDCG before training stops.
+        seed: Seed of everything random.
     """
 
-    days: np.ndarray = field(repr=False)
-    start: np.ndarray = field(repr=False)
-    row_item: np.ndarray = field(repr=False)
-    row_start: np.ndarray = field(repr=False)
-    items: np.ndarray = field(repr=False)
-    item_start: np.ndarray = field(repr=False)
-    trend: np.ndarray = field(repr=False)
-    origin: pd.Timestamp = None
-
-    def day(self, times) -> np.ndarray:
-        """Returns times as days since the origin."""
-        return np.asarray((pd.DatetimeIndex(times) - self.origin) / pd.Timedelta(days=1), np.float32)
-
-
-def sequences(split: Split, window: int = 30) -> Sequences:
-    """Turns a split's history into basket sequences.
-
-    Args:
-        split: Only its history is used.
-        window: Days over which an item's recent popularity is counted.
-    """
-    h = split.history
-    origin = h["timestamp"].min().normalize()
-    day = ((h["timestamp"] - origin) / pd.Timedelta(days=1)).to_numpy(np.float32)
-    users, size = len(split.users), len(split.items) + 1
-    table = pd.DataFrame(
-        {"user": h["user"], "basket": pd.factorize(h["basket_id"])[0], "item": h["item"] + 1, "day": day}
-    )
-    table = table.drop_duplicates(["user", "basket", "item"]).sort_values(["user", "day", "basket"], kind="stable")
-    user = table["user"].to_numpy()
-    new = np.r_[True, (user[1:] != user[:-1]) | (np.diff(table["basket"].to_numpy()) != 0)]
-    basket_user = user[new]
-    start = np.searchsorted(basket_user, np.arange(users + 1))
-    pair = user.astype(np.int64) * size + table["item"].to_numpy()
-    unique, local = np.unique(pair, return_inverse=True)
-    item_start = np.searchsorted(unique // size, np.arange(users + 1))
-    last = int(np.ceil((split.cutoff - origin) / pd.Timedelta(days=1)))
-    daily = np.zeros((last + 1, size), np.float32)
-    np.add.at(daily, (np.minimum(table["day"].to_numpy().astype(int) + 1, last), table["item"].to_numpy()), 1)
-    total = np.cumsum(daily, 0)
-    recent = total - np.r_[np.zeros((min(window, last + 1), size), np.float32), total[:-window]][: last + 1]
-    per_day = recent.sum(1, keepdims=True) + 1
-    trend = np.log((recent + 0.3) / per_day * 1000)
-    return Sequences(
-        days=table["day"].to_numpy()[new],
-        start=start,
-        row_item=(local - item_start[user]).astype(np.int32),
-        row_start=np.r_[np.flatnonzero(new), len(new)],
-        items=(unique % size).astype(np.int32),
-        item_start=item_start,
-        trend=trend.astype(np.float32),
-        origin=origin,
-    )
-
-
-def _ragged(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Flat positions of the ranges [low, high), with the range that each belongs to and its place in it.
-
-    Example:
-        >>> [part.tolist() for part in _ragged(np.array([3, 7]), np.array([5, 8]))]
-        [[3, 4, 7], [0, 0, 1], [0, 1, 0]]
-    """
-    count = high - low
-    owner = np.repeat(np.arange(len(low)), count)
-    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(low, count) + place, owner, place
-
-
-def _round_up(number: int, to: int = 16) -> int:
-    return int(-(-max(number, 1) // to) * to)
-
-
-def history_arrays(seq: Sequences, users: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, np.ndarray]:
-    """Builds a batch's dense arrays: items (B, H), incidence (B, L, H), days (B, L), valid (B, L); padded on the right.
-
-    Args:
-        seq: The sequences.
-        users: (B,) users.
-        low: (B,) first basket to use, as positions in `seq.days`.
-        high: (B,) one past the last basket to use.
-    """
-    B, L = len(users), _round_up((high - low).max())
-    H = _round_up((seq.item_start[users + 1] - seq.item_start[users]).max())
-    flat, owner, place = _ragged(seq.item_start[users], seq.item_start[users + 1])
-    items = np.zeros((B, H), np.int32)
-    items[owner, place] = seq.items[flat]
-    basket, owner, place = _ragged(low, high)
-    days, valid = np.zeros((B, L), np.float32), np.zeros((B, L), bool)
-    days[owner, place], valid[owner, place] = seq.days[basket], True
-    row, which, _ = _ragged(seq.row_start[basket], seq.row_start[basket + 1])
-    incidence = np.zeros((B, L, H), np.float32)
-    incidence[owner[which], place[which], seq.row_item[row]] = 1
-    return {"items": items, "incidence": incidence, "days": days, "valid": valid}
+    width: int = 64
+    blocks: int = 2
+    heads: int = 2
+    dropout: float = 0.2
+    epochs: int = 8
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    positions: int = 8
+    candidates: int = 4000
+    rows: int = 320
+    window: int = 128
+    patience: int = 3
+    seed: int = 0
 
 
 class BasketBatches(keras.utils.PyDataset):
-    """Batches for training: households of similar length together, a few target baskets each, shared candidates."""
+    """Batches of households of similar length, with a few random target baskets each and shared candidate items.
 
-    def __init__(
-        self, seq, users, positions=8, candidates=4000, rows=320, max_weight=30.0, window=128, seed=0, **kwargs
-    ):
+    The candidates of a batch are all new items that its targets hold, and a sample of the catalogue in proportion to
+    popularity^0.75. Each sampled item stands for those that were not drawn: its weight in the loss is one over its
+    chance of being drawn, at most 30.
+
+    Args:
+        seq: The sequences.
+        settings: Uses positions, candidates, rows, window and seed.
+    """
+
+    def __init__(self, seq: baskets.Sequences, settings: Settings, **kwargs):
         super().__init__(**kwargs)
-        self.seq, self.positions, self.candidates, self.max_weight = seq, positions, candidates, max_weight
-        self.seed, self.epoch = seed, 0
-        length = seq.start[users + 1] - seq.start[users]
-        users = users[length >= 3]
-        self.window = window
-        length = np.minimum(seq.start[users + 1] - seq.start[users], window)
-        order = users[np.lexsort((seq.item_start[users + 1] - seq.item_start[users], length // 32))]
-        size = len(seq.trend[0])
-        share = np.bincount(seq.items, minlength=size).astype(float)
-        share[0] = 0
-        share = share**0.75
+        self.seq, self.settings = seq, settings
+        users = np.flatnonzero(seq.baskets() >= 3)
+        if not len(users):
+            raise ValueError("no user has at least 3 baskets before the cutoff: there is nothing to learn from.")
+        distinct = np.diff(seq.item_start)[users]
+        users = users[np.lexsort((distinct, np.minimum(seq.baskets()[users], settings.window) // 32))]
+        step = max(1, settings.rows // settings.positions)
+        self.batches = [users[i : i + step] for i in range(0, len(users), step)]
+        share = np.bincount(seq.items, minlength=seq.trend.shape[1]) ** 0.75
         self.share = share / share.sum()
-        self.slots = candidates + rows * 5
-        self.inclusion = 1 - (1 - self.share) ** candidates
-        per = max(1, rows // positions)
-        self.batches = [order[i : i + per] for i in range(0, len(order), per)]
-        self.order = np.random.default_rng((seed, 0)).permutation(len(self.batches))
+        chance = 1 - (1 - self.share) ** settings.candidates
+        self.weight = np.minimum(1 / np.maximum(chance, 1e-9), 30.0).astype(np.float32)
+        self.slots = min(len(share), settings.candidates + 5 * settings.rows)  # C
+        self.start_epoch(0)
 
-    def __len__(self):
+    def __len__(self) -> int:
+        """How many batches an epoch has."""
         return len(self.batches)
 
-    def on_epoch_end(self):
-        self.epoch += 1
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.batches))
+    def start_epoch(self, epoch: int) -> None:
+        """Sets the order of the batches and the seed of what is drawn.
 
-    def __getitem__(self, i):
-        seq = self.seq
-        users = self.batches[self.order[i]]
-        rng = np.random.default_rng((self.seed, self.epoch, i))
-        length = seq.start[users + 1] - seq.start[users]
-        spare = np.maximum(length - self.window, 0)
-        low = seq.start[users] + (rng.random(len(users)) * (spare + 1)).astype(int)
-        length = np.minimum(length, self.window)
-        x = history_arrays(seq, users, low, low + length)
-        P = self.positions
-        # the target is basket t + 1 for a random t >= 1
-        t = 1 + (rng.random((len(users), P)) * (length[:, None] - 2)).astype(int)
-        return make_targets(seq, x, t, rng, self)
+        Keras reads off the first two batches which axes vary, so these are the shortest and the longest.
+        """
+        self.epoch, n = epoch, len(self.batches)
+        middle = np.random.default_rng((self.settings.seed, epoch)).permutation(np.arange(1, n - 1))
+        self.order = np.r_[0, n - 1, middle].astype(int)[:n]
 
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns a batch: the model's inputs, and for each head labels and weights, stacked (..., 2)."""
+        rng = np.random.default_rng((self.settings.seed, self.epoch, index))
+        seq, users = self.seq, self.batches[self.order[index]]
+        length = np.minimum(seq.baskets()[users], self.settings.window)
+        spare = seq.baskets()[users] - length
+        low = seq.basket_start[users] + rng.integers(0, spare + 1)
+        x = baskets.history_arrays(seq, users, low, low + length)
+        position = rng.integers(1, length[:, None] - 1, (len(users), self.settings.positions))  # (B, P)
+        row = np.arange(len(users))[:, None]
+        target = x["incidence"][row, position + 1]  # (B, P, H)
+        x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
+        known = baskets.known(x["last"])
+        new = (target > 0) & ~known
+        candidates, place = self._candidates(np.broadcast_to(x["items"][:, None], new.shape)[new], rng)
+        place = place[x["items"]]  # (B, H): where an item of the history is among the candidates, or -1
+        labels = np.zeros((*position.shape, len(candidates)), np.float32)
+        weights = np.broadcast_to(self.weight[candidates] * (candidates > 0), labels.shape).copy()
+        user, item = np.nonzero(place >= 0)
+        weights[user, :, place[user, item]] *= ~known[user, :, item]
+        user, at, item = np.nonzero(new & (place >= 0)[:, None])
+        labels[user, at, place[user, item]] = weights[user, at, place[user, item]] = 1
+        x |= baskets.market_arrays(seq, x, candidates)
+        return x, {
+            "repeat": np.stack([target, known.astype(np.float32)], axis=-1),
+            "discover": np.stack([labels, weights], axis=-1),
+        }
 
-def make_targets(seq, x, t, rng, cfg):
-    inc, days, items = x["incidence"], x["days"], x["items"]
-    B, P = t.shape
-    b = np.arange(B)[:, None]
-    target = inc[b, t + 1]  # (B, P, H)
-    target_day = days[b, t + 1]
-    x = x | pair_arrays(x, t, target_day)
-    known = x["last"] > -1e3  # (B, P, H)
-    new = (target > 0) & ~known
-    positives = np.unique(np.broadcast_to(items[:, None], new.shape)[new])
-    sampled = rng.choice(len(cfg.share), cfg.candidates, p=cfg.share)
-    others = np.setdiff1d(sampled, positives)
-    C = np.r_[positives, others][: cfg.slots].astype(np.int32)
-    pad = cfg.slots - len(C)
-    where = np.full(len(cfg.share), -1)
-    where[C] = np.arange(len(C))
-    C = np.r_[C, np.zeros(pad, np.int32)]
-    weight = np.minimum(1 / np.maximum(cfg.inclusion[C], 1e-9), cfg.max_weight)
-    weight[len(C) - pad :] = 0
-    label_d = np.zeros((B, P, len(C)), np.float32)
-    weight_d = np.broadcast_to(weight.astype(np.float32), label_d.shape).copy()
-    slot = where[items]  # (B, H)
-    bb, hh = np.nonzero(slot >= 0)
-    weight_d[bb, :, slot[bb, hh]] *= ~known[bb, :, hh]
-    nb, np_, nh = np.nonzero(new & (slot >= 0)[:, None])
-    label_d[nb, np_, slot[nb, nh]] = 1
-    weight_d[nb, np_, slot[nb, nh]] = 1
-    day = np.minimum(target_day.astype(int), len(seq.trend) - 1)
-    x["candidates"] = C
-    x["candidate_trend"] = seq.trend[day][:, :, C] if False else seq.trend[day[:, :, None], C[None, None]]
-    x["trend"] = seq.trend[day[:, :, None], items[:, None]]
-    y = {
-        "repeat": np.stack([target, known.astype(np.float32)], -1),
-        "discover": np.stack([label_d, weight_d], -1),
-    }
-    return x, y
-
-
-def pair_arrays(x, t, target_day):
-    """Last and first purchase (days) of each item of the history as seen at each position."""
-    inc, days = x["incidence"], x["days"]
-    bought = np.where(inc > 0, days[:, :, None], np.float32(-1e4))  # (B, L, H)
-    last = np.maximum.accumulate(bought, axis=1)
-    b = np.arange(len(t))[:, None]
-    first = np.where(inc > 0, days[:, :, None], np.float32(1e4)).min(1)
-    return {
-        "position": t.astype(np.int32),
-        "target_day": target_day.astype(np.float32),
-        "last": last[b, t],
-        "first": np.where(first > 9e3, 0, first).astype(np.float32),
-    }
+    def _candidates(self, bought: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (C,) candidate ids, padded with 0, and (V + 1,) each item's place among them, -1 if it has none."""
+        bought = np.unique(bought)
+        drawn = np.setdiff1d(rng.choice(len(self.share), self.settings.candidates, p=self.share), bought)
+        chosen = np.r_[bought, drawn][: self.slots].astype(np.int32)
+        place = np.full(len(self.share), -1)
+        place[chosen] = np.arange(len(chosen))
+        return np.pad(chosen, (0, self.slots - len(chosen))), place
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit")
-def bce(y, logits):
-    """Weighted binary cross-entropy; y stacks labels and weights (..., 2). Sum over items, mean over positions."""
+def inclusion_bce(y, logits):
+    """Binary cross-entropy of "is this item in the basket?", weighted and summed over the items.
+
+    A basket is a set of yes-or-no decisions, so each item gets its own; a softmax would make them compete.
+
+    Args:
+        y: (B, P, items, 2) labels and weights.
+        logits: (B, P, items).
+
+    Returns:
+        (B, P) losses, divided by 10 (about a basket's size).
+    """
     label, weight = y[..., 0], y[..., 1]
-    loss = ops.maximum(logits, 0.0) - logits * label + ops.log1p(ops.exp(-ops.abs(logits)))
+    loss = ops.relu(logits) - logits * label + ops.log1p(ops.exp(-ops.abs(logits)))
     return ops.sum(weight * loss, axis=-1) / 10.0
 
 
-def scorer(model, split, seq=None, block=32, window=512):
-    """Returns the function rows -> (B, V) scores of the split's test cases."""
-    seq = seq or sequences(split)
-    V = len(split.items)
-    candidates = np.arange(1, V + 1, dtype=np.int32)
-    when = seq.day(split.answer_times)
-    length = (seq.start[1:] - seq.start[:-1])[split.test_users]
+class KeepBest(keras.callbacks.Callback):
+    """Scores the validation split after each epoch, keeps the best weights, stops when it no longer improves.
 
-    def one(rows):
-        users = split.test_users[rows]
-        n = np.minimum(length[rows], window)
-        x = history_arrays(seq, users, seq.start[users + 1] - n, seq.start[users + 1])
-        t = np.maximum(n - 1, 0)[:, None]
-        x |= pair_arrays(x, t, when[rows][:, None])
-        day = np.minimum(when[rows].astype(int), len(seq.trend) - 1)
-        x["candidates"] = candidates
-        x["candidate_trend"] = seq.trend[day][:, None, 1:]
-        x["trend"] = seq.trend[day[:, None, None], x["items"][:, None]]
-        out = model(x, training=False)
-        scores = ops.convert_to_numpy(out["discover"])[:, 0].copy()
-        repeat = ops.convert_to_numpy(out["repeat"])[:, 0]
-        b, h = np.nonzero(x["items"])
-        scores[b, x["items"][b, h] - 1] = repeat[b, h]
+    Its record survives an interruption, so a resumed run ends like one that was never interrupted.
+
+    Args:
+        data: The batches, told which epoch it is.
+        validation: The split to score.
+        seq: Its sequences.
+        patience: Epochs without improvement before training stops.
+        seed: Seed of dropout; set anew each epoch, so that a resumed epoch drops the same.
+        folder: Where the record and the best weights are kept.
+    """
+
+    def __init__(self, data: BasketBatches, validation: Split, seq, patience: int, seed: int, folder: Path):
+        super().__init__()
+        self.data, self.validation, self.seq = data, validation, seq
+        self.patience, self.seed, self.folder = patience, seed, folder
+        self.record: list[dict] = []
+
+    def on_train_begin(self, logs=None):
+        """Takes up the record of an interrupted run."""
+        path = self.folder / "record.json"
+        self.record = json.loads(path.read_text()) if path.exists() else []
+        self.bar = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets what is random in this epoch from its number."""
+        self.record = self.record[:epoch]
+        self.data.start_epoch(epoch)
+        for i, variable in enumerate(self.model.non_trainable_variables):
+            if "seed_generator" in variable.path:
+                variable.assign(np.array([self.seed * 1000 + epoch, i], "uint32"))
+        self.bar = report.progress(label=f"epoch {epoch + 1}", total=len(self.data))
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the progress bar."""
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Scores the validation split."""
+        self.bar.close()
+        scores = scorer(self.model, self.validation, self.seq)
+        cases = np.arange(len(self.validation.test_users))
+        scores = np.concatenate([scores(part) for part in np.array_split(cases, max(1, len(cases) // 512))])
+        everything = evaluation.evaluate(scores, self.validation.answers)["ndcg"].mean()
+        explore = evaluation.evaluate(scores, self.validation.answers, exclude=self.validation.seen())["ndcg"].mean()
+        row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "ndcg": float(everything), "explore": float(explore)}
+        best = max((r["ndcg"] for r in self.record), default=-1.0)
+        self.record.append(row)
+        if row["ndcg"] > best:
+            self.model.save_weights(self.folder / "best.weights.h5")
+        (self.folder / "record.json").write_text(json.dumps(self.record))
+        print(
+            f"epoch {epoch + 1:2d}  loss {row['loss']:.4f}  validation NDCG@10 {everything:.4f}, explore {explore:.4f}"
+        )
+        ndcg = [r["ndcg"] for r in self.record]
+        if len(ndcg) - 1 - int(np.argmax(ndcg)) >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Puts the best weights back."""
+        self.model.load_weights(self.folder / "best.weights.h5")
+
+
+def train(
+    shop: Shop,
+    task: Task,
+    settings: Settings,
+    folder: str | Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Trains the next-basket Transformer on what lies before the validation weeks and keeps its best epoch.
+
+    Every epoch is backed up in `folder`: calling again after an interruption goes on where it stopped, and ends with
+    the same weights.
+
+    Args:
+        shop: The shop, for its items' groups.
+        task: The task; its test answers are not looked at.
+        settings: Sizes and training parameters.
+        folder: Where backups and the best weights are kept; delete it to start afresh.
+        callbacks: Further Keras callbacks, such as TensorBoard.
+
+    Returns:
+        The model with its best weights, and one row an epoch: epoch, loss, ndcg, explore (on the validation split).
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(settings.seed)
+    seq = baskets.sequences(task.validation)
+    data = BasketBatches(seq, settings)
+    model = build(shop, task.test, settings, steps=len(data) * settings.epochs)
+    keep = KeepBest(data, task.validation, seq, settings.patience, settings.seed, folder)
+    backup = keras.callbacks.BackupAndRestore(folder / "backup")
+    model.fit(data, epochs=settings.epochs, verbose=0, callbacks=[keep, *callbacks, backup])
+    return model, pd.DataFrame(keep.record)
+
+
+def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000) -> keras.Model:
+    """Builds and compiles the untrained model.
+
+    Args:
+        shop: The shop, for its items' groups.
+        split: Gives the catalogue.
+        settings: Sizes and training parameters.
+        steps: Batches that the training will take; the learning rate falls over them.
+    """
+    model = transformer.basket_model(
+        baskets.item_groups(shop.items, split.items),
+        width=settings.width,
+        blocks=settings.blocks,
+        heads=settings.heads,
+        dropout=settings.dropout,
+    )
+    warm = max(1, steps // (2 * settings.epochs))
+    rate = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate / 10, max(1, steps - warm), 0.02, warmup_target=settings.learning_rate, warmup_steps=warm
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
+    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce})
+    return model
+
+
+def trained(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> keras.Model:
+    """Returns the trained model from the workspace, training it first if it is missing."""
+    import recsys_kit.training as code
+
+    params = asdict(settings) | {"cutoff": str(task.test.cutoff)}
+    folder = workspace.path("training", data=shop.fingerprint, params=params, code=code)
+    return workspace.get(
+        "basket_transformer",
+        lambda: train(shop, task, settings, folder)[0],
+        data=shop.fingerprint,
+        params=params,
+        code=code,
+    )
+
+
+def scorer(
+    model: keras.Model, split: Split, seq: baskets.Sequences | None = None, window: int = 256, block: int = 32
+) -> evaluation.Scorer:
+    """Returns the function from rows (B,) of the split's test cases to scores (B, V).
+
+    Items of the household's own history get the repeat head's logit, all others the discover head's.
+
+    Args:
+        model: A trained next-basket model.
+        split: The split; the model sees its whole history.
+        seq: The split's sequences, if they are at hand.
+        window: The last baskets of a history that are read.
+        block: Households scored at once.
+    """
+    seq = seq or baskets.sequences(split)
+    everything = np.arange(1, len(split.items) + 1, dtype=np.int32)
+    when = seq.day(split.answer_times)
+
+    def one(rows: np.ndarray) -> np.ndarray:
+        users, end = split.test_users[rows], seq.basket_start[split.test_users[rows] + 1]
+        length = np.minimum(seq.baskets()[users], window)
+        x = baskets.history_arrays(seq, users, end - length, end)
+        x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[rows, None])
+        x |= baskets.market_arrays(seq, x, everything)
+        logits = model.predict_on_batch(x)
+        scores, repeat = np.array(logits["discover"][:, 0]), np.asarray(logits["repeat"][:, 0])
+        user, item = np.nonzero(x["items"])
+        scores[user, x["items"][user, item] - 1] = repeat[user, item]
         return scores
 
-    def score(rows):
+    def score(rows: np.ndarray) -> np.ndarray:
         rows = np.asarray(rows)
-        out = np.empty((len(rows), V), np.float32)
         users = split.test_users[rows]
-        order = np.lexsort((seq.item_start[users + 1] - seq.item_start[users], length[rows] // 32))
+        order = np.lexsort((np.diff(seq.item_start)[users], seq.baskets()[users] // 32))
+        scores = np.empty((len(rows), len(everything)), np.float32)
         for i in range(0, len(rows), block):
             part = order[i : i + block]
-            out[part] = one(rows[part])
-        return out
+            scores[part] = one(rows[part])
+        return scores
 
     return score

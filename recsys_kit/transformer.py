@@ -252,7 +252,7 @@ class RepeatHead(layers.Layer):
     def __init__(self, hidden: int = 16, dropout: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.dropout = hidden, dropout
-        self.features = len(DECAYS) + 7
+        self.features = len(DECAYS) + 8
         self.wide, self.out = (
             layers.Dense(hidden, name="wide"),
             layers.Dense(1, "linear", kernel_initializer="zeros", name="out"),
@@ -268,10 +268,10 @@ class RepeatHead(layers.Layer):
         """Creates the weights."""
         start = np.zeros(self.features, "float32")
         start[_BASELINE] = 1.0
-        start[len(DECAYS) + 4] = 0.1  # recent popularity settles ties
+        start[len(DECAYS) + 4] = 0.2  # recent popularity settles ties
         self.weight = self.add_weight(shape=(self.features,), initializer="zeros", name="weight")
         self.weight.assign(start)
-        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-1.5), name="bias")
+        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-3.0), name="bias")
         self.wide.build((None, None, None, self.features))
         self.out.build((None, None, None, self.hidden))
         for layer in (self.gate, self.taste, self.lift):
@@ -279,7 +279,7 @@ class RepeatHead(layers.Layer):
         self.kind.build(vectors_shape)
         self.item.build(vectors_shape)
 
-    def call(self, states, vectors, incidence, days, position, target_day, last, first, trend, training=None):
+    def call(self, states, vectors, incidence, days, position, target_day, last, first, market, training=None):
         """Returns logits (B, P, H)."""
         age = target_day[:, :, None] - days[:, None, :]  # (B, P, L)
         step = ops.cumsum(ops.ones_like(days, dtype="int32"), axis=1) - 1  # (B, L): 0, 1, 2, …
@@ -299,7 +299,8 @@ class RepeatHead(layers.Layer):
                 ops.log(recency),
                 ops.log(rhythm),
                 overdue,
-                trend,
+                market[..., 0],
+                market[..., 1],
                 ops.log((total + 0.1) / (baskets + 1)),
                 lastone,
             ],
@@ -334,13 +335,14 @@ class DiscoverHead(layers.Layer):
         self.query = layers.Dense(states_shape[-1], name="query")
         self.query.build(states_shape)
         self.own = self.add_weight(shape=(self.size,), initializer="zeros", name="own")
-        self.slope = self.add_weight(shape=(), initializer="ones", name="slope")
-        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-6.0), name="bias")
+        self.slope = self.add_weight(shape=(2,), initializer="ones", name="slope")
+        self.slope.assign(np.array([0.2, 1.25], "float32"))
+        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-0.5), name="bias")
 
-    def call(self, states, candidate_vectors, candidates, trend):
+    def call(self, states, candidate_vectors, candidates, market):
         """Returns logits (B, P, C)."""
         taste = ops.matmul(self.query(states), ops.transpose(candidate_vectors))  # (B, P, D) @ (D, C)
-        return taste + self.slope * trend + ops.take(self.own, candidates) + self.bias
+        return taste + ops.matmul(market, self.slope) + ops.take(self.own, candidates) + self.bias
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -360,9 +362,9 @@ def basket_model(groups, width=64, blocks=2, heads=2, dropout=0.2, name="basket_
         "target_day": keras.Input((None,), dtype=f, name="target_day"),
         "last": keras.Input((None, None), dtype=f, name="last"),
         "first": keras.Input((None,), dtype=f, name="first"),
-        "trend": keras.Input((None, None), dtype=f, name="trend"),
+        "market": keras.Input((None, None, 2), dtype=f, name="market"),
         "candidates": keras.Input(batch_shape=(None,), dtype="int32", name="candidates"),
-        "candidate_trend": keras.Input((None, None), dtype=f, name="candidate_trend"),
+        "candidate_market": keras.Input((None, None, 2), dtype=f, name="candidate_market"),
     }
     embed = ItemEmbedding(groups, width, name="item")
     vectors = embed(inputs["items"])  # (B, H, D)
@@ -386,10 +388,10 @@ def basket_model(groups, width=64, blocks=2, heads=2, dropout=0.2, name="basket_
         inputs["target_day"],
         inputs["last"],
         inputs["first"],
-        inputs["trend"],
+        inputs["market"],
     )
     discover = DiscoverHead(size, name="discover")(
-        states, embed(inputs["candidates"]), inputs["candidates"], inputs["candidate_trend"]
+        states, embed(inputs["candidates"]), inputs["candidates"], inputs["candidate_market"]
     )
     return keras.Model(inputs, {"repeat": repeat, "discover": discover}, name=name)
 

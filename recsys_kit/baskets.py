@@ -1,0 +1,254 @@
+"""Households' histories as arrays: made once from a split, sliced into padded batches without a loop over rows.
+
+Letters for shapes: U users, B users of a batch, L baskets, H distinct items of a user's history, P positions to
+predict at, C candidate items, V items of the catalogue (ids 1..V; 0 is padding).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.utils.extmath import randomized_svd
+
+from recsys_kit.preprocessing import Split
+
+__all__ = ["Sequences", "history_arrays", "item_groups", "known", "market_arrays", "pair_arrays", "ragged", "sequences"]
+
+_TASTE_DECAY = 120.0  # days
+_SHRINKAGE = 3.0  # in units of the weakest direction's squared strength
+_NEVER = -1e4  # the day of a purchase that did not happen
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Every user's baskets, flat; `x_start[u]` to `x_start[u + 1]` is where user u's part of x lies.
+
+    Attributes:
+        origin: Day 0.
+        days: (baskets,) time of each basket in days since the origin.
+        basket_start: (U + 1,) parts of `days`.
+        row_item: (rows,) the items of each basket, as places in the user's part of `items`.
+        row_start: (baskets + 1,) parts of `row_item`, one a basket.
+        items: (pairs,) the distinct item ids of each user.
+        item_start: (U + 1,) parts of `items`.
+        trend: (days + 1, V + 1) log popularity of each item in the window before each day.
+        basis: (V + 1, R) directions of taste: a user's log counts times this are the user's coordinates.
+        lately: (weeks + 1, R, V + 1) what users along each direction bought lately, at the start of each week.
+    """
+
+    origin: pd.Timestamp
+    days: np.ndarray = field(repr=False)
+    basket_start: np.ndarray = field(repr=False)
+    row_item: np.ndarray = field(repr=False)
+    row_start: np.ndarray = field(repr=False)
+    items: np.ndarray = field(repr=False)
+    item_start: np.ndarray = field(repr=False)
+    trend: np.ndarray = field(repr=False)
+    basis: np.ndarray = field(repr=False)
+    lately: np.ndarray = field(repr=False)
+
+    def day(self, times: pd.DatetimeIndex) -> np.ndarray:
+        """Returns times (N,) as days since the origin."""
+        return np.asarray((pd.DatetimeIndex(times) - self.origin) / pd.Timedelta(days=1), np.float32)
+
+    def baskets(self) -> np.ndarray:
+        """Returns (U,) how many baskets each user has."""
+        return np.diff(self.basket_start)
+
+    def trend_at(self, days: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Returns the log popularity of items before given days; after the last known day, as on that day."""
+        return self.trend[np.minimum(days.astype(int), len(self.trend) - 1), items]
+
+    def neighbours_at(self, x: dict[str, np.ndarray], candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what similar users bought lately, as log scores of the items (B, P, H) and candidates (B, P, C).
+
+        Args:
+            x: A batch with `history_arrays` and `pair_arrays`.
+            candidates: (C,) item ids.
+        """
+        age = np.maximum(x["target_day"][:, :, None] - x["days"][:, None], 0)  # (B, P, L)
+        past = np.arange(x["days"].shape[1]) <= x["position"][:, :, None]
+        counts = np.log1p((past * np.exp(-age / _TASTE_DECAY)) @ x["incidence"])  # (B, P, L) @ (B, L, H)
+        taste = counts @ self.basis[x["items"]]  # (B, P, H) @ (B, H, R)
+        week = np.minimum(x["target_day"] // 7, len(self.lately) - 1).astype(int)  # (B, P)
+        own = np.empty(counts.shape, np.float32)
+        others = np.empty((*week.shape, len(candidates)), np.float32)
+        for w in np.unique(week):
+            user, at = np.nonzero(week == w)
+            scores = taste[user, at] @ self.lately[w]  # (rows, R) @ (R, V + 1)
+            others[user, at] = scores[:, candidates]
+            own[user, at] = np.take_along_axis(scores, x["items"][user], axis=1)
+        return tuple(np.log(np.maximum(score, 0) + 0.003, dtype=np.float32) for score in (own, others))
+
+
+def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
+    """Turns a split's history into basket sequences.
+
+    Args:
+        split: Only its history is used.
+        window: Days over which an item's recent popularity is counted.
+        rank: R, the number of directions of taste.
+    """
+    history = split.history
+    origin = history["timestamp"].min().normalize()
+    rows = pd.DataFrame(
+        {
+            "user": history["user"],
+            "basket": pd.factorize(history["basket_id"])[0],
+            "item": history["item"] + 1,
+            "day": ((history["timestamp"] - origin) / pd.Timedelta(days=1)).astype(np.float32),
+        }
+    )
+    rows = rows.drop_duplicates(["user", "basket", "item"]).sort_values(["user", "day", "basket"], kind="stable")
+    user, basket, item, day = (rows[column].to_numpy() for column in ("user", "basket", "item", "day"))
+    users, size = len(split.users), len(split.items) + 1
+    new = np.r_[True, (np.diff(user) != 0) | (np.diff(basket) != 0)]  # rows that open a basket
+    pairs, place = np.unique(user.astype(np.int64) * size + item, return_inverse=True)
+    item_start = np.searchsorted(pairs // size, np.arange(users + 1))
+    last = int(np.ceil((split.cutoff - origin) / pd.Timedelta(days=1)))
+    daily = np.zeros((last + 1, size), np.float32)  # row d: sales on day d - 1, so that day d sees only its past
+    np.add.at(daily, (np.minimum(day.astype(int) + 1, last), item), 1)
+    total = np.cumsum(daily, axis=0)
+    recent = total.copy()
+    recent[window:] -= total[:-window]
+    trend = np.log((recent + 0.3) / (recent.sum(1, keepdims=True) + 1) * 1000)
+    return Sequences(
+        origin=origin,
+        days=day[new],
+        basket_start=np.searchsorted(user[new], np.arange(users + 1)),
+        row_item=(place - item_start[user]).astype(np.int32),
+        row_start=np.r_[np.flatnonzero(new), len(new)],
+        items=(pairs % size).astype(np.int32),
+        item_start=item_start,
+        trend=trend.astype(np.float32),
+        **_neighbourhood(user, item, day, (users, size), last, window, rank),
+    )
+
+
+def _neighbourhood(user, item, day, shape, last, window, rank) -> dict[str, np.ndarray]:
+    """Fits the directions of taste, and along each what was bought lately.
+
+    A truncated, shrunk user-kNN: users are compared by the log of their decayed counts, in the R directions that
+    explain most of them; what neighbours bought counts the more the more recent it is. Ridge-like shrinkage (as in
+    EASE, Steck 2019) lets weak directions weigh less.
+    """
+    counts = sp.coo_matrix((np.exp(-(last - day) / _TASTE_DECAY), (user, item)), shape).tocsr()
+    counts.data = np.log1p(counts.data)
+    rank = max(1, min(rank, min(shape) // 4))
+    left, strength, right = randomized_svd(counts, rank, random_state=0)
+    shrink = strength / (strength**2 + _SHRINKAGE * strength[-1] ** 2)
+    weeks = last // 7 + 1
+    ends = np.minimum(np.arange(weeks) * 7, last)
+    ends[-1] = last
+    lately = np.zeros((weeks, rank, shape[1]), np.float32)
+    for w, end in enumerate(ends):
+        near = (day < end) & (day >= end - 4 * window)
+        recent = sp.coo_matrix((np.exp(-(end - day[near]) / window), (user[near], item[near])), shape).tocsr()
+        recent.data = np.minimum(recent.data, 1)
+        lately[w] = (recent.T @ left).T
+    return {"basis": (right.T * shrink).astype(np.float32), "lately": lately}
+
+
+def item_groups(items: pd.DataFrame, catalogue: pd.Index) -> list[list[int]]:
+    """Returns the groups that share a part of their items' embeddings: (category, type), category and brand.
+
+    Args:
+        items: The shop's items.
+        catalogue: (V,) item ids.
+
+    Returns:
+        For each kind of group V + 1 integers: 0 for padding, then the group of each item.
+    """
+    table = items.set_index("item_id").reindex(catalogue)
+    kinds = (table["category"] + "|" + table["product_type"], table["category"], table["brand"])
+    return [[0, *(pd.factorize(kind)[0] + 1).tolist()] for kind in kinds]
+
+
+def ragged(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Flattens ranges [low, high): the positions, the range that each belongs to, and its place in that range.
+
+    Example:
+        >>> [part.tolist() for part in ragged(np.array([3, 7]), np.array([5, 8]))]
+        [[3, 4, 7], [0, 0, 1], [0, 1, 0]]
+    """
+    count = high - low
+    owner = np.repeat(np.arange(len(low)), count)
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(low, count) + place, owner, place
+
+
+def history_arrays(seq: Sequences, users: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, np.ndarray]:
+    """Builds the dense arrays of a batch, padded on the right to a multiple of 16.
+
+    Args:
+        seq: The sequences.
+        users: (B,) users.
+        low: (B,) first basket to use, as positions in `seq.days`.
+        high: (B,) one past the last basket to use.
+
+    Returns:
+        `items` (B, H), `incidence` (B, L, H) with 1 where a basket holds an item, `days` (B, L), `valid` (B, L).
+    """
+    lengths = -(-max(1, (high - low).max()) // 16) * 16
+    flat, owner, place = ragged(seq.item_start[users], seq.item_start[users + 1])
+    items = np.zeros((len(users), -(-(place.max(initial=0) + 1) // 16) * 16), np.int32)
+    items[owner, place] = seq.items[flat]
+    basket, owner, place = ragged(low, high)
+    days, valid = np.zeros((len(users), lengths), np.float32), np.zeros((len(users), lengths), bool)
+    days[owner, place], valid[owner, place] = seq.days[basket], True
+    row, which, _ = ragged(seq.row_start[basket], seq.row_start[basket + 1])
+    incidence = np.zeros((*days.shape, items.shape[1]), np.float32)
+    incidence[owner[which], place[which], seq.row_item[row]] = 1
+    return {"items": items, "incidence": incidence, "days": days, "valid": valid}
+
+
+def pair_arrays(x: dict[str, np.ndarray], position: np.ndarray, target_day: np.ndarray) -> dict[str, np.ndarray]:
+    """Says what is known of each item of the history at each position to predict at.
+
+    Args:
+        x: A batch of `history_arrays`.
+        position: (B, P) the last basket that may be seen.
+        target_day: (B, P) the day of the basket to predict.
+
+    Returns:
+        `position`, `target_day`, and of each item the days of its `last` (B, P, H; far in the past if it was not
+        bought yet) and `first` purchase (B, H).
+    """
+    bought = np.where(x["incidence"] > 0, x["days"][:, :, None], np.float32(_NEVER))  # (B, L, H)
+    last = np.maximum.accumulate(bought, axis=1)[np.arange(len(position))[:, None], position]
+    first = np.where(x["incidence"] > 0, x["days"][:, :, None], np.float32(-_NEVER)).min(1)
+    return {
+        "position": position.astype(np.int32),
+        "target_day": target_day.astype(np.float32),
+        "last": last,
+        "first": np.where(first == -_NEVER, 0, first).astype(np.float32),
+    }
+
+
+def known(last: np.ndarray) -> np.ndarray:
+    """Says from `last` (B, P, H) which items had been bought by then."""
+    return last > _NEVER / 2
+
+
+def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarray) -> dict[str, np.ndarray]:
+    """Says what the whole shop does at each position: which items sell, and which ones to similar users.
+
+    Args:
+        seq: The sequences.
+        x: A batch with `history_arrays` and `pair_arrays`.
+        candidates: (C,) item ids.
+
+    Returns:
+        `candidates` (C,), and stacked as the last axis log recent popularity and the neighbours' log score:
+        `market` (B, P, H, 2) of the history's items and `candidate_market` (B, P, C, 2) of the candidates.
+    """
+    days = x["target_day"][:, :, None]
+    own, others = seq.neighbours_at(x, candidates)
+    return {
+        "candidates": candidates,
+        "market": np.stack([seq.trend_at(days, x["items"][:, None]), own], axis=-1),
+        "candidate_market": np.stack([seq.trend_at(days, candidates), others], axis=-1),
+    }
