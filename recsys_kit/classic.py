@@ -16,10 +16,10 @@ from recsys_kit.preprocessing import Split
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["examples", "histories", "lstm", "lstm_model", "lstm_scorer"]
+__all__ = ["examples", "histories", "log_sales", "lstm", "lstm_model", "lstm_scorer"]
 
 
-def histories(split: Split, length: int = 40) -> np.ndarray:
+def histories(split: Split, length: int = 30) -> np.ndarray:
     """Returns (U, L) codes of each user's newest `length` purchases, oldest first, padded with 0 on the right.
 
     Example:
@@ -29,18 +29,19 @@ def histories(split: Split, length: int = 40) -> np.ndarray:
     return _windows(order, start[:-1], start[1:], length)
 
 
-def examples(split: Split, count: int, length: int = 40, items: int = 16, negatives: int = 12, seed: int = 0) -> tuple:
+def examples(split: Split, count: int, length: int = 30, items: int = 64, negatives: int = 48, seed: int = 0) -> tuple:
     """Samples training examples: what a user had bought before one of its baskets, and items to judge.
 
-    Of the K items of an example, the first K - `negatives` come from the basket; the others are drawn evenly from the
-    catalogue (a few of them are in the basket by chance: with a large catalogue that does not matter).
+    Of the K items of an example, the first K - `negatives` come from the basket; the others are random purchases of
+    anybody, so that a best seller is as often a wrong answer as it is sold. (A few are in the basket by chance: with a
+    large catalogue that does not matter.)
 
     Args:
         split: The split; only its history is used.
         count: How many baskets to sample (with replacement).
         length: Positions of the history, L.
         items: Items an example, K.
-        negatives: How many of them are drawn from the catalogue.
+        negatives: How many of them are random purchases.
         seed: Seed of the sampling.
 
     Returns:
@@ -65,13 +66,13 @@ def examples(split: Split, count: int, length: int = 40, items: int = 16, negati
     begin, end = begin[chosen], end[chosen]
     past = _windows(codes, start[user[begin]], begin, length)
     bought = codes[rng.integers(begin[:, None], end[:, None], (count, items - negatives))]
-    drawn = rng.integers(1, len(split.items) + 1, (count, negatives), dtype=np.int32)
+    drawn = codes[rng.integers(0, len(codes), (count, negatives))]
     labels = np.zeros((count, items), np.float32)
     labels[:, : items - negatives] = 1
     return past, np.hstack([bought, drawn]).astype(np.int32), labels
 
 
-def lstm_model(n_items: int, length: int = 40, width: int = 32, bias: np.ndarray | None = None) -> keras.Model:
+def lstm_model(n_items: int, length: int = 30, width: int = 32) -> keras.Model:
     """Builds the model: p(bought) = sigmoid(w . (LSTM(history) * embedding(item)) + bias(item)).
 
     The vocabulary is V + 1: one code an item, and 0 for padding. The user is its history, so a user or a pair that was
@@ -81,7 +82,6 @@ def lstm_model(n_items: int, length: int = 40, width: int = 32, bias: np.ndarray
         n_items: Size of the catalogue, V.
         length: Positions of the history, L.
         width: Width of embeddings and of the LSTM, D.
-        bias: (V,) initial log-odds of each item; None starts at 0.
 
     Returns:
         An uncompiled model from `history` (B, L) and `item` (B, K) to probabilities (B, K).
@@ -92,41 +92,53 @@ def lstm_model(n_items: int, length: int = 40, width: int = 32, bias: np.ndarray
     history = keras.Input((length,), dtype="int32", name="history")
     item = keras.Input((None,), dtype="int32", name="item")
     embedding = layers.Embedding(n_items + 1, width, name="embedding")
-    start = "zeros" if bias is None else keras.initializers.Constant(np.r_[0, bias].astype("float32")[:, None])
     taste = layers.LSTM(width, name="lstm")(embedding(history), mask=keras.ops.not_equal(history, 0))  # (B, D)
     product = layers.Multiply(name="product")(
         [layers.Reshape((1, width))(taste), embedding(item)]
     )  # (B, 1, D) * (B, K, D) -> (B, K, D)
     logit = layers.Dense(1, use_bias=False, kernel_initializer="ones", name="weights")(product)  # (B, K, 1)
-    logit = layers.Add()([logit, layers.Embedding(n_items + 1, 1, embeddings_initializer=start, name="bias")(item)])
+    logit = layers.Add()([logit, layers.Embedding(n_items + 1, 1, embeddings_initializer="zeros", name="bias")(item)])
     probability = layers.Activation("sigmoid", dtype="float32")(logit)
     return keras.Model([history, item], layers.Reshape((-1,), name="probability")(probability), name="lstm")
 
 
-def lstm_scorer(model: keras.Model, split: Split) -> Scorer:
+def log_sales(split: Split) -> np.ndarray:
+    """Returns (V,) the logarithm of each item's sales before the cutoff (plus 0.5, for items never sold)."""
+    return np.log(np.bincount(split.history["item"], minlength=len(split.items)) + 0.5).astype(np.float32)
+
+
+def lstm_scorer(model: keras.Model, split: Split, prior: np.ndarray | None = None) -> Scorer:
     """Returns a scorer for the whole catalogue: the LSTM runs once a user, all items are one matrix product.
 
-    The scores are the model's log-odds; they order items as its probabilities do.
+    Args:
+        model: A trained `lstm_model`.
+        split: The split.
+        prior: (V,) to add to the model's log-odds; `log_sales` for negatives drawn by sales (the model then knows how
+            much more likely than anybody the user is to buy an item, and the prior says how likely anybody is).
     """
     import keras
 
-    length = model.inputs[0].shape[1]
     tower = keras.Model(model.inputs[0], model.get_layer("lstm").output)
-    past = histories(split, length)[split.test_users]
+    past = histories(split, model.inputs[0].shape[1])[split.test_users]
     tastes = tower.predict(past, batch_size=512, verbose=0)  # (N, D)
     weights = keras.ops.convert_to_numpy(model.get_layer("weights").kernel)[:, 0]
     items = keras.ops.convert_to_numpy(model.get_layer("embedding").embeddings)[1:]  # (V, D)
     bias = keras.ops.convert_to_numpy(model.get_layer("bias").embeddings)[1:, 0]  # (V,)
+    if prior is not None:
+        bias = bias + prior
     return lambda rows: (tastes[rows] * weights) @ items.T + bias  # (B, D) @ (D, V) -> (B, V)
 
 
-def lstm(split: Split, count: int = 20_000, epochs: int = 3, width: int = 32, length: int = 40, seed: int = 0) -> tuple:
+def lstm(
+    split: Split, count: int = 100_000, epochs: int = 1, width: int = 32, length: int = 30, seed: int = 0
+) -> tuple[keras.Model, list[float]]:
     """Builds and trains the model on sampled examples.
 
     Args:
         split: The split; only its history is used.
-        count: Baskets sampled.
-        epochs: Passes over them.
+        count: Baskets sampled in each epoch; every epoch draws new ones, which keeps the model from learning them by
+            heart.
+        epochs: How many samples are drawn.
         width: Width of the model.
         length: Positions of the history.
         seed: Seed of sampling, initial weights and order.
@@ -137,13 +149,13 @@ def lstm(split: Split, count: int = 20_000, epochs: int = 3, width: int = 32, le
     import keras
 
     keras.utils.set_random_seed(seed)
-    past, items, labels = examples(split, count, length, seed=seed)
-    sales = np.bincount(split.history["item"], minlength=len(split.items)) + 0.5
-    odds = labels.mean() / (1 - labels.mean()) * len(sales) * sales / sales.sum()  # what popularity alone would say
-    model = lstm_model(len(split.items), length, width, bias=np.log(odds))
-    model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
-    log = model.fit([past, items], labels, batch_size=256, epochs=epochs, verbose=0)
-    return model, log.history["loss"]
+    model = lstm_model(len(split.items), length, width)
+    model.compile(keras.optimizers.Adam(5e-3), loss="binary_crossentropy")
+    losses = []
+    for epoch in range(epochs):
+        past, items, labels = examples(split, count, length, seed=seed + epoch)
+        losses += model.fit([past, items], labels, batch_size=512, verbose=0).history["loss"]
+    return model, losses
 
 
 def _by_user(split: Split) -> tuple[np.ndarray, np.ndarray]:

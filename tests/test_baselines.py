@@ -252,6 +252,7 @@ class TestClassicModel:
         every = np.tile(np.arange(1, len(shop.items) + 1, dtype="int32"), (5, 1))
         probability = model.predict([past, every], verbose=0)
         assert len(losses) == 1
+        assert np.allclose(classic.lstm_scorer(model, shop, np.ones(11))(np.arange(5)), logits + 1, atol=1e-5)
         assert np.allclose(1 / (1 + np.exp(-logits)), probability, atol=1e-5)
 
     def test_padding_does_not_change_a_prediction(self):
@@ -263,7 +264,7 @@ class TestClassicModel:
         assert model.predict([short, item], verbose=0) == pytest.approx(other.predict([long, item], verbose=0))
 
     def test_the_model_learns_the_two_tastes(self, shop):
-        model, _ = classic.lstm(shop, count=3000, epochs=6, width=8, length=6)
+        model, _ = classic.lstm(shop, count=3000, epochs=8, width=8, length=6)
         known = np.arange(1, len(shop.test_users))
         scores = classic.lstm_scorer(model, shop)(known)
         scores[:, shop.items.get_loc("z")] = -np.inf
