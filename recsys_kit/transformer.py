@@ -51,7 +51,8 @@ def attention(query, key, value, mask=None):
     """
     scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) / float(np.sqrt(query.shape[-1]))  # (..., L, M)
     if mask is not None:
-        scores = ops.where(mask, scores, ops.cast(-1e9 if scores.dtype != "float16" else -6e4, scores.dtype))
+        lowest = -6e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -1e9
+        scores = ops.where(mask, scores, ops.cast(lowest, scores.dtype))
     weights = ops.softmax(scores, axis=-1)
     return ops.matmul(weights, value), weights
 
@@ -398,7 +399,7 @@ def basket_model(groups, width=64, blocks=2, heads=2, dropout=0.2, name="basket_
 
 @_register
 class PositionEmbedding(layers.Layer):
-    """Adds a learned vector for each place in the sequence.
+    """Adds a learned vector for each place in the sequence; the first real position has place 0, wherever padding is.
 
     Args:
         length: The longest sequence, L.
@@ -412,9 +413,13 @@ class PositionEmbedding(layers.Layer):
         """Creates the table (L, D)."""
         self.table = self.add_weight(shape=(self.length, shape[-1]), initializer="normal", name="table")
 
-    def call(self, x):
-        """Maps (B, L, D) to (B, L, D)."""
-        return x + self.table[: x.shape[1]]
+    def call(self, x, valid=None):
+        """Maps (B, L, D) to (B, L, D); `valid` (B, L) is True on real positions, None: everywhere."""
+        if x.shape[1] is not None and x.shape[1] > self.length:
+            raise ValueError(f"a sequence must not be longer than `length`={self.length}. Received: {x.shape[1]}.")
+        real = ops.ones_like(x[..., 0], dtype="int32") if valid is None else ops.cast(valid, "int32")
+        place = ops.maximum(ops.cumsum(real, axis=1) - 1, 0)  # (B, L)
+        return x + ops.take(self.table, place, axis=0)
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -477,11 +482,12 @@ def next_item_model(
 
     Source: Kang and McAuley (2018), Self-attentive sequential recommendation; Sun et al. (2019), BERT4Rec.
     """
-    ids = keras.Input((length,), dtype="int32", name="ids")
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    valid = ids > 0
     embedding = ItemEmbedding([], width, size=items + (1 if causal else 2), name="item")
-    x = PositionEmbedding(length, name="position")(embedding(ids))
+    x = PositionEmbedding(length, name="position")(embedding(ids), valid=valid)
     x = layers.Dropout(dropout, name="drop")(x)
-    mask = attention_mask(ids > 0, causal=causal)
+    mask = attention_mask(valid, causal=causal)
     for i in range(blocks):
         x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
     x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
