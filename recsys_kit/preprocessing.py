@@ -57,12 +57,22 @@ class Task:
     """A shop's cleaned events, split for choosing a model (`validation`) and for judging it once (`test`).
 
     Both splits share the catalogue. `validation.end` is `test.cutoff`: what a model is tuned on lies before the test.
+
+    Attributes:
+        events: The cleaned events.
+        cleaning: What `clean` removed, and why.
+        validation: The last days before the test.
+        test: The test.
+        min_users: How many buyers an item of the catalogue has at least.
+        min_items: How many items of the catalogue an answer holds at least.
     """
 
     events: pd.DataFrame = field(repr=False)
     cleaning: pd.DataFrame = field(repr=False)
     validation: Split
     test: Split
+    min_users: int
+    min_items: int
 
 
 def task(shop: Shop, cutoff: str = "", test_days: int = 31, validation_days: int = 14) -> Task:
@@ -98,7 +108,7 @@ def task(shop: Shop, cutoff: str = "", test_days: int = 31, validation_days: int
                 f"{min_items} items of the catalogue ({len(split.items)} items with at least {min_users} buyers). "
                 "Choose another `cutoff`, or bring more data."
             )
-    return Task(events, cleaning, validation, test)
+    return Task(events, cleaning, validation, test, min_users, min_items)
 
 
 def clean(shop: Shop) -> tuple[pd.DataFrame, pd.DataFrame]:

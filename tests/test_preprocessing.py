@@ -397,8 +397,9 @@ def test_test_days_must_be_positive():
 
 @pytest.mark.slow
 def test_the_reference_task_is_exactly_the_published_protocol():
-    task = preprocessing.task(datasets.load())
+    shop = datasets.load()
+    task = preprocessing.task(shop)
     assert task.test.cutoff == pd.Timestamp("2017-12-01", tz="UTC")
     assert task.test.answers.shape == (1554, 16148)
     assert len(task.validation.test_users) == 1295
-    assert task.cleaning["removed"].sum() == len(datasets.load().events) - len(task.events)
+    assert task.cleaning["removed"].sum() == len(shop.events) - len(task.events)
