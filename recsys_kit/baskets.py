@@ -34,9 +34,10 @@ class Sequences:
         row_start: (baskets + 1,) parts of `row_item`, one a basket.
         items: (pairs,) the distinct item ids of each user.
         item_start: (U + 1,) parts of `items`.
-        trend: (days + 1, V + 1) log popularity of each item in the window before each day.
+        trend: (weeks + 1, V + 1) log popularity of each item in the window before the start of each week.
         basis: (V + 1, R) directions of taste: a user's log counts times this are the user's coordinates.
-        lately: (weeks + 1, R, V + 1) what users along each direction bought lately, at the start of each week.
+        lately: (weeks + 2, R, V + 1) what users along each direction bought lately, at the start of each week; the
+            last entry knows the whole history.
     """
 
     origin: pd.Timestamp
@@ -58,30 +59,9 @@ class Sequences:
         """Returns (U,) how many baskets each user has."""
         return np.diff(self.basket_start)
 
-    def trend_at(self, days: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Returns the log popularity of items before given days; after the last known day, as on that day."""
-        return self.trend[np.minimum(days.astype(int), len(self.trend) - 1), items]
-
-    def neighbours_at(self, x: dict[str, np.ndarray], candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns what similar users bought lately, as log scores of the items (B, P, H) and candidates (B, P, C).
-
-        Args:
-            x: A batch with `history_arrays` and `pair_arrays`.
-            candidates: (C,) item ids.
-        """
-        age = np.maximum(x["target_day"][:, :, None] - x["days"][:, None], 0)  # (B, P, L)
-        past = np.arange(x["days"].shape[1]) <= x["position"][:, :, None]
-        counts = np.log1p((past * np.exp(-age / _TASTE_DECAY)) @ x["incidence"])  # (B, P, L) @ (B, L, H)
-        taste = counts @ self.basis[x["items"]]  # (B, P, H) @ (B, H, R)
-        week = np.minimum(x["target_day"] // 7, len(self.lately) - 1).astype(int)  # (B, P)
-        own = np.empty(counts.shape, np.float32)
-        others = np.empty((*week.shape, len(candidates)), np.float32)
-        for w in np.unique(week):
-            user, at = np.nonzero(week == w)
-            scores = taste[user, at] @ self.lately[w]  # (rows, R) @ (R, V + 1)
-            others[user, at] = scores[:, candidates]
-            own[user, at] = np.take_along_axis(scores, x["items"][user], axis=1)
-        return tuple(np.log(np.maximum(score, 0) + 0.003, dtype=np.float32) for score in (own, others))
+    def week(self, days: np.ndarray) -> np.ndarray:
+        """Returns the row of `trend` and `lately` that holds on each day: the start of its week, or the last known."""
+        return np.minimum(days // 7, len(self.trend) - 1).astype(int)
 
 
 def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
@@ -109,12 +89,8 @@ def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
     pairs, place = np.unique(user.astype(np.int64) * size + item, return_inverse=True)
     item_start = np.searchsorted(pairs // size, np.arange(users + 1))
     last = int(np.ceil((split.cutoff - origin) / pd.Timedelta(days=1)))
-    daily = np.zeros((last + 1, size), np.float32)  # row d: sales on day d - 1, so that day d sees only its past
-    np.add.at(daily, (np.minimum(day.astype(int) + 1, last), item), 1)
-    total = np.cumsum(daily, axis=0)
-    recent = total.copy()
-    recent[window:] -= total[:-window]
-    trend = np.log((recent + 0.3) / (recent.sum(1, keepdims=True) + 1) * 1000)
+    weeks = np.minimum(np.arange(last // 7 + 1) * 7, last)  # the first day of each week; the last holds until `last`
+    weeks[-1] = last
     return Sequences(
         origin=origin,
         days=day[new],
@@ -123,27 +99,31 @@ def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
         row_start=np.r_[np.flatnonzero(new), len(new)],
         items=(pairs % size).astype(np.int32),
         item_start=item_start,
-        trend=trend.astype(np.float32),
-        **_neighbourhood(user, item, day, (users, size), last, window, rank),
+        trend=_trend(item, day, size, weeks, window),
+        **_neighbourhood(user, item, day, (users, size), weeks, window, rank),
     )
 
 
-def _neighbourhood(user, item, day, shape, last, window, rank) -> dict[str, np.ndarray]:
+def _trend(item, day, size, weeks, window) -> np.ndarray:
+    """Returns (weeks, V + 1) the log of each item's share of the rows in the window before each day of `weeks`."""
+    recent = np.stack([np.bincount(item[(day < end) & (day >= end - window)], minlength=size) for end in weeks])
+    return np.log((recent + 0.3) / (recent.sum(1, keepdims=True) + 1) * 1000).astype(np.float32)
+
+
+def _neighbourhood(user, item, day, shape, weeks, window, rank) -> dict[str, np.ndarray]:
     """Fits the directions of taste, and along each what was bought lately.
 
     A truncated, shrunk user-kNN: users are compared by the log of their decayed counts, in the R directions that
     explain most of them; what neighbours bought counts the more the more recent it is. Ridge-like shrinkage (as in
     EASE, Steck 2019) lets weak directions weigh less.
     """
-    counts = sp.coo_matrix((np.exp(-(last - day) / _TASTE_DECAY), (user, item)), shape).tocsr()
+    counts = sp.coo_matrix((np.exp(-(weeks[-1] - day) / _TASTE_DECAY), (user, item)), shape).tocsr()
     counts.data = np.log1p(counts.data)
     rank = max(1, min(rank, min(shape) // 4))
     left, strength, right = randomized_svd(counts, rank, random_state=0)
     shrink = strength / (strength**2 + _SHRINKAGE * strength[-1] ** 2)
-    weeks = last // 7 + 1
-    ends = np.minimum(np.arange(weeks) * 7, last)
-    ends[-1] = last
-    lately = np.zeros((weeks, rank, shape[1]), np.float32)
+    ends = np.r_[np.arange(last // 7 + 1) * 7, last]
+    lately = np.zeros((len(ends), rank, shape[1]), np.float32)
     for w, end in enumerate(ends):
         near = (day < end) & (day >= end - 4 * window)
         recent = sp.coo_matrix((np.exp(-(end - day[near]) / window), (user[near], item[near])), shape).tocsr()
@@ -245,10 +225,19 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
         `candidates` (C,), and stacked as the last axis log recent popularity and the neighbours' log score:
         `market` (B, P, H, 2) of the history's items and `candidate_market` (B, P, C, 2) of the candidates.
     """
-    days = x["target_day"][:, :, None]
-    own, others = seq.neighbours_at(x, candidates)
-    return {
-        "candidates": candidates,
-        "market": np.stack([seq.trend_at(days, x["items"][:, None]), own], axis=-1),
-        "candidate_market": np.stack([seq.trend_at(days, candidates), others], axis=-1),
-    }
+    age = np.maximum(x["target_day"][:, :, None] - x["days"][:, None], 0)  # (B, P, L)
+    past = np.arange(x["days"].shape[1]) <= x["position"][:, :, None]
+    counts = np.log1p((past * np.exp(-age / np.float32(_TASTE_DECAY))) @ x["incidence"])  # -> (B, P, H)
+    taste = counts @ seq.basis[x["items"]]  # (B, P, H) @ (B, H, R)
+    week = seq.week(x["target_day"])  # (B, P)
+    own = np.empty((*counts.shape, 2), np.float32)
+    others = np.empty((*week.shape, len(candidates), 2), np.float32)
+    for w in np.unique(week):
+        user, at = np.nonzero(week == w)
+        items = x["items"][user]  # (rows, H)
+        scores = np.log(np.maximum(taste[user, at] @ seq.lately[w], 0) + np.float32(0.003))  # (rows, V + 1)
+        others[user, at, :, 0] = seq.trend[w, candidates]
+        others[user, at, :, 1] = scores[:, candidates]
+        own[user, at, :, 0] = seq.trend[w, items]
+        own[user, at, :, 1] = np.take_along_axis(scores, items, axis=1)
+    return {"candidates": candidates, "market": own, "candidate_market": others}

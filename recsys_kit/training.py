@@ -7,6 +7,7 @@ C candidate items, V items of the catalogue (ids 1..V; 0 is padding), N test cas
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,18 @@ from recsys_kit.datasets import Shop
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.workspace import Workspace
 
-__all__ = ["BasketBatches", "KeepBest", "Settings", "inclusion_bce", "scorer", "train", "trained"]
+__all__ = [
+    "BasketBatches",
+    "KeepBest",
+    "Settings",
+    "build",
+    "history",
+    "inclusion_bce",
+    "run_folder",
+    "scorer",
+    "train",
+    "trained",
+]
 
 
 @dataclass(frozen=True)
@@ -205,6 +217,7 @@ class KeepBest(keras.callbacks.Callback):
         everything = evaluation.evaluate(scores, self.validation.answers)["ndcg"].mean()
         explore = evaluation.evaluate(scores, self.validation.answers, exclude=self.validation.seen())["ndcg"].mean()
         row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "ndcg": float(everything), "explore": float(explore)}
+        logs.update(val_ndcg=row["ndcg"], val_explore=row["explore"])  # for the callbacks that follow
         best = max((r["ndcg"] for r in self.record), default=-1.0)
         self.record.append(row)
         if row["ndcg"] > best:
@@ -251,7 +264,7 @@ def train(
     data = BasketBatches(seq, settings)
     model = build(shop, task.test, settings, steps=len(data) * settings.epochs)
     keep = KeepBest(data, task.validation, seq, settings.patience, settings.seed, folder)
-    backup = keras.callbacks.BackupAndRestore(folder / "backup")
+    backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
     model.fit(data, epochs=settings.epochs, verbose=0, callbacks=[keep, *callbacks, backup])
     return model, pd.DataFrame(keep.record)
 
@@ -277,23 +290,60 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000) -> ke
         settings.learning_rate / 10, max(1, steps - warm), 0.02, warmup_target=settings.learning_rate, warmup_steps=warm
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
-    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce})
+    # No XLA: batches differ in shape, and each new shape would be compiled anew (on a GPU Keras would choose XLA).
+    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce}, jit_compile=False)
     return model
 
 
-def trained(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> keras.Model:
-    """Returns the trained model from the workspace, training it first if it is missing."""
+def trained(
+    workspace: Workspace,
+    shop: Shop,
+    task: Task,
+    settings: Settings,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    fresh: bool = False,
+) -> keras.Model:
+    """Returns the trained model from the workspace, training it first if it is missing.
+
+    Args:
+        workspace: Where the model is kept, and while it trains its backups.
+        shop: The shop.
+        task: The task.
+        settings: Sizes and training parameters.
+        callbacks: Further Keras callbacks; they see nothing if the model is there already.
+        fresh: Trains again even if the model is there.
+    """
+    address = _address(shop, task, settings)
+    folder = run_folder(workspace, shop, task, settings)
+    if fresh:
+        workspace.path("basket_transformer", **address).with_suffix(".keras").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    return workspace.get("basket_transformer", lambda: train(shop, task, settings, folder, callbacks)[0], **address)
+
+
+def run_folder(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> Path:
+    """Returns where the training of `trained` keeps its record, backups and best weights."""
+    return workspace.path("training", **_address(shop, task, settings))
+
+
+def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> pd.DataFrame:
+    """Returns what the training of `trained` recorded: one row an epoch with epoch, loss, ndcg, explore.
+
+    Raises:
+        FileNotFoundError: If there is no such training.
+    """
+    path = run_folder(workspace, shop, task, settings) / "record.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: call `trained` with the same settings first (or with fresh=True).")
+    return pd.DataFrame(json.loads(path.read_text()))
+
+
+def _address(shop: Shop, task: Task, settings: Settings) -> dict:
+    """Returns what a trained model depends on, as `Workspace.get` wants it."""
     import recsys_kit.training as code
 
     params = asdict(settings) | {"cutoff": str(task.test.cutoff)}
-    folder = workspace.path("training", data=shop.fingerprint, params=params, code=code)
-    return workspace.get(
-        "basket_transformer",
-        lambda: train(shop, task, settings, folder)[0],
-        data=shop.fingerprint,
-        params=params,
-        code=code,
-    )
+    return {"data": shop.fingerprint, "params": params, "code": code}
 
 
 def scorer(
