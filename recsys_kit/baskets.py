@@ -28,6 +28,7 @@ class Sequences:
 
     Attributes:
         origin: Day 0.
+        last: The day of the cutoff.
         days: (baskets,) time of each basket in days since the origin.
         basket_start: (U + 1,) parts of `days`.
         row_item: (rows,) the items of each basket, as places in the user's part of `items`.
@@ -41,6 +42,7 @@ class Sequences:
     """
 
     origin: pd.Timestamp
+    last: int
     days: np.ndarray = field(repr=False)
     basket_start: np.ndarray = field(repr=False)
     row_item: np.ndarray = field(repr=False)
@@ -60,8 +62,11 @@ class Sequences:
         return np.diff(self.basket_start)
 
     def week(self, days: np.ndarray) -> np.ndarray:
-        """Returns the row of `trend` and `lately` that holds on each day: the start of its week, or the last known."""
-        return np.minimum(days // 7, len(self.trend) - 1).astype(int)
+        """Returns the row of `trend` and `lately` that a model may see on each day: what was known when its week began.
+
+        From the cutoff on it is the last row, which knows the whole history.
+        """
+        return np.where(days < self.last, days // 7, len(self.trend) - 1).astype(int)
 
 
 def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
@@ -89,10 +94,10 @@ def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
     pairs, place = np.unique(user.astype(np.int64) * size + item, return_inverse=True)
     item_start = np.searchsorted(pairs // size, np.arange(users + 1))
     last = int(np.ceil((split.cutoff - origin) / pd.Timedelta(days=1)))
-    weeks = np.minimum(np.arange(last // 7 + 1) * 7, last)  # the first day of each week; the last holds until `last`
-    weeks[-1] = last
+    weeks = np.r_[np.arange(last // 7 + 1) * 7, last]  # the first day of each week, and the day when all is known
     return Sequences(
         origin=origin,
+        last=last,
         days=day[new],
         basket_start=np.searchsorted(user[new], np.arange(users + 1)),
         row_item=(place - item_start[user]).astype(np.int32),
@@ -122,9 +127,8 @@ def _neighbourhood(user, item, day, shape, weeks, window, rank) -> dict[str, np.
     rank = max(1, min(rank, min(shape) // 4))
     left, strength, right = randomized_svd(counts, rank, random_state=0)
     shrink = strength / (strength**2 + _SHRINKAGE * strength[-1] ** 2)
-    ends = np.r_[np.arange(last // 7 + 1) * 7, last]
-    lately = np.zeros((len(ends), rank, shape[1]), np.float32)
-    for w, end in enumerate(ends):
+    lately = np.zeros((len(weeks), rank, shape[1]), np.float32)
+    for w, end in enumerate(weeks):
         near = (day < end) & (day >= end - 4 * window)
         recent = sp.coo_matrix((np.exp(-(end - day[near]) / window), (user[near], item[near])), shape).tocsr()
         recent.data = np.minimum(recent.data, 1)
@@ -235,9 +239,13 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
     for w in np.unique(week):
         user, at = np.nonzero(week == w)
         items = x["items"][user]  # (rows, H)
-        scores = np.log(np.maximum(taste[user, at] @ seq.lately[w], 0) + np.float32(0.003))  # (rows, V + 1)
+        scores = taste[user, at] @ seq.lately[w]  # (rows, R) @ (R, V + 1)
         others[user, at, :, 0] = seq.trend[w, candidates]
-        others[user, at, :, 1] = scores[:, candidates]
+        others[user, at, :, 1] = _log(scores[:, candidates])
         own[user, at, :, 0] = seq.trend[w, items]
-        own[user, at, :, 1] = np.take_along_axis(scores, items, axis=1)
+        own[user, at, :, 1] = _log(np.take_along_axis(scores, items, axis=1))
     return {"candidates": candidates, "market": own, "candidate_market": others}
+
+
+def _log(scores: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(scores, 0) + np.float32(0.003))

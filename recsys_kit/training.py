@@ -81,11 +81,12 @@ class BasketBatches(keras.utils.PyDataset):
     Args:
         seq: The sequences.
         settings: Uses positions, candidates, rows, window and seed.
+        min_items: Targets hold at least so many items, as the answers of the task do.
     """
 
-    def __init__(self, seq: baskets.Sequences, settings: Settings, **kwargs):
+    def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, **kwargs):
         super().__init__(**kwargs)
-        self.seq, self.settings = seq, settings
+        self.seq, self.settings, self.min_items = seq, settings, min_items
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):
             raise ValueError("no user has at least 3 baskets before the cutoff: there is nothing to learn from.")
@@ -121,8 +122,8 @@ class BasketBatches(keras.utils.PyDataset):
         spare = seq.baskets()[users] - length
         low = seq.basket_start[users] + rng.integers(0, spare + 1)
         x = baskets.history_arrays(seq, users, low, low + length)
-        position = rng.integers(1, length[:, None] - 1, (len(users), self.settings.positions))  # (B, P)
         row = np.arange(len(users))[:, None]
+        position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
         x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
         known = baskets.known(x["last"])
@@ -140,6 +141,13 @@ class BasketBatches(keras.utils.PyDataset):
             "repeat": np.stack([target, known.astype(np.float32)], axis=-1),
             "discover": np.stack([labels, weights], axis=-1),
         }
+
+    def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draws (B, P) last visible baskets, so that the basket after each is a target, from `sizes` (B, L)."""
+        target = sizes[:, None, 2:]  # a target has at least two baskets before it
+        chance = rng.random((len(sizes), self.settings.positions, target.shape[-1])) * (target > 0)
+        chance += (target >= self.min_items) * 1.0  # smaller baskets only where there are no others
+        return 1 + chance.argmax(-1)
 
     def _candidates(self, bought: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Returns (C,) candidate ids, padded with 0, and (V + 1,) each item's place among them, -1 if it has none."""
@@ -261,7 +269,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
     seq = baskets.sequences(task.validation)
-    data = BasketBatches(seq, settings)
+    data = BasketBatches(seq, settings, task.min_items)
     model = build(shop, task.test, settings, steps=len(data) * settings.epochs)
     keep = KeepBest(data, task.validation, seq, settings.patience, settings.seed, folder)
     backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)

@@ -329,11 +329,10 @@ class DiscoverHead(layers.Layer):
     def __init__(self, size: int, **kwargs):
         super().__init__(**kwargs)
         self.size = size
-        self.query = layers.Dense(1, name="query")
 
     def build(self, states_shape, **shapes):
         """Creates the weights."""
-        self.query = layers.Dense(states_shape[-1], name="query")
+        self.query = layers.Dense(states_shape[-1], kernel_initializer="zeros", name="query")
         self.query.build(states_shape)
         self.own = self.add_weight(shape=(self.size,), initializer="zeros", name="own")
         self.slope = self.add_weight(shape=(2,), initializer="ones", name="slope")
