@@ -7,6 +7,7 @@ Letters for shapes: U users, V items of the catalogue, N test cases, B rows aske
 from __future__ import annotations
 
 import importlib
+import itertools
 from types import ModuleType
 
 import numpy as np
@@ -156,11 +157,8 @@ def cooccurrence_table(
     before = (bags @ sp.diags((frequency**-from_power).astype(np.float32))).T.tocsr()  # (V, T)
     rows = []
     for first in range(0, n_items, block):
-        part = before[first : first + block] @ after
-        if neighbours is not None and neighbours < n_items:
-            part = part.toarray()
-            part[part < np.partition(part, -neighbours, axis=1)[:, -neighbours, None]] = 0
-        rows.append(sp.csr_matrix(part))
+        part = sp.csr_matrix(before[first : first + block] @ after)
+        rows.append(part if neighbours is None else _largest(part, neighbours))
     return sp.vstack(rows, format="csr").astype(np.float32)
 
 
@@ -307,6 +305,16 @@ def _bags(users: np.ndarray, steps: np.ndarray, items: np.ndarray, n_items: int)
     bags = sp.coo_matrix((np.ones(len(row), np.float32), (row, items)), (len(keys), n_items)).tocsr()
     bags.data[:] = 1  # an item taken twice in one basket is one co-occurrence
     return keys // (steps.max(initial=0) + 1), bags
+
+
+def _largest(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
+    """Keeps the k largest entries of each row, and those equal to the smallest of them."""
+    for start, end in itertools.pairwise(matrix.indptr):
+        if end - start > k:
+            row = matrix.data[start:end]
+            row[row < np.partition(row, -k)[-k]] = 0
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:

@@ -16,7 +16,7 @@ from recsys_kit.preprocessing import Split
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["examples", "histories", "log_sales", "lstm", "lstm_model", "lstm_scorer"]
+__all__ = ["examples", "histories", "log_sales", "lstm", "lstm_model", "lstm_scorer", "probabilities"]
 
 
 def histories(split: Split, length: int = 30) -> np.ndarray:
@@ -120,7 +120,7 @@ def lstm_scorer(model: keras.Model, split: Split, prior: np.ndarray | None = Non
 
     tower = keras.Model(model.inputs[0], model.get_layer("lstm").output)
     past = histories(split, model.inputs[0].shape[1])[split.test_users]
-    tastes = tower.predict(past, batch_size=512, verbose=0)  # (N, D)
+    tastes = _run(tower, past)  # (N, D)
     weights = keras.ops.convert_to_numpy(model.get_layer("weights").kernel)[:, 0]
     items = keras.ops.convert_to_numpy(model.get_layer("embedding").embeddings)[1:]  # (V, D)
     bias = keras.ops.convert_to_numpy(model.get_layer("bias").embeddings)[1:, 0]  # (V,)
@@ -156,6 +156,20 @@ def lstm(
         past, items, labels = examples(split, count, length, seed=seed + epoch)
         losses += model.fit([past, items], labels, batch_size=512, verbose=0).history["loss"]
     return model, losses
+
+
+def probabilities(model: keras.Model, histories: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Returns the model's probability for each pair of a history (B, L) and its items (B, K), all codes: (B, K)."""
+    return _run(model, np.asarray(histories, np.int32), np.asarray(items, np.int32))
+
+
+def _run(model: keras.Model, *inputs: np.ndarray, batch: int = 512) -> np.ndarray:
+    """Calls a model in batches. Keras' `predict` compiles each new model first: slower for a few calls."""
+    import keras
+
+    parts = [[part[first : first + batch] for part in inputs] for first in range(0, len(inputs[0]), batch)]
+    outputs = [model(part if len(part) > 1 else part[0], training=False) for part in parts]
+    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
 
 
 def _by_user(split: Split) -> tuple[np.ndarray, np.ndarray]:

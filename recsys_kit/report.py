@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["HEADLINE_MIME", "headline", "progress", "promise"]
+__all__ = ["HEADLINE_MIME", "headline", "progress", "promise", "quiet"]
 
 HEADLINE_MIME = "application/vnd.recsys-kit.headline+json"
 
@@ -52,3 +54,24 @@ def promise(text: str, holds: bool, strict: bool) -> None:
 def progress(iterable: Iterable | None = None, label: str = "", total: int | None = None) -> Any:
     """Shows a progress bar that vanishes when the work is done."""
     return tqdm(iterable, desc=label, total=total, file=sys.stdout, leave=False, mininterval=0.5)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hides what a native library writes to stderr while it starts, such as TensorFlow looking for a GPU driver.
+
+    A Python exception still comes through.
+
+    Example:
+        >>> with quiet():
+        ...     os.write(2, b"hidden") and None
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

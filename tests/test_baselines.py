@@ -135,6 +135,14 @@ def test_cooccurrence_of_baskets_pairs_every_item_with_every_later_item():
     assert table.toarray().tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 0]]
 
 
+def test_cooccurrence_keeps_the_strongest_followers():
+    users, steps, items = [0] * 5, [0, 1, 2, 3, 4], [0, 1, 2, 1, 3]
+    full = baselines.cooccurrence_table(users, steps, items, 4, block=2).toarray()
+    few = baselines.cooccurrence_table(users, steps, items, 4, neighbours=2, block=2).toarray()
+    assert ((few > 0).sum(1) <= 2).all()
+    assert np.array_equal(few, np.where(full >= np.sort(full, 1)[:, -2:-1], full, 0))
+
+
 def test_cooccurrence_never_pairs_items_of_different_users():
     table = baselines.cooccurrence_table([0, 1], [0, 1], [0, 1], 2)
     assert table.nnz == 0
@@ -250,7 +258,7 @@ class TestClassicModel:
         logits = classic.lstm_scorer(model, shop)(np.arange(5))
         past = classic.histories(shop, 6)[shop.test_users[:5]]
         every = np.tile(np.arange(1, len(shop.items) + 1, dtype="int32"), (5, 1))
-        probability = model.predict([past, every], verbose=0)
+        probability = classic.probabilities(model, past, every)
         assert len(losses) == 1
         assert np.allclose(classic.lstm_scorer(model, shop, np.ones(11))(np.arange(5)), logits + 1, atol=1e-5)
         assert np.allclose(1 / (1 + np.exp(-logits)), probability, atol=1e-5)
@@ -261,7 +269,7 @@ class TestClassicModel:
         other = classic.lstm_model(5, length=4, width=4)
         other.set_weights(model.get_weights())
         item = np.array([[3]])
-        assert model.predict([short, item], verbose=0) == pytest.approx(other.predict([long, item], verbose=0))
+        assert classic.probabilities(model, short, item) == pytest.approx(classic.probabilities(other, long, item))
 
     def test_the_model_learns_the_two_tastes(self, shop):
         model, _ = classic.lstm(shop, count=3000, epochs=8, width=8, length=6)
