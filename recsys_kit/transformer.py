@@ -269,10 +269,10 @@ class RepeatHead(layers.Layer):
         """Creates the weights."""
         start = np.zeros(self.features, "float32")
         start[_BASELINE] = 1.0
-        start[len(DECAYS) + 4] = 0.2  # recent popularity settles ties
+        start[len(DECAYS) + 4] = 0.05  # recent popularity settles ties
         self.weight = self.add_weight(shape=(self.features,), initializer="zeros", name="weight")
         self.weight.assign(start)
-        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-3.0), name="bias")
+        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-2.0), name="bias")
         self.wide.build((None, None, None, self.features))
         self.out.build((None, None, None, self.hidden))
         for layer in (self.gate, self.taste, self.lift):
@@ -484,7 +484,8 @@ def next_item_model(
     ids = keras.Input((None,), dtype="int32", name="ids")
     valid = ids > 0
     embedding = ItemEmbedding([], width, size=items + (1 if causal else 2), name="item")
-    x = PositionEmbedding(length, name="position")(embedding(ids), valid=valid)
+    x = layers.Rescaling(float(width) ** 0.5, name="scale")(embedding(ids))  # else the places drown the items
+    x = PositionEmbedding(length, name="position")(x, valid=valid)
     x = layers.Dropout(dropout, name="drop")(x)
     mask = attention_mask(valid, causal=causal)
     for i in range(blocks):
