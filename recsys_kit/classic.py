@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["examples", "histories", "log_sales", "lstm", "lstm_model", "lstm_scorer", "probabilities"]
 
 
-def histories(split: Split, length: int = 30) -> np.ndarray:
+def histories(split: Split, length: int = 20) -> np.ndarray:
     """Returns (U, L) codes of each user's newest `length` purchases, oldest first, padded with 0 on the right.
 
     Example:
@@ -29,7 +29,7 @@ def histories(split: Split, length: int = 30) -> np.ndarray:
     return _windows(order, start[:-1], start[1:], length)
 
 
-def examples(split: Split, count: int, length: int = 30, items: int = 64, negatives: int = 48, seed: int = 0) -> tuple:
+def examples(split: Split, count: int, length: int = 20, items: int = 32, negatives: int = 24, seed: int = 0) -> tuple:
     """Samples training examples: what a user had bought before one of its baskets, and items to judge.
 
     Of the K items of an example, the first K - `negatives` come from the basket; the others are random purchases of
@@ -72,7 +72,7 @@ def examples(split: Split, count: int, length: int = 30, items: int = 64, negati
     return past, np.hstack([bought, drawn]).astype(np.int32), labels
 
 
-def lstm_model(n_items: int, length: int = 30, width: int = 32) -> keras.Model:
+def lstm_model(n_items: int, length: int = 20, width: int = 32, log_odds: float = 0.0) -> keras.Model:
     """Builds the model: p(bought) = sigmoid(w . (LSTM(history) * embedding(item)) + bias(item)).
 
     The vocabulary is V + 1: one code an item, and 0 for padding. The user is its history, so a user or a pair that was
@@ -82,6 +82,8 @@ def lstm_model(n_items: int, length: int = 30, width: int = 32) -> keras.Model:
         n_items: Size of the catalogue, V.
         length: Positions of the history, L.
         width: Width of embeddings and of the LSTM, D.
+        log_odds: What the untrained model answers for every pair; starting at the share of purchases among the
+            examples saves the training from learning that one number V times.
 
     Returns:
         An uncompiled model from `history` (B, L) and `item` (B, K) to probabilities (B, K).
@@ -92,12 +94,13 @@ def lstm_model(n_items: int, length: int = 30, width: int = 32) -> keras.Model:
     history = keras.Input((length,), dtype="int32", name="history")
     item = keras.Input((None,), dtype="int32", name="item")
     embedding = layers.Embedding(n_items + 1, width, name="embedding")
+    start = keras.initializers.Constant(log_odds)
     taste = layers.LSTM(width, name="lstm")(embedding(history), mask=keras.ops.not_equal(history, 0))  # (B, D)
     product = layers.Multiply(name="product")(
         [layers.Reshape((1, width))(taste), embedding(item)]
     )  # (B, 1, D) * (B, K, D) -> (B, K, D)
     logit = layers.Dense(1, use_bias=False, kernel_initializer="ones", name="weights")(product)  # (B, K, 1)
-    logit = layers.Add()([logit, layers.Embedding(n_items + 1, 1, embeddings_initializer="zeros", name="bias")(item)])
+    logit = layers.Add()([logit, layers.Embedding(n_items + 1, 1, embeddings_initializer=start, name="bias")(item)])
     probability = layers.Activation("sigmoid", dtype="float32")(logit)
     return keras.Model([history, item], layers.Reshape((-1,), name="probability")(probability), name="lstm")
 
@@ -130,7 +133,7 @@ def lstm_scorer(model: keras.Model, split: Split, prior: np.ndarray | None = Non
 
 
 def lstm(
-    split: Split, count: int = 100_000, epochs: int = 1, width: int = 32, length: int = 30, seed: int = 0
+    split: Split, count: int = 60_000, epochs: int = 1, width: int = 32, length: int = 20, seed: int = 0
 ) -> tuple[keras.Model, list[float]]:
     """Builds and trains the model on sampled examples.
 
@@ -149,8 +152,9 @@ def lstm(
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = lstm_model(len(split.items), length, width)
-    model.compile(keras.optimizers.Adam(5e-3), loss="binary_crossentropy")
+    share = examples(split, 1, length)[2].mean()  # of purchases among the examples
+    model = lstm_model(len(split.items), length, width, float(np.log(share / (1 - share))))
+    model.compile(keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
     losses = []
     for epoch in range(epochs):
         past, items, labels = examples(split, count, length, seed=seed + epoch)

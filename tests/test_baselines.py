@@ -272,8 +272,9 @@ class TestClassicModel:
         assert classic.probabilities(model, short, item) == pytest.approx(classic.probabilities(other, long, item))
 
     def test_the_model_learns_the_two_tastes(self, shop):
-        model, _ = classic.lstm(shop, count=3000, epochs=8, width=8, length=6)
+        model, losses = classic.lstm(shop, count=3000, epochs=8, width=8, length=6)
         known = np.arange(1, len(shop.test_users))
+        assert losses[-1] < 0.5 < losses[0]
         scores = classic.lstm_scorer(model, shop)(known)
         scores[:, shop.items.get_loc("z")] = -np.inf
         assert np.take_along_axis(shop.answers[known].toarray(), evaluation.top_k(scores, 5), 1).mean() > 0.9
