@@ -73,7 +73,7 @@ def attention_mask(valid, causal: bool = True):
     mask = valid[:, None, :]  # (B, 1, L)
     if causal:
         mask = ops.logical_and(mask, query >= key)  # (B, L, L)
-    return ops.logical_or(mask, query == key)
+    return ops.logical_or(mask, ops.equal(query, key))  # `==` of symbolic tensors is a plain False
 
 
 def position_encoding(length: int, width: int) -> np.ndarray:

@@ -124,6 +124,14 @@ def test_mask_lets_a_position_see_real_ones_and_itself_and_if_causal_none_later(
         assert mask[b, i, j] == (i == j or (valid[b, j] and (j <= i or not causal)))
 
 
+@pytest.mark.parametrize("causal", [True, False])
+def test_the_mask_inside_a_model_is_the_mask_outside(causal):
+    ids = keras.Input((None,), dtype="int32")
+    inside = keras.Model(ids, attention_mask(ids > 0, causal))
+    batch = np.array([[0, 0, 3, 4], [3, 4, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(array(inside(batch)), array(attention_mask(batch > 0, causal)))
+
+
 def test_causal_block_does_not_see_the_future():
     block = TransformerBlock(heads=2)
     x, valid = numbers(1, L, D), np.ones((1, L), bool)
