@@ -61,12 +61,12 @@ class Settings:
     blocks: int = 2
     heads: int = 2
     dropout: float = 0.2
-    epochs: int = 8
+    epochs: int = 5
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     positions: int = 8
-    candidates: int = 4000
-    rows: int = 320
+    candidates: int = 2500
+    rows: int = 160
     window: int = 128
     patience: int = 3
     seed: int = 0
