@@ -22,6 +22,12 @@ TAKES = re.compile(r"(<!-- takes -->).*?(<!-- /takes -->)", re.DOTALL)
 CONTENTS = "README.md#notebooks"
 _CELL_METADATA = {"tags", "slideshow", "jupyter", "editable"}
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+# What TensorFlow's C++ side writes on loading, whatever the log level: that there is no GPU, what the CPU could do.
+_START_UP = re.compile(
+    r"^(WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(cuda|cpu_feature|oneDNN)|To enable the following"
+    r" instructions).*\n?",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,8 @@ def _tidy_outputs(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.Not
     for output in kept:
         if output.output_type == "stream":
             output.text = _last_state(output.text)
+            if output.name == "stderr":
+                output.text = _START_UP.sub("", output.text).lstrip("\n")
         elif "data" in output:
             output.data.pop(_WIDGET_MIME, None)
             output.metadata = nbformat.from_dict({})

@@ -297,6 +297,21 @@ def test_only_the_last_state_of_a_progress_bar_stays(written, seen):
     assert "".join(output.text for output in tidied) == seen
 
 
+def test_tidying_drops_what_tensorflow_writes_on_loading_and_keeps_a_real_warning():
+    chatter = (
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+        "I0000 00:00:17.547582 198 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.\n"
+        "I0000 00:00:17.601148 198 cpu_feature_guard.cc:227] This TensorFlow binary is optimized to use this CPU.\n"
+        "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow.\n"
+        "E0000 00:00:17.668168 198 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error\n"
+    )
+    outputs = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in (chatter, chatter + "careful!\n")]
+    cells = [nbformat.v4.new_code_cell("1", outputs=[output]) for output in outputs]
+    alone, mixed = notebooks.tidy(nbformat.v4.new_notebook(cells=cells)).cells
+    assert not alone.outputs
+    assert [output.text for output in mixed.outputs] == ["careful!\n"]
+
+
 def test_tidying_drops_widgets_timing_and_other_editors_metadata():
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "a slider"}
     cell = nbformat.v4.new_code_cell(
