@@ -24,8 +24,8 @@ _CELL_METADATA = {"tags", "slideshow", "jupyter", "editable"}
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 # What TensorFlow's C++ side writes on loading, whatever the log level: that there is no GPU, what the CPU could do.
 _START_UP = re.compile(
-    r"^(WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(cuda|cpu_feature|oneDNN)|To enable the following"
-    r" instructions).*\n?",
+    r"^(WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(cuda|cpu_feature|oneDNN)"
+    r"|To enable the following instructions).*\n?",
     re.MULTILINE,
 )
 

@@ -300,7 +300,7 @@ def test_only_the_last_state_of_a_progress_bar_stays(written, seen):
 def test_tidying_drops_what_tensorflow_writes_on_loading_and_keeps_a_real_warning():
     chatter = (
         "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
-        "I0000 00:00:17.547582 198 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.\n"
+        "I0000 00:00:17.547582 198 cudart_stub.cc:31] Could not find cuda drivers on your machine.\n"
         "I0000 00:00:17.601148 198 cpu_feature_guard.cc:227] This TensorFlow binary is optimized to use this CPU.\n"
         "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow.\n"
         "E0000 00:00:17.668168 198 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error\n"
