@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -239,6 +240,7 @@ class KeepBest(keras.callbacks.Callback):
             if "seed_generator" in variable.path:
                 variable.assign(np.array([self.seed * 1000 + epoch, i], "uint32"))
         self.bar = report.progress(label=f"epoch {epoch + 1}", total=len(self.data))
+        self.began = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the progress bar."""
@@ -246,6 +248,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Scores the validation split."""
+        seconds = time.perf_counter() - self.began
         self.bar.close()
         scores = scorer(self.model, self.validation, self.seq)
         cases = np.arange(len(self.validation.test_users))
@@ -253,6 +256,7 @@ class KeepBest(keras.callbacks.Callback):
         everything = evaluation.evaluate(scores, self.validation.answers)["ndcg"].mean()
         explore = evaluation.evaluate(scores, self.validation.answers, exclude=self.validation.seen())["ndcg"].mean()
         row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "ndcg": float(everything), "explore": float(explore)}
+        row["seconds"] = round(seconds, 2)
         logs.update(val_ndcg=row["ndcg"], val_explore=row["explore"])  # for the callbacks that follow
         best = max((r["ndcg"] for r in self.record), default=-1.0)
         self.record.append(row)
@@ -291,7 +295,8 @@ def train(
         callbacks: Further Keras callbacks, such as TensorBoard.
 
     Returns:
-        The model with its best weights, and one row an epoch: epoch, loss, ndcg, explore (on the validation split).
+        The model with its best weights, and one row an epoch: epoch, loss, ndcg, explore (on the
+        validation split) and the seconds of training.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -361,7 +366,7 @@ def run_folder(workspace: Workspace, shop: Shop, task: Task, settings: Settings)
 
 
 def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> pd.DataFrame:
-    """Returns what the training of `trained` recorded: one row an epoch with epoch, loss, ndcg, explore.
+    """Returns what the training of `trained` recorded: one row an epoch, as `train` returns it.
 
     Raises:
         FileNotFoundError: If there is no such training.
