@@ -97,6 +97,28 @@ def doctor() -> None:
 
 
 @app.command(cls=ManyValues)
+def bench(
+    file: Annotated[Path, typer.Argument(help="One user a line (user id, then items in time order), CSV or Parquet.")],
+    seeds: Annotated[list[int] | None, typer.Option(help="One training run each: 0 1 2. Default: 0.")] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds of training for each seed.")] = 600,
+    epochs: Annotated[int, typer.Option(help="Most passes over the users.")] = 60,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON line to this file, too.")] = None,
+) -> None:
+    """Train the sequence model on a public next-item benchmark (leave one out) and print one JSON line."""
+    import json
+
+    from recsys_kit import bench as benchmark
+
+    try:
+        line = json.dumps(benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs))
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+    typer.echo(line)
+    if json_file:
+        json_file.write_text(line + "\n", encoding="utf-8")
+
+
+@app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if something is out of date.")] = False,
