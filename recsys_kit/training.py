@@ -306,7 +306,8 @@ def train(
     model = build(shop, task.test, settings, steps=len(data) * settings.epochs)
     keep = KeepBest(data, task.validation, seq, settings.patience, settings.seed, folder)
     backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
-    model.fit(data, epochs=settings.epochs, verbose=0, callbacks=[keep, *callbacks, backup])
+    # No shuffling by Keras, whose order a resumed run would not repeat: the batches have a random order of their own.
+    model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[keep, *callbacks, backup])
     return model, pd.DataFrame(keep.record)
 
 
