@@ -164,7 +164,9 @@ def ragged(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return np.repeat(low, count) + place, owner, place
 
 
-def history_arrays(seq: Sequences, users: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, np.ndarray]:
+def history_arrays(
+    seq: Sequences, users: np.ndarray, low: np.ndarray, high: np.ndarray, unlike: tuple[int, int] = (0, 0)
+) -> dict[str, np.ndarray]:
     """Builds the dense arrays of a batch, padded on the right to a multiple of 16.
 
     Args:
@@ -172,13 +174,17 @@ def history_arrays(seq: Sequences, users: np.ndarray, low: np.ndarray, high: np.
         users: (B,) users.
         low: (B,) first basket to use, as positions in `seq.days`.
         high: (B,) one past the last basket to use.
+        unlike: Lengths of L and H to avoid, by more padding.
 
     Returns:
         `items` (B, H), `incidence` (B, L, H) with 1 where a basket holds an item, `days` (B, L), `valid` (B, L).
     """
     lengths = -(-max(1, (high - low).max()) // 16) * 16
+    lengths += 16 * (lengths == unlike[0])
     flat, owner, place = ragged(seq.item_start[users], seq.item_start[users + 1])
-    items = np.zeros((len(users), -(-(place.max(initial=0) + 1) // 16) * 16), np.int32)
+    width = -(-(place.max(initial=0) + 1) // 16) * 16
+    width += 16 * (width == unlike[1])
+    items = np.zeros((len(users), width), np.int32)
     items[owner, place] = seq.items[flat]
     basket, owner, place = ragged(low, high)
     days, valid = np.zeros((len(users), lengths), np.float32), np.zeros((len(users), lengths), bool)

@@ -110,7 +110,8 @@ class BasketBatches(keras.utils.PyDataset):
     def start_epoch(self, epoch: int) -> None:
         """Sets the order of the batches and the seed of what is drawn.
 
-        Keras reads off the first two batches which axes vary, so these are the shortest and the longest.
+        Keras reads off the first two batches which axes vary, so these are the shortest and the longest; should they
+        have the same length, the second is padded more.
         """
         self.epoch, n = epoch, len(self.batches)
         middle = np.random.default_rng((self.settings.seed, epoch)).permutation(np.arange(1, n - 1))
@@ -123,7 +124,8 @@ class BasketBatches(keras.utils.PyDataset):
         length = np.minimum(seq.baskets()[users], self.settings.window)
         spare = seq.baskets()[users] - length
         low = seq.basket_start[users] + rng.integers(0, spare + 1)
-        x = baskets.history_arrays(seq, users, low, low + length)
+        unlike = self._shape(self.batches[self.order[0]]) if index == 1 else (0, 0)
+        x = baskets.history_arrays(seq, users, low, low + length, unlike)
         row = np.arange(len(users))[:, None]
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
@@ -143,6 +145,11 @@ class BasketBatches(keras.utils.PyDataset):
             "repeat": np.stack([target, known.astype(np.float32)], axis=-1),
             "discover": np.stack([labels, weights], axis=-1),
         }
+
+    def _shape(self, users: np.ndarray) -> tuple[int, int]:
+        """Returns the padded lengths (L, H) of a batch of users."""
+        baskets_of, items_of = np.diff(self.seq.basket_start)[users], np.diff(self.seq.item_start)[users]
+        return tuple(-(-max(1, n) // 16) * 16 for n in (min(baskets_of.max(), self.settings.window), items_of.max()))
 
     def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws (B, P) last visible baskets, so that the basket after each is a target, from `sizes` (B, L)."""
