@@ -4,6 +4,7 @@
 
 VENV ?= .venv
 PROFILE ?= quick
+BACKENDS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -12,7 +13,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(READY) ## Run every notebook, quick profile, and write runs/quick/index.html (PROFILE=full for the real thing)
 	$(BIN)/recsys-kit run --profile $(PROFILE)
 
-test: $(READY) ## Test everything: package, doctests, notebooks (quick run), committed outputs (nbval)
+test: $(READY) ## Test everything: package, doctests, notebooks, outputs (BACKENDS=torch,jax: these Keras backends, too)
+	@[ -z "$(BACKENDS)" ] || $(BIN)/python -m pip install -c constraints.txt -e ".[dev,$(BACKENDS)]"
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
 
 lab: $(READY) ## Open the notebooks in JupyterLab

@@ -20,6 +20,7 @@ __all__ = ["Sequences", "history_arrays", "item_groups", "known", "market_arrays
 _TASTE_DECAY = 120.0  # days
 _SHRINKAGE = 3.0  # in units of the weakest direction's squared strength
 _NEVER = -1e4  # the day of a purchase that did not happen
+_PLAN_SCALE = 3.0  # shares of the stores are small numbers, and a small input learns slowly
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ class Sequences:
         item_start: (U + 1,) parts of `items`.
         trend: (weeks + 1, V + 1) log popularity of each item in the window before the start of each week.
         basis: (V + 1, R) directions of taste: a user's log counts times this are the user's coordinates.
-        lately: (weeks + 2, R, V + 1) what users along each direction bought lately, at the start of each week; the
+        lately: (weeks + 2, V + 1, R) what users along each direction bought lately, at the start of each week; the
             last entry knows the whole history.
+        plan_start: (W,) the days on which the weeks of the promotion plan begin; none if there is no plan.
+        plan: (W + 1, V + 1, K) what is promoted in each of these weeks; row 0 stands for the time before.
+        usual: (weeks + 2, V + 1, K) how much each item was promoted in the four weeks before each entry of `trend`.
     """
 
     origin: pd.Timestamp
@@ -52,6 +56,9 @@ class Sequences:
     trend: np.ndarray = field(repr=False)
     basis: np.ndarray = field(repr=False)
     lately: np.ndarray = field(repr=False)
+    plan_start: np.ndarray = field(repr=False)
+    plan: np.ndarray = field(repr=False)
+    usual: np.ndarray = field(repr=False)
 
     def day(self, times: pd.DatetimeIndex) -> np.ndarray:
         """Returns times (N,) as days since the origin."""
@@ -67,6 +74,10 @@ class Sequences:
         From the cutoff on it is the last row, which knows the whole history.
         """
         return np.where(days < self.last, days // 7, len(self.trend) - 1).astype(int)
+
+    def plan_week(self, days: np.ndarray) -> np.ndarray:
+        """Returns the row of `plan` that holds on each day."""
+        return np.searchsorted(self.plan_start, days, side="right")
 
 
 def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
@@ -95,6 +106,12 @@ def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
     item_start = np.searchsorted(pairs // size, np.arange(users + 1))
     last = int(np.ceil((split.cutoff - origin) / pd.Timedelta(days=1)))
     weeks = np.r_[np.arange(last // 7 + 1) * 7, last]  # the first day of each week, and the day when all is known
+    plan = {"plan_start": np.zeros(0, np.float32), "plan": np.zeros((1, size, 0), np.float32)}
+    if split.plan is not None:
+        starts = (split.plan.starts - origin) / pd.Timedelta(days=1)
+        plan = {"plan_start": np.asarray(starts, np.float32), "plan": split.plan.share * np.float32(_PLAN_SCALE)}
+    before = np.searchsorted(plan["plan_start"], weeks, side="left")  # weeks of the plan that have begun
+    usual = np.stack([plan["plan"][max(0, row - 3) : row + 1].mean(0) for row in before])
     return Sequences(
         origin=origin,
         last=last,
@@ -106,6 +123,8 @@ def sequences(split: Split, window: int = 30, rank: int = 32) -> Sequences:
         item_start=item_start,
         trend=_trend(item, day, size, weeks, window),
         **_neighbourhood(user, item, day, (users, size), weeks, window, rank),
+        **plan,
+        usual=usual,
     )
 
 
@@ -127,12 +146,12 @@ def _neighbourhood(user, item, day, shape, weeks, window, rank) -> dict[str, np.
     rank = max(1, min(rank, min(shape) // 4))
     left, strength, right = randomized_svd(counts, rank, random_state=0)
     shrink = strength / (strength**2 + _SHRINKAGE * strength[-1] ** 2)
-    lately = np.zeros((len(weeks), rank, shape[1]), np.float32)
+    lately = np.zeros((len(weeks), shape[1], rank), np.float32)
     for w, end in enumerate(weeks):
         near = (day < end) & (day >= end - 4 * window)
         recent = sp.coo_matrix((np.exp(-(end - day[near]) / window), (user[near], item[near])), shape).tocsr()
         recent.data = np.minimum(recent.data, 1)
-        lately[w] = (recent.T @ left).T
+        lately[w] = recent.T @ left
     return {"basis": (right.T * shrink).astype(np.float32), "lately": lately}
 
 
@@ -232,24 +251,34 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
         candidates: (C,) item ids.
 
     Returns:
-        `candidates` (C,), and stacked as the last axis log recent popularity and the neighbours' log score:
-        `market` (B, P, H, 2) of the history's items and `candidate_market` (B, P, C, 2) of the candidates.
+        `candidates` (C,), and stacked as the last axis log recent popularity, the neighbours' log score, and if there
+        is a promotion plan what it says of the target's week, and of the week of the last purchase (of the history's
+        items) or of the usual week (of the candidates): `market` (B, P, H, 2 + 2 K) of the history's items and
+        `candidate_market` (B, P, C, 2 + 2 K) of the candidates.
     """
     age = np.maximum(x["target_day"][:, :, None] - x["days"][:, None], 0)  # (B, P, L)
     past = np.arange(x["days"].shape[1]) <= x["position"][:, :, None]
     counts = np.log1p((past * np.exp(-age / np.float32(_TASTE_DECAY))) @ x["incidence"])  # -> (B, P, H)
     taste = counts @ seq.basis[x["items"]]  # (B, P, H) @ (B, H, R)
     week = seq.week(x["target_day"])  # (B, P)
-    own = np.empty((*counts.shape, 2), np.float32)
-    others = np.empty((*week.shape, len(candidates), 2), np.float32)
+    kinds = seq.plan.shape[-1]
+    own = np.empty((*counts.shape, 2 + 2 * kinds), np.float32)
+    others = np.empty((*week.shape, len(candidates), 2 + 2 * kinds), np.float32)
     for w in np.unique(week):
         user, at = np.nonzero(week == w)
         items = x["items"][user]  # (rows, H)
-        scores = taste[user, at] @ seq.lately[w]  # (rows, R) @ (R, V + 1)
+        mine = taste[user, at]  # (rows, R)
         others[user, at, :, 0] = seq.trend[w, candidates]
-        others[user, at, :, 1] = _log(scores[:, candidates])
+        others[user, at, :, 1] = _log(mine @ seq.lately[w][candidates].T)  # (rows, R) @ (R, C)
         own[user, at, :, 0] = seq.trend[w, items]
-        own[user, at, :, 1] = _log(np.take_along_axis(scores, items, axis=1))
+        own[user, at, :, 1] = _log(np.einsum("nr,nhr->nh", mine, seq.lately[w][items]))
+        others[user, at, :, 2 + kinds :] = seq.usual[w, candidates]
+    if kinds:
+        now = seq.plan_week(x["target_day"])  # (B, P)
+        own[..., 2 : 2 + kinds] = seq.plan[now[:, :, None], x["items"][:, None]]
+        own[..., 2 + kinds :] = seq.plan[seq.plan_week(x["last"]), x["items"][:, None]]
+        for w in np.unique(now):
+            others[now == w, :, 2 : 2 + kinds] = seq.plan[w, candidates]
     return {"candidates": candidates, "market": own, "candidate_market": others}
 
 

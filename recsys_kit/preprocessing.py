@@ -5,12 +5,13 @@ Letters for shapes: U users, V items of the catalogue, N test cases (one a test 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from recsys_kit import promotions as promoted
 from recsys_kit.datasets import Shop
 
 __all__ = ["Split", "Task", "audit", "clean", "default_cutoff", "frequency_encode", "k_core", "split_by_time", "task"]
@@ -30,6 +31,7 @@ class Split:
         test_users: (N,) positions in `users` of the test cases.
         answers: (N, V) boolean CSR matrix: what the next basket holds.
         answer_times: (N,) start of that basket (a server knows when a user comes back, not what is bought).
+        plan: What the shop promotes in which week, if that is known.
     """
 
     cutoff: pd.Timestamp
@@ -40,6 +42,7 @@ class Split:
     test_users: np.ndarray = field(repr=False)
     answers: sp.csr_matrix = field(repr=False)
     answer_times: pd.DatetimeIndex = field(repr=False)
+    plan: promoted.Plan | None = field(default=None, repr=False)
 
     def counts(self) -> sp.csr_matrix:
         """Returns the (U, V) matrix of how often each user bought each item before the cutoff."""
@@ -75,7 +78,13 @@ class Task:
     min_items: int
 
 
-def task(shop: Shop, cutoff: str = "", test_days: int = 31, validation_days: int = 14) -> Task:
+def task(
+    shop: Shop,
+    cutoff: str = "",
+    test_days: int = 31,
+    validation_days: int = 14,
+    promotions: pd.DataFrame | None = None,
+) -> Task:
     """Cleans a shop's events and splits them twice: the next-basket task of this course.
 
     The catalogue holds the items with at least 10 buyers (fewer in shops with few users), and a test basket at least
@@ -86,6 +95,8 @@ def task(shop: Shop, cutoff: str = "", test_days: int = 31, validation_days: int
         cutoff: First day of the test period (YYYY-MM-DD); empty: the last `test_days` days are the test.
         test_days: Length of the test period if no cutoff is given.
         validation_days: The days before the cutoff on which models are chosen.
+        promotions: What the shop promotes in which week, see `recsys_kit.promotions`. A shop knows its own plan before
+            the week begins, so this is no look into the future; None: models do without.
 
     Raises:
         ValueError: If `cutoff` is not a date, or a split has no test case.
@@ -108,6 +119,9 @@ def task(shop: Shop, cutoff: str = "", test_days: int = 31, validation_days: int
                 f"{min_items} items of the catalogue ({len(split.items)} items with at least {min_users} buyers). "
                 "Choose another `cutoff`, or bring more data."
             )
+    if promotions is not None:
+        plan = promoted.plan(promotions, test.items)
+        test, validation = replace(test, plan=plan), replace(validation, plan=plan)
     return Task(events, cleaning, validation, test, min_users, min_items)
 
 

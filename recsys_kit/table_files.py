@@ -19,6 +19,7 @@ _TEXT = {
     "events": ("user_id", "item_id", "event_type", "basket_id", "store_id"),
     "items": ("item_id", "title", "category", "product_type", "department", "brand", "size"),
     "users": ("user_id",),
+    "promotions": ("item_id",),
 }
 _NUMBERS = ("quantity", "price", "discount")
 _PLAIN_NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d{1,2})?"  # "00123" is a code, not a number
@@ -156,11 +157,11 @@ def _conversion(
     """Returns how a column gets its type, and the rule that is broken by a value which that leaves empty."""
     if name in _TEXT[table]:
         return _text, ""
-    if (table, name) == ("events", "timestamp"):
+    if (table, name) in (("events", "timestamp"), ("promotions", "start")):
         unix = ' (Unix time? convert it first: pd.to_datetime(column, unit="s"))'
         hint = unix if pd.api.types.is_numeric_dtype(values) else ""
         return _timestamps, "must be a date and time such as 2024-05-31 17:05:00" + hint
-    if table == "events" and name in _NUMBERS:
+    if (table == "events" and name in _NUMBERS) or (table == "promotions" and name in tables.PROMOTIONS):
         return _numbers, "must be a number such as 1.99"
     if (table, name) == ("items", "is_merchandise"):
         return _truth, "must be true or false"

@@ -18,9 +18,10 @@ import pandas as pd
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-__all__ = ["TIMESTAMP", "DataError", "Shop", "fingerprint", "positions", "problem", "problems", "schema"]
+__all__ = ["PROMOTIONS", "TIMESTAMP", "DataError", "Shop", "fingerprint", "positions", "problem", "problems", "schema"]
 
 TIMESTAMP = "datetime64[us, UTC]"
+PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # kinds; each a part of the stores, 0..1
 _SHOWN = 3  # rows that a message quotes
 _WORDS = {"not_nullable": "must not be empty", "field_uniqueness": "must be unique: one row for each"}
 
@@ -61,7 +62,7 @@ def schema(table: str) -> pa.DataFrameSchema:
     """Returns the rules of one canonical table; columns that it does not know are allowed.
 
     Args:
-        table: "events", "items" or "users".
+        table: "events", "items", "users" or "promotions".
     """
     import pandera.pandas as pa
 
@@ -96,6 +97,16 @@ def schema(table: str) -> pa.DataFrameSchema:
             "is_merchandise": pa.Column("bool", required=False),
         },
         "users": {"user_id": pa.Column("str", known, unique=True)},
+        "promotions": {
+            "item_id": pa.Column("str", known),
+            "start": pa.Column(TIMESTAMP, recent),
+            **{
+                kind: pa.Column(
+                    "float64", pa.Check.in_range(0, 1, error="must be a part of the stores, 0 to 1"), required=False
+                )
+                for kind in PROMOTIONS
+            },
+        },
     }
     return pa.DataFrameSchema(columns[table], name=table)
 

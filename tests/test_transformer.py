@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from unseen_shop import write_unseen_shop
 
 from recsys_kit import baskets, datasets, preprocessing, training, transformer
+from recsys_kit.basket_transformer import BasketTokens
 from recsys_kit.transformer import (
-    BasketTokens,
     ItemEmbedding,
     PositionEmbedding,
     SelfAttention,
@@ -282,25 +282,6 @@ def test_a_saved_model_gives_the_same_and_its_item_table_is_still_shared(causal,
     assert loaded.get_layer("logits").embedding is loaded.get_layer("item")
 
 
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_another_backend_gives_the_same_scores_from_the_same_file(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed; it comes with the extra `{backend}`")
-    model = tiny_model()
-    model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "ids.npy", IDS)
-    code = (
-        "import keras, numpy as np\n"
-        "from recsys_kit import transformer\n"
-        "model = keras.models.load_model('model.keras')\n"
-        "np.save('scores.npy', keras.ops.convert_to_numpy(model(np.load('ids.npy'))))\n"
-    )
-    environment = os.environ | {"KERAS_BACKEND": backend}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), logits(model, IDS), atol=1e-4)
-
-
 # The next-basket model
 
 
@@ -394,3 +375,38 @@ def test_a_model_without_the_causal_mask_learns_to_copy_its_answers():
 def test_every_public_name_is_documented():
     for name in transformer.__all__:
         assert getattr(transformer, name).__doc__
+
+
+# Backends
+
+OTHER_BACKEND = """
+import keras, numpy as np
+from recsys_kit import basket_transformer
+model = keras.models.load_model("model.keras", compile=False)
+scores = model(dict(np.load("inputs.npz")) if len(model.inputs) > 1 else np.load("inputs.npz")["ids"])
+scores = scores if isinstance(scores, dict) else {"logits": scores}
+np.savez("scores.npz", **{name: keras.ops.convert_to_numpy(values) for name, values in scores.items()})
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize("kind", ["next item", "next basket"])
+def test_another_backend_gives_the_same_scores_from_the_same_file(backend, kind, small_shop, batch, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed: `make test BACKENDS={backend}` installs it")
+    model, inputs = (tiny_model(), {"ids": IDS}) if kind == "next item" else (small_shop[2], batch)
+    expected = {"logits": logits(model, IDS)} if kind == "next item" else heads(model, batch)
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_BACKEND],
+        cwd=tmp_path,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "scores.npz") as scores:
+        assert set(scores) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_allclose(scores[name], values, atol=1e-4)

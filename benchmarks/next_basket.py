@@ -1,0 +1,87 @@
+"""Is it luck? The next-basket Transformer against the simple rules, for several cutoffs and seeds.
+
+    python benchmarks/next_basket.py --cutoffs 2017-12-01 2017-10-15 2017-09-01 --seeds 0 1 2
+
+Prints a JSON line for each training: the scores on the test households, and the paired differences with their 95%
+bootstrap intervals. Then, for each cutoff, the median over the seeds. A training takes some minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import baselines, datasets, evaluation, preprocessing, promotions, training
+
+RULES = ("decayed frequency", "decayed frequency + popularity", "user-kNN")
+
+
+def rules(split: preprocessing.Split) -> dict[str, evaluation.Scorer]:
+    """Returns the simple rules that are hardest to beat, on all items and on new ones."""
+    decayed = {"decay": 120.0}
+    methods = (
+        baselines.personal_frequency(split, **decayed),
+        baselines.personal_frequency(split, **decayed, popularity_weight=0.3),
+        baselines.user_knn(split),
+    )
+    return dict(zip(RULES, methods, strict=True))
+
+
+def judge(scorer: evaluation.Scorer, split: preprocessing.Split) -> dict[str, np.ndarray]:
+    """Returns (N,) NDCG@10 on all items, and on items that a household never bought."""
+    cases = np.arange(len(split.test_users))
+    scores = np.concatenate([scorer(part) for part in np.array_split(cases, max(1, len(cases) // 256))])
+    return {
+        "all": evaluation.evaluate(scores, split.answers)["ndcg"].to_numpy(),
+        "explore": evaluation.evaluate(scores, split.answers, exclude=split.seen())["ndcg"].to_numpy(),
+    }
+
+
+def against(ours: np.ndarray, theirs: np.ndarray) -> list[float]:
+    """Returns the difference of two means and its interval."""
+    pair = evaluation.paired_difference(ours, theirs)
+    return [round(float(pair[key]), 4) for key in ("difference", "low", "high")]
+
+
+def main() -> None:
+    """Runs all trainings, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cutoffs", nargs="+", default=["2017-12-01"], help="first days of the test period")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=training.Settings.epochs)
+    parser.add_argument("--no-promotions", action="store_true", help="the model must not read the promotion plan")
+    options = parser.parse_args()
+    shop = datasets.load()
+    plan = None if options.no_promotions else promotions.load()
+    rows = []
+    for cutoff in options.cutoffs:
+        task = preprocessing.task(shop, cutoff, promotions=plan)
+        simple = {name: judge(scorer, task.test) for name, scorer in rules(task.test).items()}
+        for seed in options.seeds:
+            settings, began = training.Settings(epochs=options.epochs, seed=seed), time.perf_counter()
+            with tempfile.TemporaryDirectory() as folder:
+                model, record = training.train(shop, task, settings, folder)
+            ours = judge(training.scorer(model, task.test), task.test)
+            row = {"cutoff": cutoff, "seed": seed, "promotions": plan is not None, "households": len(ours["all"])}
+            row |= {"train_seconds": round(time.perf_counter() - began), "best_epoch": int(record["ndcg"].idxmax()) + 1}
+            row |= {
+                f"validation {half}": round(float(record[name].max()), 4)
+                for half, name in (("all", "ndcg"), ("explore", "explore"))
+            }
+            for half, values in ours.items():
+                row[half] = round(float(values.mean()), 4)
+                row |= {f"{half}: {name}": round(float(simple[name][half].mean()), 4) for name in RULES}
+                row |= {f"{half} minus {name}": against(values, simple[name][half]) for name in RULES}
+            print(json.dumps(row), flush=True)
+            rows.append(row)
+    numbers = pd.DataFrame(rows).groupby("cutoff", sort=False)[["all", "explore"]]
+    print(numbers.agg(["median", "min", "max"]).round(4).to_string())
+
+
+if __name__ == "__main__":
+    main()
