@@ -32,17 +32,17 @@ def rules(split: preprocessing.Split) -> dict[str, evaluation.Scorer]:
     return dict(zip(RULES, methods, strict=True))
 
 
-def judge(scorer: evaluation.Scorer, split: preprocessing.Split) -> dict[str, np.ndarray]:
-    """Returns (N,) NDCG@10 on all items, and on items that a household never bought."""
+def judge(scorer: evaluation.Scorer, split: preprocessing.Split) -> dict[str, pd.Series]:
+    """Returns NDCG@10 of each case, on all items and on items that a household never bought."""
     cases = np.arange(len(split.test_users))
     scores = np.concatenate([scorer(part) for part in np.array_split(cases, max(1, len(cases) // 256))])
     return {
-        "all": evaluation.evaluate(scores, split.answers)["ndcg"].to_numpy(),
-        "explore": evaluation.evaluate(scores, split.answers, exclude=split.seen())["ndcg"].to_numpy(),
+        "all": evaluation.evaluate(scores, split.answers)["ndcg"],
+        "explore": evaluation.evaluate(scores, split.answers, exclude=split.seen())["ndcg"],
     }
 
 
-def against(ours: np.ndarray, theirs: np.ndarray) -> list[float]:
+def against(ours: pd.Series, theirs: pd.Series) -> list[float]:
     """Returns the difference of two means and its interval."""
     pair = evaluation.paired_difference(ours, theirs)
     return [round(float(pair[key]), 4) for key in ("difference", "low", "high")]

@@ -41,7 +41,7 @@ class Settings:
     blocks: int = 2
     heads: int = 2
     dropout: float = 0.2
-    epochs: int = 5
+    epochs: int = 3
     learning_rate: float = 5e-3
     weight_decay: float = 0.01
     positions: int = 8

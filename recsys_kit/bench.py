@@ -1,293 +1,205 @@
 """The sequence model on a public next-item benchmark: leave one out, full ranking, one JSON line.
 
-With one item a token the kit's blocks are a SASRec-style model. Trained with a softmax over the batch's own items and
-sampled ones (log-Q corrected), on real positions only.
-
-Letters for shapes: U users, B users of a batch, L positions, T real positions of a batch, C candidates, D width,
-V items (ids 1..V; 0 is padding).
+Shapes: U users, B users of a block, D width, V items.
 """
 
 from __future__ import annotations
 
-import hashlib
 import platform
+import sys
 import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from keras import ops
+from tqdm import tqdm
 
-from recsys_kit import baselines, baskets, evaluation, report, transformer
+from recsys_kit import counting, evaluation, leave_one_out, losses, next_item, transformer
+from recsys_kit.leave_one_out import LeaveOneOut
 
-__all__ = ["LeaveOneOut", "NextItemBatches", "bench", "read"]
+__all__ = ["Trainer", "Watch", "bench"]
 
-_NEGATIVES = 512  # sampled items a batch, beside the batch's own
-
-
-@dataclass(frozen=True)
-class LeaveOneOut:
-    """Sequences split by place: the last item is the test, the one before it the validation, the rest is trained on.
-
-    Attributes:
-        items: (rows,) item ids 1..V, user after user, in time order.
-        start: (U + 1,) where each user's items begin.
-        size: V.
-        fingerprint: Short hash of the sequences.
-    """
-
-    items: np.ndarray
-    start: np.ndarray
-    size: int
-    fingerprint: str
-
-    def history(self, held_out: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns (U,) where each user's visible items begin and end when the last `held_out` are hidden."""
-        return self.start[:-1], self.start[1:] - held_out
-
-    def matrix(self, low: np.ndarray, high: np.ndarray) -> sp.csr_matrix:
-        """Returns the (U, V) boolean matrix of the items in each user's range."""
-        flat, owner, _ = baskets.ragged(low, high)
-        shape = (len(low), self.size)
-        return sp.coo_matrix((np.ones(len(flat), bool), (owner, self.items[flat] - 1)), shape).tocsr()
+_MOMENTUM = 0.98  # of the running average of the weights: about the last 50 steps
+_PATIENCE = 3  # epochs without a better validation score
+_CHECKED = 10_000  # users that validation looks at, at most
+_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the prior beside the model
 
 
-def read(path: str | Path) -> LeaveOneOut:
-    """Reads a benchmark file: one user a line (user id, then item ids in time order), or a table.
+class Watch(keras.callbacks.Callback):
+    """Moves a progress bar, validates after each epoch, keeps the best weights, and stops in time.
 
     Args:
-        path: Text file; or CSV or Parquet with the columns user_id, item_id and timestamp.
-
-    Raises:
-        ValueError: If a line can't be read, or no user has at least three items.
+        bar: The bar, one step a batch.
+        deadline: `time.perf_counter()` at which training stops, within an epoch if need be.
+        validate: Called after each epoch, returns the score to maximise; None: no validation.
     """
-    path = Path(path)
-    if path.suffix in (".csv", ".parquet"):
-        table = pd.read_csv(path, dtype=str) if path.suffix == ".csv" else pd.read_parquet(path)
-        missing = {"user_id", "item_id", "timestamp"} - set(table.columns)
-        if missing:
-            raise ValueError(f"{path.name}: no column {', '.join(sorted(missing))}. Found: {', '.join(table.columns)}.")
-        numbers = pd.to_numeric(table["timestamp"], errors="coerce")
-        when = numbers if numbers.notna().all() else pd.to_datetime(table["timestamp"], utc=True)
-        table = table.assign(timestamp=when).sort_values(["user_id", "timestamp"], kind="stable")
-        users, names = table["user_id"].to_numpy(), table["item_id"].to_numpy()
-    else:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        short = [i + 1 for i, line in enumerate(lines) if len(line) < 2]
-        if short:
-            raise ValueError(f"{path.name}: a line holds a user id and item ids. Not so in {len(short)}: {short[:5]}.")
-        users = np.repeat([line[0] for line in lines], [len(line) - 1 for line in lines])
-        names = np.concatenate([line[1:] for line in lines])
-    user, items = pd.factorize(users)[0], pd.factorize(names)[0] + 1
-    order = np.argsort(user, kind="stable")
-    user, items = user[order], items[order].astype(np.int32)
-    enough = np.bincount(user)[user] >= 3
-    user, items = pd.factorize(user[enough])[0], items[enough]
-    if not len(user):
-        raise ValueError(f"{path.name}: no user has at least 3 items; two are held out for validation and test.")
-    start = np.searchsorted(user, np.arange(user[-1] + 2))
-    digest = hashlib.sha256(items.tobytes() + start.tobytes()).hexdigest()[:12]
-    return LeaveOneOut(items, start, int(items.max()), digest)
+
+    def __init__(self, bar: tqdm, deadline: float, validate=None):
+        super().__init__()
+        self.bar, self.deadline, self.validate = bar, deadline, validate
+        self.best, self.best_epoch, self.weights, self.curve = -1.0, 0, None, []
+        self.batches, self.seconds, self.began = 0, 0.0, time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the epoch's clock."""
+        self.epoch_began = time.perf_counter()
+        self.bar.set_postfix_str(f"epoch {epoch + 1}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar and looks at the clock."""
+        self.bar.update()
+        self.batches += 1
+        if time.perf_counter() > self.deadline:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Validates; stops after some epochs without a better score."""
+        self.seconds += time.perf_counter() - self.epoch_began
+        if self.validate is None:
+            self.weights = self.model.get_weights()  # the averages; Keras takes others if training stops early
+            return
+        self.bar.set_postfix_str(f"epoch {epoch + 1}, validating")
+        score = self.validate()
+        self.curve.append({"seconds": round(time.perf_counter() - self.began, 1), "ndcg@10": round(score, 5)})
+        if score > self.best:
+            self.best, self.best_epoch, self.weights = score, epoch + 1, self.model.get_weights()
+        if epoch + 1 - self.best_epoch >= _PATIENCE:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Goes back to the best weights."""
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
 
 
-class NextItemBatches(keras.utils.PyDataset):
-    """Batches of users with histories of similar length: ids (B, L), and the T real positions with their next items.
+class Trainer:
+    """A next-item model that can be trained again and again without being traced again.
 
     Args:
-        data: The sequences; the last two items of each user are not touched.
-        length: The longest sequence; of longer ones the newest items are kept.
-        users: B.
-        seed: Seed of order and negatives.
+        data: The sequences.
+        length: The longest row.
+        loss: A name in `losses.LOSSES`.
+        width: D.
+        blocks: Transformer blocks.
+        dropout: Dropout.
+        learning_rate: AdamW's.
     """
 
-    def __init__(self, data: LeaveOneOut, length: int, users: int = 256, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
-        low, high = data.history(held_out=2)
-        rows = np.flatnonzero(high - low >= 2)
-        self.data, self.seed, self.epoch = data, seed, 0
-        self.low, self.high = np.maximum(low, high - length - 1), high
-        rows = rows[np.argsort((self.high - self.low)[rows], kind="stable")]
-        self.batches = [rows[i : i + users] for i in range(0, len(rows), users)]
-        trained_on = data.items[baskets.ragged(low, high)[0]]
-        self.share = np.bincount(trained_on, minlength=data.size + 1) / len(trained_on)
-        self.draw = self.share**0.75 / (self.share**0.75).sum()
-        self.shuffle()
+    def __init__(
+        self,
+        data: LeaveOneOut,
+        length: int,
+        loss: str = "sampled_softmax",
+        width: int = 64,
+        blocks: int = 2,
+        dropout: float = 0.3,
+        learning_rate: float = 4e-3,
+    ):
+        self.data, self.length, self.loss, self.width = data, length, loss, width
+        self.build = partial(transformer.next_item_model, data.size, length, width, blocks, dropout=dropout)
+        self.model = self.build()
+        self.scores = next_item.NextItemScores(self.model, data, length)
+        self.training = next_item.training_model(self.model, loss)
+        self.optimizer = keras.optimizers.AdamW(
+            learning_rate, weight_decay=0.01, clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
+        )
+        self.training.compile(self.optimizer, loss=losses.mean_loss)
+        self.optimizer.build(self.training.trainable_variables)
+        self.fresh = [ops.convert_to_numpy(variable).copy() for variable in self.optimizer.variables]
 
-    def __len__(self) -> int:
-        """How many batches an epoch has."""
-        return len(self.batches)
+    def fit(
+        self, held_out: int, epochs: int, seed: int, bar: tqdm, deadline: float, users: np.ndarray | None = None
+    ) -> Watch:
+        """Trains from scratch, that is from vectors that counting gives, and keeps the best epoch's averaged weights.
 
-    def shuffle(self) -> None:
-        """Orders the batches; the first two have different shapes, as Keras reads off them which axes vary."""
-        n = len(self.batches)
-        middle = np.random.default_rng((self.seed, self.epoch)).permutation(np.arange(1, n - 1))
-        self.order = np.r_[0, n - 1, middle].astype(int)[:n]
+        Args:
+            held_out: The last items of each user that are not trained on.
+            epochs: Most passes over the data.
+            seed: Seed of everything random.
+            bar: Progress bar.
+            deadline: See `Watch`.
+            users: (N,) users to validate on, with the first hidden item; None: no validation.
 
-    def on_epoch_end(self) -> None:
-        """Moves on to the next epoch's order and negatives."""
-        self.epoch += 1
-        self.shuffle()
+        Returns:
+            The record of the training.
+        """
+        keras.utils.set_random_seed(seed)
+        for variable, new in zip(self.model.variables, self.build().variables, strict=True):
+            variable.assign(new)
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(value)
+        table = self.model.get_layer("item").own
+        start = ops.convert_to_numpy(table).copy()
+        start[1:] += counting.cooccurrence_vectors(self.data, held_out, self.width)
+        table.assign(start)
+        batches = next_item.NextItemBatches(self.data, held_out, self.length, self.loss, seed=seed)
+        watch = Watch(bar, deadline, None if users is None else partial(self.ndcg, held_out, users))
+        bar.reset(epochs * len(batches))
+        averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)  # what is validated and kept
+        self.training.fit(batches, epochs=epochs, verbose=0, callbacks=[averages, watch])
+        watch.positions = batches.positions * watch.batches / len(batches)
+        return watch
 
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Returns ids (B, L), place (T,), candidates (C,), their log chance of being one (C,); and labels (T,)."""
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        users = self.batches[self.order[index]]
-        ids, place, target = _padded(self.data.items, self.low[users], self.high[users] - 1)
-        drawn = rng.choice(len(self.draw), _NEGATIVES, p=self.draw)
-        candidates = np.unique(np.r_[target, drawn]).astype(np.int32)
-        missed = (1 - self.draw[candidates]) ** _NEGATIVES * (1 - self.share[candidates]) ** len(target)
-        inputs = {
-            "ids": ids,
-            "place": place.astype(np.int32),
-            "candidates": candidates,
-            "log_chance": np.log(1 - missed).astype(np.float32),
-        }
-        return inputs, np.searchsorted(candidates, target).astype(np.int32)
-
-
-def _padded(items: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns ids (B, L) padded on the right, the flat places (T,) that are real, and the item that follows each."""
-    flat, owner, place = baskets.ragged(low, high)
-    ids = np.zeros((len(low), int((high - low).max())), np.int32)
-    ids[owner, place] = items[flat]
-    return ids, owner * ids.shape[1] + place, items[np.minimum(flat + 1, len(items) - 1)]
-
-
-@keras.saving.register_keras_serializable(package="recsys_kit")
-class CandidateLogits(keras.layers.Layer):
-    """Scores T states against C candidates with the item embedding itself, corrected for how candidates were drawn.
-
-    Args:
-        logits: The full model's `TiedLogits`, whose embedding and bias are used.
-
-    Source: Yi et al. (2019), Sampling-bias-corrected neural modeling for large corpus item recommendations.
-    """
-
-    def __init__(self, logits: transformer.TiedLogits, **kwargs):
-        super().__init__(**kwargs)
-        self.logits = logits
-
-    def call(self, states, place, candidates, log_chance):
-        """Maps states (B, L, D), places (T,) and candidates (C,) to logits (T, C)."""
-        states = ops.take(ops.reshape(states, (-1, states.shape[-1])), place, axis=0)  # (T, D)
-        vectors = self.logits.embedding(candidates)  # (C, D)
-        scores = ops.matmul(states, ops.transpose(vectors)) + ops.take(self.logits.bias, candidates)
-        return scores - log_chance[None]
-
-
-def _build(data: LeaveOneOut, length: int, width: int, blocks: int, dropout: float) -> tuple[keras.Model, ...]:
-    """Returns three models that share their weights: ids -> logits, ids -> states (B, L, D), and the one to train."""
-    full = transformer.next_item_model(data.size, length, width=width, blocks=blocks, dropout=dropout)
-    states, logits = full.get_layer("norm").output, full.get_layer("logits")
-    place = keras.Input(batch_shape=(None,), dtype="int32", name="place")
-    candidates = keras.Input(batch_shape=(None,), dtype="int32", name="candidates")
-    chance = keras.Input(batch_shape=(None,), dtype="float32", name="log_chance")
-    output = CandidateLogits(logits, name="candidate_logits")(states, place, candidates, chance)
-    inputs = {"ids": full.inputs[0], "place": place, "candidates": candidates, "log_chance": chance}
-    return full, keras.Model(full.inputs, states), keras.Model(inputs, output)
-
-
-def _scorer(full: keras.Model, states: keras.Model, data: LeaveOneOut, held_out: int, length: int) -> evaluation.Scorer:
-    """Returns the function users (B,) -> scores (B, V) of the item after the visible ones."""
-    head = full.get_layer("logits")
-    table = ops.convert_to_numpy(head.embedding(np.arange(1, data.size + 1)))
-    bias = ops.convert_to_numpy(head.bias)[1 : data.size + 1]
-    low, high = data.history(held_out)
-
-    def score(rows: np.ndarray) -> np.ndarray:
-        ids, _, _ = _padded(data.items, np.maximum(low, high - length)[rows], high[rows])
-        last = np.asarray(states.predict_on_batch(ids))[np.arange(len(rows)), (ids > 0).sum(1) - 1]  # (B, D)
-        return last @ table.T + bias
-
-    return score
-
-
-def _judge(scorer: evaluation.Scorer, data: LeaveOneOut, held_out: int) -> dict[str, float]:
-    """Ranks the catalogue for every user; seen items are left out, ties count against the method."""
-    low, high = data.history(held_out)
-    answers, seen = data.matrix(high, high + 1), data.matrix(low, high)
-    result = {k: evaluation.evaluate(scorer, answers, k=k, exclude=seen, block=512) for k in (5, 10)}
-    return {f"{name}@{k}": float(result[k][name].mean()) for k in (5, 10) for name in ("recall", "ndcg")}
-
-
-def _baselines(data: LeaveOneOut, held_out: int) -> dict[str, evaluation.Scorer]:
-    """Fits popularity and co-occurrence on the training part; the latter reads the newest visible items."""
-    users = len(data.start) - 1
-
-    def events(hidden: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        flat, owner, place = baskets.ragged(*data.history(hidden))
-        return owner, place, data.items[flat] - 1
-
-    owner, place, items = events(2)
-    popular = np.bincount(items, minlength=data.size).astype(np.float32)
-    table = baselines.cooccurrence_table(owner, place, items, data.size)
-    recent = baselines.recent_items(*events(held_out), users, data.size)
-    return {
-        "popularity": lambda rows: np.tile(popular, (len(rows), 1)),
-        "cooccurrence": lambda rows: (recent[rows] @ table).toarray() + 1e-9 * popular,
-    }
+    def ndcg(self, held_out: int, users: np.ndarray) -> float:
+        """Returns the mean NDCG@10 of the first hidden item."""
+        return leave_one_out.judge(self.scores.scorer(held_out, users), self.data, held_out, users)["ndcg@10"]
 
 
 def bench(
     path: str | Path,
     seeds: tuple[int, ...] = (0,),
-    time_limit: float = 600,
-    epochs: int = 60,
-    length: int = 50,
-    width: int = 64,
-    blocks: int = 2,
-    dropout: float = 0.5,
-    learning_rate: float = 2e-3,
+    time_limit: float = 900,
+    epochs: int = 40,
+    length: int | None = None,
+    **settings,
 ) -> dict:
     """Trains the next-item model on a benchmark file and judges it once on the test items.
 
-    Training stops when the validation NDCG@10 has not risen for 5 epochs, or at the time limit.
+    For each seed: train on the training part until the validation NDCG@10 has not risen for three epochs; choose on
+    validation how much the co-occurrence table's log chances weigh beside the model's logits; judge on the test items,
+    with and without the table. Then, as a shop would, train anew for as many epochs with the validation items too,
+    count the table anew, and judge again. When time runs short, training stops early and fewer users are judged.
 
     Args:
-        path: The file, see `read`.
+        path: The file, see `leave_one_out.read`.
         seeds: One training run each.
-        time_limit: Seconds of training for each seed.
-        epochs: Most passes over the users.
-        length: Longest sequence.
-        width: D.
-        blocks: Transformer blocks.
-        dropout: Dropout.
-        learning_rate: AdamW's.
+        time_limit: Seconds for everything.
+        epochs: Most passes over the data.
+        length: Longest row; None: what 98 of 100 users' histories fit in, between 50 and 200.
+        **settings: As of `Trainer`: loss, width, blocks, dropout, learning_rate.
 
     Returns:
-        What is printed as the JSON line: the data, each method's mean metrics and the model's spread over seeds, cost.
+        What is printed as the JSON line: the data; each method's test metrics, mean and standard deviation over seeds;
+        what was chosen on validation; cost.
+
+    Raises:
+        ValueError: If the file can't be read, or a setting breaks its rule.
     """
-    data = read(path)
-    began, runs, cost = time.perf_counter(), [], []
-    test = {name: _judge(scorer, data, 1) for name, scorer in _baselines(data, 1).items()}
-    for seed in seeds:
-        keras.utils.set_random_seed(seed)
-        full, states, model = _build(data, length, width, blocks, dropout)
-        batches = NextItemBatches(data, length, seed=seed)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0), loss=loss)
-        tokens = int((batches.high - batches.low - 1).clip(0).sum())
-        start, trained, best, best_epoch, weights = time.perf_counter(), 0.0, -1.0, 0, full.get_weights()
-        bar = report.progress(range(epochs), f"seed {seed}")
-        for epoch in bar:
-            before = time.perf_counter()
-            model.fit(batches, epochs=1, verbose=0)
-            trained += time.perf_counter() - before
-            score = _judge(_scorer(full, states, data, 2, length), data, 2)["ndcg@10"]
-            bar.set_postfix_str(f"validation NDCG@10 {score:.4f}")
-            if score > best:
-                best, best_epoch, weights = score, epoch, full.get_weights()
-            if epoch - best_epoch >= 5 or time.perf_counter() - start > time_limit:
-                break
-        bar.close()
-        full.set_weights(weights)
-        runs.append(_judge(_scorer(full, states, data, 1, length), data, 1))
-        seconds = trained / (epoch + 1)
-        cost.append({"epochs": epoch + 1, "epoch_seconds": seconds, "tokens_per_second": tokens / seconds})
-    metrics = pd.DataFrame(runs)
+    if not seeds or epochs < 1 or not time_limit > 0:
+        raise ValueError(
+            "`seeds` must hold a number, `epochs` be at least 1 and `time_limit` above 0. "
+            f"Received: seeds={list(seeds)}, epochs={epochs}, time_limit={time_limit}."
+        )
+    began = time.perf_counter()
+    with tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
+        bar.set_description("reading the file")
+        data = leave_one_out.read(path)
+        length = length or int(np.clip(np.percentile(np.diff(data.start), 98), 50, 200))
+        bar.set_description("counting pairs")
+        priors = {held_out: counting.ItemPrior(data, held_out) for held_out in (1, 2)}
+        users, pause = _affordable(priors[2].scorer(2), data, len(seeds), time_limit)
+        bar.set_description("judging the baselines")
+        scorers = _baselines(data, priors)
+        baselines = {name: leave_one_out.judge(scorer, data, 1, users) for name, scorer in scorers.items()}
+        trainer, runs = Trainer(data, length, **settings), []
+        for i, seed in enumerate(seeds):
+            now = time.perf_counter()
+            end = now + (began + time_limit - now) / (len(seeds) - i)
+            runs.append(_run(trainer, priors, users, epochs, seed, bar, now + 0.6 * (end - now - pause), end))
+    metrics = pd.DataFrame([run.pop("test") for run in runs])
     return {
         "data": {
             "file": Path(path).name,
@@ -295,20 +207,94 @@ def bench(
             "users": len(data.start) - 1,
             "items": data.size,
             "interactions": len(data.items),
+            "judged_users": len(users),
         },
-        "transformer": metrics.mean().to_dict(),
-        "transformer_std": metrics.std(ddof=0).to_dict(),
-        "baselines": test,
-        "seeds": list(seeds),
-        "cost": pd.DataFrame(cost).mean().to_dict() | {"total_seconds": time.perf_counter() - began},
-        "parameters": full.count_params(),
-        "peak_memory_mb": _peak_memory(),
+        "baselines": baselines,
+        "transformer": {name: _over_seeds(metrics[name]) for name in metrics},
+        "runs": [{"seed": seed} | run for seed, run in zip(seeds, runs, strict=True)],
+        "length": length,
+        "parameters": trainer.model.count_params(),
+        "total_seconds": round(time.perf_counter() - began, 1),
+        "peak_memory_mb": round(_peak_memory()),
         "versions": {
             "python": platform.python_version(),
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
         },
     }
+
+
+def _run(
+    trainer: Trainer, priors: dict, users: np.ndarray, epochs: int, seed: int, bar: tqdm, pause: float, end: float
+) -> dict:
+    """Trains until `pause` at the latest, tests, refits, and tests again until `end`, with one seed."""
+    data, checked = trainer.data, users[:_CHECKED]
+    bar.set_description(f"seed {seed}: training")
+    watch = trainer.fit(2, epochs, seed, bar, pause, checked)
+    bar.set_description(f"seed {seed}: weighing the prior")
+    alone, prior = trainer.scores.scorer(2, checked), priors[2].scorer(2)
+    scores = {w: leave_one_out.judge(_sum(alone, prior, w), data, 2, checked)["ndcg@10"] for w in _WEIGHTS}
+    weight = max(scores, key=scores.get)
+    bar.set_description(f"seed {seed}: testing")
+    start = time.perf_counter()
+    test = _test(trainer, priors[2], weight, users, "")
+    testing = time.perf_counter() - start
+    bar.set_description(f"seed {seed}: refitting")
+    trainer.fit(1, max(1, watch.best_epoch), seed, bar, end - 1.3 * testing)
+    bar.set_description(f"seed {seed}: testing")
+    test |= _test(trainer, priors[1], weight, users, "refitted_")
+    return {
+        "test": test,
+        "validation": {f"prior_weight_{w}": round(score, 5) for w, score in scores.items()},
+        "prior_weight": weight,
+        "best_epoch": watch.best_epoch,
+        "curve": watch.curve,
+        "epoch_seconds": round(watch.seconds / len(watch.curve), 2),
+        "target_tokens_per_second": round(watch.positions / watch.seconds),
+    }
+
+
+def _test(trainer: Trainer, prior: counting.ItemPrior, weight: float, users: np.ndarray, prefix: str) -> dict:
+    """Judges a model on the test items, with its prior and without."""
+    alone, counted = trainer.scores.scorer(1, users), prior.scorer(1)
+    return {
+        prefix + "with_prior": leave_one_out.judge(_sum(alone, counted, weight), trainer.data, 1, users),
+        prefix + "without_prior": leave_one_out.judge(alone, trainer.data, 1, users),
+    }
+
+
+def _sum(model: evaluation.Scorer, prior: evaluation.Scorer, weight: float) -> evaluation.Scorer:
+    return lambda rows: model(rows) + weight * prior(rows) if weight else model(rows)
+
+
+def _baselines(data: LeaveOneOut, priors: dict[int, counting.ItemPrior]) -> dict[str, evaluation.Scorer]:
+    popular = counting.popularity(data, 2)
+    return {
+        "popularity": lambda rows: np.tile(popular, (len(rows), 1)),
+        "cooccurrence": priors[2].scorer(1),
+        "refitted_cooccurrence": priors[1].scorer(1),
+    }
+
+
+def _affordable(
+    scorer: evaluation.Scorer, data: LeaveOneOut, seeds: int, time_limit: float
+) -> tuple[np.ndarray, float]:
+    """Returns users (N,), in random order, whose judging takes a third of the time at most, and its seconds a seed."""
+    users = np.random.default_rng(0).permutation(len(data.start) - 1)
+    start = time.perf_counter()
+    leave_one_out.judge(scorer, data, 2, users[:512])
+    each = 2 * (time.perf_counter() - start) / min(len(users), 512)
+    full, part = 4 * seeds + 3, (len(_WEIGHTS) + 1) * seeds  # how often all of them are judged, and up to _CHECKED
+    count = time_limit / 3 / each / (full + part)
+    if count > _CHECKED:
+        count = (time_limit / 3 / each - part * _CHECKED) / full
+    users = users[: max(1, int(count))]
+    return users, each * (4 * len(users) + (len(_WEIGHTS) + 1) * min(len(users), _CHECKED))
+
+
+def _over_seeds(metrics: pd.Series) -> dict[str, dict[str, float]]:
+    table = pd.DataFrame(metrics.tolist())
+    return {"mean": table.mean().to_dict(), "std": table.std(ddof=0).to_dict()}
 
 
 def _peak_memory() -> float:

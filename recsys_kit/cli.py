@@ -100,22 +100,26 @@ def doctor() -> None:
 def bench(
     file: Annotated[Path, typer.Argument(help="One user a line (user id, then items in time order), CSV or Parquet.")],
     seeds: Annotated[list[int] | None, typer.Option(help="One training run each: 0 1 2. Default: 0.")] = None,
-    time_limit: Annotated[float, typer.Option(help="Seconds of training for each seed.")] = 600,
-    epochs: Annotated[int, typer.Option(help="Most passes over the users.")] = 60,
+    time_limit: Annotated[float, typer.Option(help="Seconds for everything, all seeds together.")] = 900,
+    epochs: Annotated[int, typer.Option(help="Most passes over the data.")] = 40,
+    loss: Annotated[str, typer.Option(help="bce, gbce, sampled_softmax or softmax.")] = "sampled_softmax",
+    backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax. Default: $KERAS_BACKEND.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON line to this file, too.")] = None,
 ) -> None:
     """Train the sequence model on a public next-item benchmark (leave one out) and print one JSON line."""
     import json
 
-    from recsys_kit import bench as benchmark
-
     try:
-        line = json.dumps(benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs))
+        if backend is not None:
+            _use_backend(backend)
+        from recsys_kit import bench as benchmark
+
+        line = json.dumps(benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss))
+        if json_file:
+            json_file.write_text(line + "\n", encoding="utf-8")
     except (ValueError, OSError) as error:
         _stop(str(error))
     typer.echo(line)
-    if json_file:
-        json_file.write_text(line + "\n", encoding="utf-8")
 
 
 @app.command(cls=ManyValues)
@@ -136,6 +140,22 @@ def notebooks(
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
+
+
+def _use_backend(name: str) -> None:
+    """Chooses Keras's backend, which is possible only before keras is imported."""
+    import importlib.util
+    import os
+    import sys
+
+    if name not in ("tensorflow", "torch", "jax"):
+        raise ValueError(f"`--backend` must be tensorflow, torch or jax. Received: {name}")
+    if importlib.util.find_spec(name) is None:
+        extra = "" if name == "tensorflow" else f"; it comes with the extra: pip install 'recsys_kit[{name}]'"
+        raise ValueError(f"the backend {name} is not installed{extra}")
+    if "keras" in sys.modules and sys.modules["keras"].backend.backend() != name:
+        raise ValueError(f"keras already runs on {sys.modules['keras'].backend.backend()}; start anew to use {name}")
+    os.environ["KERAS_BACKEND"] = name
 
 
 def _stop(message: str) -> None:

@@ -1,10 +1,9 @@
-"""The sequence model: attention, the block, and the two models built from it (notebook 04).
+"""The sequence model: attention, the block, and the next-item model built from it (notebook 04).
 
-A token is a bag of items (a basket). With bags of one item the model is a next-item Transformer (SASRec, BERT4Rec);
-with whole baskets it predicts the next basket.
+A token is an item (SASRec, BERT4Rec). `basket_transformer` builds the next-basket model from the same block: there a
+token is a whole basket.
 
-Letters for shapes: B households (batch), L baskets, H distinct items of a household's history, P positions to predict
-at, C candidate items, D width, N heads, V items of the catalogue (ids 1..V; 0 is padding).
+Letters for shapes: B rows of a batch, L positions, D width, N heads, V items of the catalogue (ids 1..V; 0 is padding).
 Masks are True where something is real, or may be looked at: `valid` (B, L), `mask` (B, L, L).
 """
 

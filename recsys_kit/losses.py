@@ -1,0 +1,122 @@
+"""Losses for next-item training, side by side, all with one signature (notebook 05).
+
+A batch has T real positions and C candidate items that its positions share. The model gives each position a logit for
+each candidate; a loss says which candidates a position is compared with.
+
+    loss(logits, columns, log_chance, items) -> (T,)
+
+Letters for shapes: T positions, C candidates, N negatives of a position, V items of the catalogue.
+- `logits` (T, C): a score of each candidate at each position.
+- `columns` (T, 1 + N): where the next item stands among the candidates, then N items drawn for this position alone.
+  The two softmax losses read the first column only: they compare with every candidate.
+- `log_chance` (C,): log of the chance that a candidate is one; zeros where all items are candidates.
+- `items`: V.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+__all__ = ["LOSSES", "CandidateLoss", "binary_crossentropy", "gbce", "mean_loss", "sampled_softmax", "softmax"]
+
+
+def binary_crossentropy(logits, columns, log_chance=None, items=None):
+    """Is it the next item, yes or no: asked of the next item and of the N negatives of the position.
+
+    With one negative it is the loss of SASRec as published. Most wrong items are never seen, so that the estimated
+    chances come out too high.
+
+    Source: Kang and McAuley (2018), Self-attentive sequential recommendation, section III-E.
+    """
+    return _binary(logits, columns, 1.0)
+
+
+def gbce(logits, columns, log_chance=None, items=None, t: float = 0.75):
+    """Binary cross-entropy that takes the next item's chance to the power beta, against the overconfidence.
+
+    With a = N / (V - 1), the share of the wrong items that is drawn, beta = a (t (1 - 1/a) + 1/a). With t = 0 beta is
+    1, plain binary cross-entropy; with t = 1 beta is a and the estimated chances are calibrated.
+
+    Args:
+        logits: (T, C).
+        columns: (T, 1 + N).
+        log_chance: Not used.
+        items: V.
+        t: Calibration, 0 to 1.
+
+    Source: Petrov and Macdonald (2023), gSASRec: reducing overconfidence in sequential recommendation trained with
+    negative sampling, section 5.
+    """
+    if not 0 <= t <= 1:
+        raise ValueError(f"`t` must lie in 0..1. Received: t={t}.")
+    share = (columns.shape[1] - 1) / (items - 1)
+    return _binary(logits, columns, share * (t * (1 - 1 / share) + 1 / share))
+
+
+def _binary(logits, columns, beta: float):
+    chosen = ops.take_along_axis(logits, columns, axis=1)  # (T, 1 + N)
+    right, wrong = chosen[:, 0], chosen[:, 1:]
+    return (beta * ops.softplus(-right) + ops.sum(ops.softplus(wrong), axis=1)) / wrong.shape[1]
+
+
+def softmax(logits, columns, log_chance=None, items=None):
+    """Which of all items is it: cross-entropy over the whole catalogue. All items are candidates, C = V."""
+    return keras.losses.sparse_categorical_crossentropy(columns[:, 0], logits, from_logits=True)
+
+
+def sampled_softmax(logits, columns, log_chance, items=None):
+    """Which of the candidates is it: cross-entropy over a sample that all positions of the batch share.
+
+    A frequent item is a candidate more often than a rare one, and would be held down more than it deserves. Subtracting
+    the log of its chance to be one undoes that: over many batches it is the softmax over all items.
+
+    Source: Bengio and Senécal (2008), Adaptive importance sampling to accelerate training of a neural probabilistic
+    language model; Yi et al. (2019), Sampling-bias-corrected neural modeling for large corpus item recommendations.
+    """
+    return softmax(logits - log_chance[None], columns)
+
+
+LOSSES = {"bce": binary_crossentropy, "gbce": gbce, "sampled_softmax": sampled_softmax, "softmax": softmax}
+
+
+def mean_loss(weights, losses):
+    """Returns the mean of the losses (T,) that `CandidateLoss` puts out, over the positions with weight 1, not 0."""
+    weights = ops.cast(weights, losses.dtype)
+    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
+@keras.saving.register_keras_serializable(package="recsys_kit")
+class CandidateLoss(keras.layers.Layer):
+    """The end of a model in training: compares T states with C candidates and returns each state's loss.
+
+    Scores are those of `transformer.TiedLogits`: the item embedding itself, plus a bias.
+
+    Args:
+        logits: The model's `TiedLogits`, whose embedding and bias are used.
+        loss: A name in `LOSSES`.
+        items: V.
+    """
+
+    def __init__(self, logits, loss: str, items: int, **kwargs):
+        super().__init__(**kwargs)
+        if loss not in LOSSES:
+            raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}. Received: loss={loss!r}.")
+        self.logits, self.loss, self.items = logits, loss, items
+
+    def call(self, states, place, candidates, columns, log_chance):
+        """Maps states (B, L, D), flat places (T,) and candidate ids (C,) to losses (T,)."""
+        states = ops.take(ops.reshape(states, (-1, states.shape[-1])), place, axis=0)  # (T, D)
+        vectors = self.logits.embedding(candidates)  # (C, D)
+        scores = ops.matmul(states, ops.transpose(vectors)) + ops.take(self.logits.bias, candidates)  # (T, C)
+        return LOSSES[self.loss](scores, columns, log_chance, self.items)
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        logits = keras.saving.serialize_keras_object(self.logits)
+        return super().get_config() | {"logits": logits, "loss": self.loss, "items": self.items}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the layer from its arguments."""
+        return cls(keras.saving.deserialize_keras_object(config.pop("logits")), **config)
