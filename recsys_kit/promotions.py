@@ -91,6 +91,8 @@ def complete_journey() -> pd.DataFrame:
     stores = pc.count_distinct(store).as_py()
     table = pa.table({"item": item, "week": week} | {kind: pc.cast(seen, "int32") for kind, seen in shown.items()})
     sums = table.group_by(["item", "week"]).aggregate([(kind, "sum") for kind in KINDS]).to_pandas()
+    del item, store, week, display, mailer, shown, inside, outside, table
+    pa.default_memory_pool().release_unused()
     visits = pq.read_table(folder / "transactions.parquet", columns=["week", "transaction_timestamp"]).to_pandas()
     first = visits.groupby("week")["transaction_timestamp"].min().dt.as_unit("us").dt.floor("h").dt.tz_localize("UTC")
     columns = {"item_id": sums["item"].astype("str"), "start": sums["week"].map(first)}
