@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from recsys_kit import baskets
 from recsys_kit.transformer import ItemEmbedding, TransformerBlock, attention_mask
 
 __all__ = ["DECAYS", "BasketTokens", "DiscoverHead", "RepeatHead", "basket_model"]
@@ -113,7 +114,7 @@ class RepeatHead(layers.Layer):
             batches: Batches as the model reads them.
         """
         names = ("incidence", "days", "position", "target_day", "last", "first", "market")
-        known = [ops.convert_to_numpy(self.features(*(x[n] for n in names)))[x["last"] > 0] for x in batches]
+        known = [ops.convert_to_numpy(self.features(*(x[n] for n in names)))[baskets.known(x["last"])] for x in batches]
         known = np.concatenate(known)  # (pairs, F)
         self.mean.assign(known.mean(0))
         self.spread.assign(known.std(0) + 1e-3)
@@ -126,7 +127,7 @@ class RepeatHead(layers.Layer):
         age = ops.maximum(age, 0.0)
         counts = [ops.matmul(past * ops.exp(-age / decay), incidence) for decay in DECAYS]  # (B, P, L) @ (B, L, H)
         total = ops.matmul(past, incidence)
-        baskets = ops.sum(past, -1, keepdims=True)
+        visits = ops.sum(past, -1, keepdims=True)
         recency = ops.maximum(target_day[:, :, None] - last, 0.05)
         rhythm = ops.maximum(last - first[:, None], 0.5) / ops.maximum(total - 1, 0.5)
         overdue = ops.clip(ops.log(recency / rhythm), -3.0, 3.0)
@@ -138,7 +139,7 @@ class RepeatHead(layers.Layer):
                 ops.log(recency),
                 ops.log(rhythm),
                 overdue,
-                ops.log((total + 0.1) / (baskets + 1)),
+                ops.log((total + 0.1) / (visits + 1)),
                 lastone,
             ],
             axis=-1,
@@ -201,10 +202,8 @@ class DiscoverHead(layers.Layer):
         weight = self.gate(states) + self.slope  # (B, P, F)
         bias = self.bias
         if not training:
-            weight, bias = (
-                weight + self.anchor * self.start,
-                bias + 2.5 * self.anchor,
-            )  # likely items stay where they are
+            weight = weight + self.anchor * self.start
+            bias = bias + 2.5 * self.anchor  # likely items stay where they are
         taste = ops.matmul(self.query(states), ops.transpose(candidate_vectors))  # (B, P, D) @ (D, C)
         taste = _SLOWLY * (taste + ops.take(self.own, candidates))
         facts = ops.matmul(market, weight[..., None])[..., 0]  # (B, P, C, F) @ (B, P, F, 1)

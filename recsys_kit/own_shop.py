@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_kit import table_files, tables
 from recsys_kit.tables import DataError, Shop
 
-__all__ = ["read_shop"]
+__all__ = ["find_file", "read_shop", "settings"]
 
 _SETTINGS = ("name", "timezone", "currency", "encoding")
 # What an optional column holds where the shop's files say nothing.
@@ -62,21 +62,21 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"{folder}: {'is not a folder' if folder.exists() else 'the folder does not exist'}.")
-    settings = _settings(folder, timezone)
+    chosen = settings(folder, timezone)
     found: dict[str, pd.DataFrame] = {}
     messages: list[str] = []
     notes: list[str] = []
     for table in ("events", "items", "users"):
         try:
-            path = _find(folder, table)
+            path = find_file(folder, table)
             if path is None:
                 continue
-            raw = table_files.read_file(path, settings["encoding"])
+            raw = table_files.read_file(path, chosen["encoding"])
         except DataError as error:
             messages.append(str(error))
             continue
         frame, unconverted, reported = table_files.convert(raw, table, path.name)
-        frame = _fill(frame, table, path.name, settings["timezone"], notes)
+        frame = _fill(frame, table, path.name, chosen["timezone"], notes)
         if "basket_id" in frame:  # empty only where user or timestamp is, and that is said already
             reported["basket_id"] = frame.index[frame["basket_id"].isna()]
         messages += unconverted + tables.problems(frame, table, path.name, reported, list(raw.columns))
@@ -87,19 +87,28 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
         raise DataError(f"{folder}: the shop can't be read.\n" + "\n".join(messages))
     events = found["events"]
     shop = Shop(
-        name=settings["name"] or folder.resolve().name,
+        name=chosen["name"] or folder.resolve().name,
         events=events,
         items=_items(found.get("items"), events, notes),
         users=_users(found.get("users"), events, notes),
-        timezone=settings["timezone"],
+        timezone=chosen["timezone"],
         fingerprint="",
-        currency=settings["currency"],
+        currency=chosen["currency"],
         notes=tuple(notes),
     )
     return replace(shop, fingerprint=tables.fingerprint(shop))
 
 
-def _settings(folder: Path, timezone: str) -> dict[str, str]:
+def settings(folder: Path, timezone: str = "") -> dict[str, str]:
+    """Returns what `shop.json` says, each of name, timezone, currency and encoding, empty where it says nothing.
+
+    Args:
+        folder: The folder of the shop.
+        timezone: Overrules the file's; without either it is UTC.
+
+    Raises:
+        DataError: If the file is no such object, or the time zone is unknown.
+    """
     path = folder / "shop.json"
     values: Any = {}
     if path.exists():
@@ -111,17 +120,22 @@ def _settings(folder: Path, timezone: str) -> dict[str, str]:
         if not known or not all(isinstance(value, str) for value in values.values()):
             names = ", ".join(_SETTINGS)
             raise DataError(f"{path}: must be an object with the text fields {names} (or some). Received: {values!r}.")
-    settings = {name: values.get(name, "") for name in _SETTINGS}
-    settings["timezone"] = timezone or settings["timezone"] or "UTC"
+    found = {name: values.get(name, "") for name in _SETTINGS}
+    found["timezone"] = timezone or found["timezone"] or "UTC"
     try:
-        ZoneInfo(settings["timezone"])
+        ZoneInfo(found["timezone"])
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        zone = settings["timezone"]
+        zone = found["timezone"]
         raise DataError(f"`timezone` must be an IANA name such as Europe/Paris. Received: {zone!r}.") from None
-    return settings
+    return found
 
 
-def _find(folder: Path, table: str) -> Path | None:
+def find_file(folder: Path, table: str) -> Path | None:
+    """Returns the CSV or Parquet file of a table in a shop's folder, None if there is none.
+
+    Raises:
+        DataError: If there are both, or if it is `events` and there is neither.
+    """
     paths = [folder / f"{table}{suffix}" for suffix in (".csv", ".parquet")]
     paths = [path for path in paths if path.exists()]
     if len(paths) == 2:

@@ -5,13 +5,14 @@ Letters for shapes: W weeks of the plan, V items of the catalogue (ids 1..V; 0 i
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit import table_files, tables
+from recsys_kit import own_shop, table_files, tables
 from recsys_kit.tables import PROMOTIONS as KINDS
 
 __all__ = ["KINDS", "Plan", "complete_journey", "load", "plan"]
@@ -29,6 +30,10 @@ class Plan:
 
     starts: pd.DatetimeIndex
     share: np.ndarray = field(repr=False)
+
+    def fingerprint(self) -> str:
+        """Returns a short hash, by which a model trained with this plan is told from others."""
+        return hashlib.sha256(self.starts.asi8.tobytes() + self.share.tobytes()).hexdigest()[:12]
 
 
 def load(folder: str | Path = "") -> pd.DataFrame | None:
@@ -50,12 +55,12 @@ def load(folder: str | Path = "") -> pd.DataFrame | None:
     """
     if not folder:
         return complete_journey()
-    paths = [path for path in (Path(folder) / f"promotions{end}" for end in (".csv", ".parquet")) if path.exists()]
-    if not paths:
+    path = own_shop.find_file(Path(folder), "promotions")
+    if path is None:
         return None
-    raw = table_files.read_file(paths[0])
-    frame, messages, reported = table_files.convert(raw, "promotions", paths[0].name)
-    messages += tables.problems(frame, "promotions", paths[0].name, reported, list(raw.columns))
+    raw = table_files.read_file(path, own_shop.settings(Path(folder))["encoding"])
+    frame, messages, reported = table_files.convert(raw, "promotions", path.name)
+    messages += tables.problems(frame, "promotions", path.name, reported, list(raw.columns))
     if messages:
         raise tables.DataError("\n".join(messages))
     if not set(KINDS) & set(frame):

@@ -263,5 +263,6 @@ def _address(shop: Shop, task: Task, settings: Settings) -> dict:
     """Returns what a trained model depends on, as `Workspace.get` wants it."""
     import recsys_kit.training as code
 
-    params = asdict(settings) | {"cutoff": str(task.test.cutoff), "promotions": task.test.plan is not None}
+    plan = task.test.plan
+    params = asdict(settings) | {"cutoff": str(task.test.cutoff), "promotions": plan.fingerprint() if plan else ""}
     return {"data": shop.fingerprint, "params": params, "code": code}

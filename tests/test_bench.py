@@ -235,4 +235,4 @@ def test_any_file_gets_through(tmp_path, lengths, items, users):
 def test_the_time_limit_holds(tmp_path):
     path = circle(tmp_path / "large.txt", users=4000, items=3000, lengths=(20, 60))
     result = bench.bench(path, time_limit=40)
-    assert result["total_seconds"] < 3 * 40  # a step can't be cut short, and the first one takes long
+    assert result["total_seconds"] < 60  # a step can't be cut short, and the first one takes long

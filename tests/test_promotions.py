@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from unseen_shop import write_unseen_shop
 
-from recsys_kit import baskets, datasets, preprocessing, promotions, training
+from recsys_kit import baskets, datasets, preprocessing, promotions, training, workspace
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,21 @@ def test_a_model_sees_the_promotions_of_the_week_that_it_is_asked_about(shop_wit
         expected = promoted.get((split.items[x["items"][user, item] - 1], week), [0.0] * kinds)
         if x["items"][user, item]:
             np.testing.assert_allclose(x["market"][user, at, item, 2 : 2 + kinds], 3 * np.array(expected))
+
+
+def test_a_model_trained_with_another_plan_is_another_model(shop_with_plan, tmp_path):
+    shop, table = shop_with_plan
+    less = table.assign(display=table["display"] / 2)
+    tasks = [preprocessing.task(shop, promotions=plan) for plan in (None, table, less, table)]
+    places = [training.run_folder(workspace.Workspace(tmp_path), shop, t, training.Settings()) for t in tasks]
+    assert len(set(places[:3])) == 3 and places[3] == places[1]
+
+
+def test_two_plans_in_one_folder_are_refused(tmp_path):
+    for end in (".csv", ".parquet"):
+        (tmp_path / f"promotions{end}").touch()
+    with pytest.raises(datasets.DataError, match="keep one"):
+        promotions.load(tmp_path)
 
 
 def test_a_model_without_a_plan_has_no_inputs_for_it(shop_with_plan):
