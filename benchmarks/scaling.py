@@ -102,14 +102,25 @@ def draw(table: pd.DataFrame, exponents: dict[bool, float], path: Path) -> None:
 
     plots.use_style()
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-    names = {False: "more households", True: "more households, each copy with its own items"}
+    names = {False: "same items", True: "each copy with its own items"}
     for own_items, part in table.groupby("own_items"):
         label = f"{names[own_items]} (exponent {exponents[own_items]:.2f})"
         axes[0].loglog(part["events"], part["cpu_seconds"], "o-", label=label)
         axes[1].semilogx(part["events"], part["peak_mb"] / 1000, "o-", label=names[own_items])
     axes[0].set(title="CPU seconds an epoch", xlabel="events", ylabel="CPU seconds")
-    axes[1].set(title="Peak memory", xlabel="events", ylabel="GB", ylim=(0, None))
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[1].set(
+        title="Peak memory, loading included",
+        xlabel="events",
+        ylabel="GB",
+        ylim=(0, 1.2 * table["peak_mb"].max() / 1000),
+    )
+    ticks = sorted(table["events"].unique())
+    for place in axes:
+        place.minorticks_off()
+        place.set_xticks(ticks, [f"{events / 1000:.0f}k" for events in ticks])
+    top = table["cpu_seconds"].max()
+    axes[0].set_ylim(None, 4 * top)  # room for the legend
+    axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     figure.savefig(path)
 
 
