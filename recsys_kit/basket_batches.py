@@ -66,7 +66,7 @@ class BasketBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
         self.seq, self.settings, self.min_items = seq, settings, min_items
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):

@@ -17,6 +17,7 @@ __all__ = ["DECAYS", "BasketTokens", "DiscoverHead", "RepeatHead", "basket_model
 
 DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
 _BASELINE = DECAYS.index(120.0)
+_OWN = len(DECAYS) + 8  # facts of a household's own history; those of the market follow
 _SLOWLY = 0.2  # new items are rare: what is learned of each alone must not run ahead of what is learned of all
 _register = keras.saving.register_keras_serializable(package="recsys_kit")
 
@@ -89,10 +90,10 @@ class RepeatHead(layers.Layer):
 
     def build(self, states_shape, vectors_shape, market_shape, **shapes):
         """Creates the weights."""
-        features = len(DECAYS) + 6 + market_shape[-1]
+        features = _OWN + market_shape[-1]
         start = np.zeros(features, "float32")
         start[_BASELINE] = 1.0
-        start[len(DECAYS) + 6] = 0.05  # recent popularity settles ties
+        start[_OWN] = 0.05  # recent popularity settles ties
         self.gate = layers.Dense(features, kernel_initializer="zeros", name="gate")
         self.weight = self.add_weight(shape=(features,), initializer="zeros", name="weight")
         self.weight.assign(start)
@@ -120,7 +121,11 @@ class RepeatHead(layers.Layer):
         self.spread.assign(known.std(0) + 1e-3)
 
     def features(self, incidence, days, position, target_day, last, first, market):
-        """Returns what is known of each item of the history at each position, (B, P, H, F)."""
+        """Returns what is known of each item of the history at each position, (B, P, H, F).
+
+        The last two of a household's own facts are the same for all its items: the days since its last basket, and how
+        many baskets it has. They tell the network what the counts mean.
+        """
         age = target_day[:, :, None] - days[:, None, :]  # (B, P, L)
         step = ops.cumsum(ops.ones_like(days, dtype="int32"), axis=1) - 1  # (B, L): 0, 1, 2, …
         past = ops.cast(step[:, None] <= position[:, :, None], "float32")  # (B, P, L)
@@ -131,6 +136,7 @@ class RepeatHead(layers.Layer):
         recency = ops.maximum(target_day[:, :, None] - last, 0.05)
         rhythm = ops.maximum(last - first[:, None], 0.5) / ops.maximum(total - 1, 0.5)
         overdue = ops.clip(ops.log(recency / rhythm), -3.0, 3.0)
+        since = ops.min(ops.where(past > 0, age, 1e4), -1, keepdims=True)  # (B, P, 1)
         lastone = ops.cast(last >= ops.max(days[:, None] * past, -1, keepdims=True), "float32")
         facts = ops.stack(
             [ops.log(c + 0.02) for c in counts]
@@ -141,6 +147,8 @@ class RepeatHead(layers.Layer):
                 overdue,
                 ops.log((total + 0.1) / (visits + 1)),
                 lastone,
+                ops.broadcast_to(ops.log(1 + ops.relu(since)), ops.shape(total)),
+                ops.broadcast_to(ops.log(visits), ops.shape(total)),
             ],
             axis=-1,
         )

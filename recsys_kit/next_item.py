@@ -48,7 +48,7 @@ class NextItemBatches(keras.utils.PyDataset):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
         self.data, self.length, self.seed, self.epoch = data, length, seed, 0
         first, last = data.history(held_out)
         rows = np.maximum(-(-(last - first - 1) // length), 0)
