@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 class ManyValues(TyperCommand):
     """A command whose options may be followed by several values: `--only 04 05`, `--seeds 0 1 2`, `-p NAME VALUE`."""
 
-    many = ("--only", "--seeds")
+    many = ("--only", "--seeds", "--users")
 
     def parse_args(self, ctx, args):
         return super().parse_args(ctx, spread(args, self.many))
@@ -120,6 +120,35 @@ def bench(
     except (ValueError, OSError) as error:
         _stop(str(error))
     typer.echo(line)
+
+
+@app.command(cls=ManyValues)
+def recommend(
+    out: Annotated[Path, typer.Option(help="Parquet file to write: user_id, rank, item_id, score, reason.")],
+    users: Annotated[
+        list[str] | None, typer.Option(help="User ids, or a .txt or .csv file with one a line. Default: all.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", help="Length of each list.")] = 10,
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    workspace: Annotated[Path, typer.Option(help="Where the trained model is, or will be.")] = Path("workspace"),
+    new_only: Annotated[bool, typer.Option("--new-only", help="Only what a household never bought.")] = False,
+    diversity: Annotated[float, typer.Option(help="0: the ranker's order; 1: as different as can be.")] = 0.0,
+    allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
+    light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
+) -> None:
+    """Recommend items to households and write the lists to a Parquet file."""
+    from recsys_kit import recommendation
+
+    try:
+        recommendation.check_path(out)
+        recommender = recommendation.open_shop(str(data or ""), workspace, light=light, say=typer.echo)
+        ids = recommendation.read_users(users) if users else None
+        rules = recommendation.Rules(new_only=new_only)
+        lists = recommender.recommend(ids, k, rules, diversity_weight=diversity, allow_new=allow_new)
+        recommendation.write(lists, out)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+    typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
 
 
 @app.command(cls=ManyValues)
