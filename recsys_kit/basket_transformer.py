@@ -210,7 +210,7 @@ class DiscoverHead(layers.Layer):
         weight = self.gate(states) + self.slope  # (B, P, F)
         bias = self.bias
         if not training:
-            weight = weight + self.anchor * self.start
+            weight = weight + ops.convert_to_tensor(self.anchor * self.start)
             bias = bias + 2.5 * self.anchor  # likely items stay where they are
         taste = ops.matmul(self.query(states), ops.transpose(candidate_vectors))  # (B, P, D) @ (D, C)
         taste = _SLOWLY * (taste + ops.take(self.own, candidates))

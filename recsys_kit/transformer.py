@@ -220,6 +220,10 @@ class PositionEmbedding(layers.Layer):
         place = ops.maximum(ops.cumsum(real, axis=1) - 1, 0)  # (B, L)
         return x + ops.take(self.table, place, axis=0)
 
+    def compute_output_shape(self, x_shape, valid_shape=None):
+        """Returns the shape of the input. PyTorch would find it with a trial run, of a length of its own choice."""
+        return x_shape
+
     def get_config(self):
         """Returns the arguments, for saving."""
         return super().get_config() | {"length": self.length}
