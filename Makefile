@@ -17,8 +17,13 @@ test: $(READY) ## Test everything: package, doctests, notebooks, outputs (BACKEN
 	@[ -z "$(BACKENDS)" ] || $(BIN)/python -m pip install -c constraints.txt -e ".[dev,$(BACKENDS)]"
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
 
-lab: $(READY) ## Open the notebooks in JupyterLab
+lab: $(READY) ## Open the notebooks in JupyterLab (make demo: only the page of notebook 08)
 	$(BIN)/jupyter lab notebooks
+
+# `make demo` opens a page on which to try recommendations: pick a household, move two sliders (Voilà).
+.PHONY: demo
+demo: $(READY)
+	$(BIN)/voila notebooks/pages/recommendation.ipynb
 
 notebooks: $(READY) ## Re-execute the committed notebooks, renew their links and the README tables
 	$(BIN)/recsys-kit notebooks --fresh

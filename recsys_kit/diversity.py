@@ -48,13 +48,12 @@ def mmr(relevance: np.ndarray, vectors: np.ndarray, k: int, weight: float) -> np
     _check(weight)
     rows = np.arange(len(relevance))
     nearest = np.zeros(relevance.shape, np.float32)
-    left = np.asarray(relevance, np.float32).copy()
+    value = _scaled(relevance, 1 - weight)
     chosen = []
     for step in range(min(k, relevance.shape[1])):
-        best = (left * np.float32(1 - weight) - np.float32(weight) * nearest).argmax(1)
-        best = np.where(np.isfinite(left.max(1)), best, left.argmax(1))
+        best = (value - np.float32(weight) * nearest).argmax(1)
         chosen.append(best)
-        left[rows, best] = -np.inf
+        value[rows, best] = -np.inf
         same = np.einsum("nmd,nd->nm", vectors, vectors[rows, best])  # cosine to the item just chosen
         nearest = same if step == 0 else np.maximum(nearest, same)
     return np.stack(chosen, axis=1)
@@ -85,19 +84,19 @@ def dpp(relevance: np.ndarray, vectors: np.ndarray, k: int, weight: float) -> np
     _check(weight)
     rows = np.arange(len(relevance))
     k = min(k, relevance.shape[1])
-    log_quality = np.asarray(relevance, np.float32) * np.float32((1 - weight) / max(2 * weight, 1e-6))
+    log_quality = _scaled(relevance, (1 - weight) / max(2 * weight, 1e-6))
     volume = np.ones(relevance.shape, np.float32)  # what is left of each item's own dimension, squared
     factor = np.zeros((*relevance.shape, k), np.float32)
-    alive = np.isfinite(relevance)
     chosen = []
     for step in range(k):
         gain = 2 * log_quality + np.log(np.maximum(volume, 1e-6))
-        best = np.where(alive, gain, -np.inf).argmax(1)
+        best = gain.argmax(1)
         chosen.append(best)
-        alive[rows, best] = False
+        log_quality[rows, best] = -np.inf
         same = np.einsum("nmd,nd->nm", vectors, vectors[rows, best])
         same -= np.einsum("nms,ns->nm", factor[:, :, :step], factor[rows, best, :step])
-        same /= np.sqrt(np.maximum(volume[rows, best], 1e-6))[:, None]
+        own = volume[rows, best][:, None]  # an item within the span of the list so far says nothing new
+        same = np.where(own > 1e-4, same / np.sqrt(np.maximum(own, 1e-4)), 0)
         factor[:, :, step] = same
         volume = np.maximum(volume - same**2, 0)
     return np.stack(chosen, axis=1)
@@ -155,6 +154,12 @@ def intra_list(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     size = there.sum(1)
     pairs = np.maximum(size * (size - 1), 1)
     return np.where(size > 1, 1 - ((total**2).sum(1) - own.sum(1)) / pairs, 0.0)
+
+
+def _scaled(relevance: np.ndarray, factor: float) -> np.ndarray:
+    """Returns a scaled copy in which empty places come last, before nothing but what is chosen already."""
+    there = np.isfinite(relevance)
+    return np.where(there, np.where(there, relevance, 0) * factor, -1e9).astype(np.float32)
 
 
 def _check(weight: float) -> None:

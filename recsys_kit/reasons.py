@@ -70,7 +70,7 @@ def sentences(table: pd.DataFrame, titles: np.ndarray, kinds: np.ndarray | None,
         elif count[i] == 1:
             text = f"you bought it {_ago(recency[i])}"
         elif with_item[i] >= 0 and with_item[i] != item[i]:
-            text = f"often bought by those who buy {titles[with_item[i]]}"
+            text = f"goes with {titles[with_item[i]]}, which you bought"
         elif kinds is not None and kind_count[i] >= 2 and kinds[item[i]] != "unknown":
             text = f"similar to what you buy: {kinds[item[i]].lower()}"
         else:

@@ -170,7 +170,7 @@ def train(
     split: Split,
     interests: int = 1,
     width: int = 64,
-    epochs: int = 3,
+    epochs: int = 2,
     days: float = 60,
     length: int = 48,
     negatives: int = 1000,
