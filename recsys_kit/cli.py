@@ -151,6 +151,42 @@ def recommend(
     typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
 
 
+@app.command()
+def search(
+    query: Annotated[str | None, typer.Argument(help="What a shopper types, in any of 16 languages.")] = None,
+    user: Annotated[str | None, typer.Option(help="A user id: items that this user likes come first.")] = None,
+    k: Annotated[int, typer.Option("--k", help="How many items for a query.")] = 10,
+    queries: Annotated[
+        Path | None, typer.Option(help="CSV file of queries: query_id, query and perhaps user_id.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write the results of --queries to.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    workspace: Annotated[Path, typer.Option(help="Where index and models are, or will be.")] = Path("workspace"),
+) -> None:
+    """Search the shop: one query on the screen, or a file of them into another file."""
+    from recsys_kit import search as engine
+
+    try:
+        if (query is None) == (queries is None):
+            raise ValueError("give either a query or --queries FILE")
+        if k < 1:
+            raise ValueError(f"`--k` must be 1 or more. Received: {k}")
+        if queries is not None:
+            if out is None:
+                raise ValueError("--queries needs --out FILE.csv")
+            table = engine.read_queries(queries)
+            lists, notes = engine.run_file(table, k, str(data or ""), workspace, typer.echo)
+            lists.to_csv(out, index=False, lineterminator="\n")
+            for note in notes:
+                typer.echo(f"no answer: {note}", err=True)
+            answered = lists["query_id"].nunique()
+            typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
+        else:
+            typer.echo(engine.run_one(query, user, k, str(data or ""), workspace, typer.echo))
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
 @app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,

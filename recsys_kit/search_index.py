@@ -1,0 +1,264 @@
+"""The search index and its stages: words, meaning, two-tower model, fusion, re-ranker (notebook 10).
+
+A query is answered in stages, each reading the one before: words (`lexical`), meaning (`dense`), the two-tower model
+(`search_tower`) fused with the words, and a re-ranker (`reranker`) over the shortlist. For a household, the sequence
+model's view of what it buys joins in (`personal_search`).
+
+Letters for shapes: Q queries, P documents, K candidates of a shortlist, E width of the encoder, F facts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import dense, lexical, queries, workspace
+from recsys_kit.datasets import Shop
+from recsys_kit.search_vectors import encode, glossary_version, two_tower, uses_codes, vectors
+
+__all__ = [
+    "LEAST",
+    "RERANKER",
+    "SALES",
+    "SHORTLIST",
+    "STAGES",
+    "WEIGHT",
+    "Index",
+    "build",
+    "facts",
+    "fit_reranker",
+    "scores",
+    "space",
+    "task",
+]
+
+STAGES = ("words", "meaning", "tower", "fused", "reranked")
+
+WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
+
+
+@dataclass(frozen=True)
+class Index:
+    """Everything that answers a query.
+
+    Attributes:
+        documents: The P documents, see `dense.documents`.
+        items: Which document each item belongs to.
+        words: The lexical index.
+        views: (P, S, E) frozen vectors of the documents.
+        query_tower: Maps (Q, E) encoder vectors into the trained space; None: the encoder's own space.
+        tower_views: (P, S, E) the documents there.
+        rerankers: Trained re-rankers; empty: the fused order is final.
+    """
+
+    documents: pd.DataFrame = field(repr=False)
+    items: pd.DataFrame = field(repr=False)
+    words: lexical.Lexical = field(repr=False)
+    views: np.ndarray = field(repr=False)
+    query_tower: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    tower_views: np.ndarray | None = field(default=None, repr=False)
+    rerankers: Sequence[Any] = field(default=(), repr=False)
+
+
+def build(
+    shop: Shop,
+    store: workspace.Workspace,
+    sold: pd.Series | None = None,
+    tower: bool = True,
+    rerank: bool = True,
+    epochs: int = 3,
+    models: int = 2,
+    limit: int = 0,
+) -> Index:
+    """Builds the index, or loads from the workspace what was built before.
+
+    Args:
+        shop: The shop.
+        store: Where vectors and models are kept.
+        sold: How often each item id was sold; None: before the last 31 days.
+        tower: Whether to use the trained two-tower model.
+        rerank: Whether to use the re-ranker, which is trained on the kit's judged dev queries: only for the kit's shop.
+        epochs: Passes over the tower's training pairs.
+        models: Re-rankers whose scores are averaged.
+        limit: Only so many documents, the best sold ones; 0 for all.
+    """
+    documents, items = dense.documents(shop, sold, limit)
+    parts = vectors(shop, store, documents)
+    text = dense.texts(documents, uses_codes(shop))
+    every = [
+        " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
+    ]
+    words = lexical.Lexical(every, spelling=True)
+    index = Index(documents, items, words, dense.views(parts))
+    if not tower:
+        return index
+    from recsys_kit import search_tower
+
+    model = two_tower(shop, store, documents, parts, epochs)
+    index = Index(
+        documents,
+        items,
+        words,
+        index.views,
+        functools.partial(search_tower.transform, model, tower="query"),
+        search_tower.transform(model, index.views, "document"),
+    )
+    if not rerank or not uses_codes(shop):
+        return index
+    return _with_rerankers(index, shop, store, epochs, models)
+
+
+def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs: int, models: int) -> Index:
+    from recsys_kit import reranker
+
+    found = []
+    for seed in range(models):
+
+        def make(seed=seed):
+            judged = queries.judged()
+            return fit_reranker(index, judged[judged["split"] == "dev"], seed=seed)
+
+        params = {"epochs": epochs, "seed": seed, "sold": int(index.documents["sold"].sum())}
+        params |= {"judged": _judged_version(), "glossary": glossary_version(), "settings": RERANKER}
+        found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params, code=reranker))
+    return Index(
+        index.documents, index.items, index.words, index.views, index.query_tower, index.tower_views, tuple(found)
+    )
+
+
+RERANKER: dict[str, Any] = {"epochs": 15, "scale": 10.0, "width": 16, "dropout": 0.1}
+"""Settings of the re-ranker, chosen by cross-validation on the dev queries."""
+
+
+def _judged_version() -> str:
+    judged = queries.judged()
+    return str(int(pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32))
+
+
+def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) -> Any:
+    """Trains a re-ranker on judged queries.
+
+    Args:
+        index: An index with a tower.
+        judged: Judged queries to learn from, see `queries.judged`.
+        seed: Seed of everything random.
+        **settings: Overrule `RERANKER`.
+    """
+    from recsys_kit import reranker
+
+    found = scores(index, queries.texts(judged)["query"].tolist(), rerank=False)
+    lists = reranker.shortlist(found["fused"], SHORTLIST)
+    grade = np.take_along_axis(queries.grades(judged, index.documents), lists, 1)
+    base = np.take_along_axis(found["fused"], lists, 1)
+    inputs = (found["query"], space(index), lists, facts(index, found, lists), base, grade)
+    return reranker.train(*inputs, seed=seed, **(RERANKER | settings))[0]
+
+
+def space(index: Index) -> np.ndarray:
+    """Returns the (P, E) vectors of the documents that the re-ranker reads: the mean of their tower views."""
+    return dense.unit(index.tower_views.mean(1))
+
+
+def facts(index: Index, found: dict[str, np.ndarray], lists: np.ndarray) -> np.ndarray:
+    """Returns what the re-ranker knows of each query and candidate, (Q, K, F).
+
+    Args:
+        index: The index.
+        found: What `scores` returned.
+        lists: (Q, K) shortlists.
+    """
+    rows = np.arange(len(lists))[:, None]
+    seen = [(found["vector"], index.views), (found["query"], index.tower_views)]
+    each = [np.einsum("qe,qke->qk", query, view[:, s][lists]) for query, view in seen for s in range(view.shape[1])]
+    known = found["known"][:, None]
+    each += [found["words_scaled"][rows, lists] * (known >= LEAST), np.broadcast_to(known, lists.shape)]
+    each += [np.log1p(index.documents["sold"].to_numpy())[lists] / 10]
+    each += [np.broadcast_to(np.log1p(np.arange(lists.shape[1])) / 4, lists.shape)]
+    base = found["fused"][rows, lists]
+    belief = np.exp(20 * (base - base.max(1, keepdims=True)))
+    belief /= belief.sum(1, keepdims=True)
+    shelf = pd.factorize(index.documents["category"])[0][lists]
+    same = (shelf[:, :, None] == shelf[:, None, :]) & ~np.eye(lists.shape[1], dtype=bool)
+    each += [(same * belief[:, None, :]).sum(-1)]  # how much of the belief lies on the same shelf
+    place = space(index)[lists].astype(np.float32)  # (Q, K, E)
+    each += [np.einsum("qke,qe->qk", place, np.einsum("qk,qke->qe", belief[:, :10], place[:, :10]))]  # and nearby
+    return np.stack(each, axis=-1).astype(np.float32)
+
+
+def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str, np.ndarray]:
+    """Scores every document for queries, stage by stage.
+
+    Args:
+        index: The index.
+        texts: Q queries.
+        rerank: Whether to run the re-ranker, if the index has one.
+
+    Returns:
+        (Q, P) scores for each of `STAGES` that the index has; and `vector` (Q, E), `query` (Q, E) in the towers' space,
+        `known` (Q,) the part of each query's words that the index knows, `words_scaled` (Q, P).
+    """
+    found: dict[str, np.ndarray] = {"vector": encode(texts)}
+    found["words"] = np.stack([index.words.scores(text) for text in texts]).astype(np.float64)
+    found["known"] = np.array([index.words.known(text) for text in texts])
+    found["words_scaled"] = found["words"] / np.maximum(found["words"].max(1, keepdims=True), 1e-9)
+    found["meaning"] = dense.best_view(found["vector"], index.views)
+    last = found["meaning"]
+    found["query"] = found["vector"]
+    if index.query_tower is not None:
+        found["query"] = index.query_tower(found["vector"])
+        found["tower"] = last = dense.best_view(found["query"], index.tower_views)
+    base = last + SALES * np.log1p(index.documents["sold"].to_numpy())
+    found["fused"] = dense.gated(dense.weighted(base, found["words"], WEIGHT), base, found["known"], LEAST)
+    if rerank and index.rerankers:
+        from recsys_kit import reranker
+
+        lists = reranker.shortlist(found["fused"], SHORTLIST)
+        picked = np.take_along_axis(found["fused"], lists, 1)
+        inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
+        new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
+        final = found["fused"] - 100.0  # what is not on the shortlist stays behind it
+        np.put_along_axis(final, lists, new, axis=1)
+        found["reranked"] = final
+    return found
+
+
+def task(shop: Shop, documents: pd.DataFrame, count: int = 300, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Returns queries to measure with, and their grades: judged ones, or for another shop its own titles.
+
+    Another shop has no judged queries. Its task is to find a known item again: a few words of a title, perhaps with a
+    typo, are the query, and every document with just this name is what was meant.
+
+    Args:
+        shop: The shop.
+        documents: The documents.
+        count: How many queries are made for another shop.
+        seed: Seed of their draw.
+
+    Returns:
+        The queries, see `queries.texts`, without those that have nothing to find, and their (Q, P) grades.
+    """
+    if uses_codes(shop):
+        judged = queries.judged()
+        text, grade = queries.texts(judged), queries.grades(judged, documents)
+        there = (grade == 2).any(1)
+        return text[there].reset_index(drop=True), grade[there]
+    text, target = dense.paraphrases(documents, False, seed + 1, least=0)
+    rows = np.random.default_rng(seed).permutation(len(text))[:count]
+    name = documents["name"].to_numpy()
+    grade = np.stack([np.where(name == name[target[row]], 2, 0) for row in rows]).astype(np.int8)
+    table = pd.DataFrame(
+        {
+            "query_id": [f"q{row}" for row in rows],
+            "intent_id": [f"i{target[row]}" for row in rows],
+            "language": "own",
+            "query": [text[row] for row in rows],
+            "kind": "known item",
+            "split": np.where(target[rows] % 2 == 0, "dev", "test"),
+        }
+    )
+    return table, grade
