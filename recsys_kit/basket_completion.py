@@ -1,4 +1,4 @@
-"""Basket completion: one item of a basket is hidden, and has to be found among all items of the catalogue (notebook 11).
+"""Basket completion: one item of a basket is hidden, and has to be found in the catalogue (notebook 11).
 
 A basket is a set: no positions. A mask token stands for what is hidden; it looks at all items of the basket, and they
 at each other (BERT-style). Beside it stands what counting says, the co-occurrence of the items, as log chances: the
@@ -62,9 +62,9 @@ class Settings:
     blocks: int = 2
     dropout: float = 0.2
     learning_rate: float = 3e-3
-    epochs: int = 2
+    epochs: int = 1
     tokens: int = 4096
-    candidates: int = 3072
+    candidates: int = 1024
     longest: int = 48
     hidden: float = 0.5
     seed: int = 0

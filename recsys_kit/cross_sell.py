@@ -180,7 +180,7 @@ def value_lists(
 
     Returns:
         For each power one row a case: `ndcg`, `hit`, `chance` (sum over the list), `expected` (sum of chance x value
-        over the list), `realised` (value of the hidden item, if the list holds it) and `price` (mean value on the list).
+        over the list), `realised` (value of the hidden item, if the list holds it), `price` (mean value on the list).
     """
     value = np.nan_to_num(np.asarray(value, np.float64))
     known, logs = value > 0, np.log(np.maximum(value, 1e-9)).astype(np.float32)

@@ -14,7 +14,7 @@ from recsys_kit.preprocessing import Split
 
 __all__ = ["UNITS", "next_steps", "parse_size", "price_table", "suggestions", "switches", "upgrades"]
 
-# Unit -> (what it measures, in units of g, ml or pieces).
+# Unit -> what it measures, and how many g, ml or pieces it is.
 UNITS = {
     **dict.fromkeys(("OZ", "OZS", "Z"), ("weight", 28.349523)),
     **dict.fromkeys(("LB", "LBS"), ("weight", 453.59237)),
@@ -36,6 +36,7 @@ _NUMBER = r"(?:\d+ )?\d+/\d+|\d*\.\d+|\d+"
 _PART = re.compile(rf"({_NUMBER})\s*(FL OZ|[A-ZÜ]+)")
 _PACKS = re.compile(r"(\d+)\s*(PK|P)?\s*/\s*(\d*\.?\d+.*)")
 _FRACTIONS = {"1/2", "1/3", "1/4", "3/4", "1/8"}  # without a whole number before it, 2/3 OZ is two of 3 oz
+_LARGEST = 50_000.0  # g, ml or pieces: more is a misprint
 _FLUID = UNITS["FLOZ"][1] / UNITS["OZ"][1]
 
 
@@ -126,7 +127,7 @@ def price_table(events: pd.DataFrame, items: pd.DataFrame, catalogue: pd.Index, 
     table["maker"] = known["manufacturer"] if "manufacturer" in known else known["brand"]
     table["content"], table["measure"] = [value for value, _ in read], [name for _, name in read]
     metric = known["size"].fillna("").str.upper().str.contains(r"\d\s*(?:FL OZ|ML|L|PT|QT|GAL|GA)\b")
-    fluid = metric.groupby(kind).transform("mean") > metric.groupby(kind).transform("size").rdiv(1.0)  # more than one
+    fluid = metric.groupby(kind).transform("sum") > 1
     ounces = (table["measure"] == "weight") & fluid & known["size"].str.upper().str.contains("OZ", na=False)
     table.loc[ounces, "content"] *= _FLUID
     table.loc[ounces, "measure"] = "volume"
@@ -137,6 +138,7 @@ def price_table(events: pd.DataFrame, items: pd.DataFrame, catalogue: pd.Index, 
     table["by_weight"] = (prices["nunique"] > 0.4 * prices["size"]) & (prices["size"] >= min_rows)
     table["price"] = prices["median"].where((prices["size"] >= min_rows) & ~table["by_weight"])
     per = np.where(table["measure"].isin(["weight", "volume"]), 100.0, 1.0)
+    table.loc[table["content"] > _LARGEST, ["content", "measure"]] = [np.nan, ""]
     table["unit_price"] = table["price"] / table["content"] * per
     return table.rename_axis("item_id").reset_index()
 
@@ -184,15 +186,14 @@ def _step(
     content, unit = prices["content"].to_numpy(), prices["unit_price"].to_numpy()
     size, cost = content[b] / content[a], unit[b] / unit[a]
     similar = (size < alike) & (size > 1 / alike)
-    conditions = [
-        a == b,
-        size >= larger,
-        size <= 1 / larger,
-        similar & (cost >= dearer),
-        similar & (cost <= 1 / dearer),
-    ]
-    names = ["same item", "larger pack", "smaller pack", "dearer brand", "cheaper brand"]
-    return np.select(conditions, names, "other item")
+    rules = {
+        "same item": a == b,
+        "larger pack": size >= larger,
+        "smaller pack": size <= 1 / larger,
+        "dearer brand": similar & (cost >= dearer),
+        "cheaper brand": similar & (cost <= 1 / dearer),
+    }
+    return np.select(list(rules.values()), list(rules), "other item")
 
 
 def next_steps(steps: pd.DataFrame, step: str) -> pd.Series:
@@ -237,12 +238,12 @@ def upgrades(
     price, unit, content = (prices[name].to_numpy() for name in ("price", "unit_price", "content"))
     a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
     pairs["out"], pairs["extra"], pairs["unit_saving"] = out[a], price[b] - price[a], 1 - unit[b] / unit[a]
-    other = (prices["brand"].to_numpy()[a] != prices["brand"].to_numpy()[b]) | (
-        prices["maker"].to_numpy()[a] != prices["maker"].to_numpy()[b]
-    )
-    larger = pairs["step"] == "larger pack"
+    brand, maker = prices["brand"].to_numpy(), prices["maker"].to_numpy()
+    other = (brand[a] != brand[b]) | (maker[a] != maker[b])
     fits = np.where(
-        larger, (pairs["unit_saving"] > 0) & (content[b] <= most * content[a]), other & (unit[b] <= most * unit[a])
+        pairs["step"] == "larger pack",
+        (pairs["unit_saving"] > 0) & (content[b] <= most * content[a]),
+        other & (unit[b] <= most * unit[a]),
     )
     pairs = pairs[fits & (pairs["extra"] > 0) & (pairs["out"] >= min_from)].reset_index(drop=True)
     usual = pairs["count"].sum() / max(1, pairs["out"].sum())
@@ -275,9 +276,8 @@ def suggestions(
     old = np.asarray(known[table["user"].to_numpy(), table["b"].to_numpy()]).ravel() > 0 if len(table) else []
     table = table[~np.asarray(old, bool)]
     table = table.assign(expected=table["chance"] * table["extra"])
-    table = table.sort_values(["user", "expected"], ascending=[True, False], kind="stable").drop_duplicates(
-        ["user", "b"]
-    )
+    table = table.sort_values(["user", "expected"], ascending=[True, False], kind="stable")
+    table = table.drop_duplicates(["user", "b"])
     table = table.groupby("user", sort=False).head(per_user)
     title, content = prices["title"].to_numpy(), prices["content"].to_numpy()
     a, b = table["a"].to_numpy(), table["b"].to_numpy()
