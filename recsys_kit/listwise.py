@@ -89,7 +89,10 @@ def train(
     useful = (y > 0).any(1)
     network = model(len(names))
     network.compile(keras.optimizers.Adam(2e-3), loss=softmax_loss, jit_compile=False)
-    network.fit(x[useful], y[useful], batch_size=rows, epochs=epochs, verbose=0)
+    x, y = x[useful], y[useful]
+    if len(x) > rows:
+        x, y = x[: len(x) // rows * rows], y[: len(x) // rows * rows]  # batches of one size: one trace
+    network.fit(x, y, batch_size=rows, epochs=epochs, verbose=0)
     return network, scale
 
 
@@ -106,7 +109,7 @@ def predict(network: keras.Model, scale: pd.DataFrame, table: pd.DataFrame, bloc
     scores = []
     for start in range(0, len(table), block):
         x = _scaled(_squeeze(table.iloc[start : start + block], names), scale).to_numpy(np.float32)
-        scores.append(np.asarray(network.predict_on_batch(np.nan_to_num(x)[None]))[0])
+        scores.append(ops.convert_to_numpy(network(np.nan_to_num(x)[None]))[0])
     return np.concatenate(scores) if scores else np.zeros(0, np.float32)
 
 

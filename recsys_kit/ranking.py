@@ -232,7 +232,7 @@ def boosting(
         "lambda_l2": 5.0,
         "verbosity": -1,
         "seed": seed,
-        "num_threads": threads,
+        "num_threads": threads or int(len(table) < 20_000),  # more cost more than they save on a small table
         "deterministic": True,
         "force_row_wise": True,
     }

@@ -21,7 +21,7 @@ from keras import ops
 from recsys_kit import baskets, report
 from recsys_kit.preprocessing import Split
 
-__all__ = ["FORMATS", "Serve", "check", "export", "request", "serving_model"]
+__all__ = ["FORMATS", "Serve", "ServeTower", "check", "export", "request", "serving_model", "serving_tower"]
 
 FORMATS = ("keras", "saved_model", "litert", "onnx")
 
@@ -50,8 +50,10 @@ class Serve(keras.layers.Layer):
         repeat, discover = logits["repeat"][:, 0], logits["discover"][:, 0]  # (B, H), (B, V)
         row = ops.broadcast_to(ops.arange(ops.shape(discover)[0])[:, None], ops.shape(x["items"]))
         place = ops.stack([ops.reshape(row, (-1,)), ops.reshape(x["items"], (-1,))], axis=-1)  # (B H, 2)
-        padded = ops.concatenate([ops.zeros_like(discover[:, :1]), discover], axis=1)  # column 0 takes the padding
-        scores = ops.scatter_update(padded, place, ops.reshape(repeat, (-1,)))[:, 1:]
+        shape = (ops.shape(discover)[0], self.size + 1)  # column 0 takes the padding
+        own = ops.scatter(place, ops.reshape(repeat, (-1,)), shape)[:, 1:]
+        bought = ops.scatter(place, ops.ones_like(ops.reshape(repeat, (-1,))), shape)[:, 1:]
+        scores = ops.where(bought > 0, own, discover)
         best, items = ops.top_k(scores, self.k)
         return {"items": items, "scores": best}
 
@@ -85,6 +87,58 @@ def serving_model(model: keras.Model, size: int, k: int = 10) -> keras.Model:
         if tensor.name != "candidates"
     }
     return keras.Model(inputs, Serve(model, size, min(k, size), name="serve")(inputs), name="recommend")
+
+
+@keras.saving.register_keras_serializable(package="recsys_kit")
+class ServeTower(keras.layers.Layer):
+    """Wraps a retriever of `recsys_kit.towers`: a household's last items in, the best K of the catalogue out.
+
+    Args:
+        model: The tower.
+        size: V.
+        k: K.
+    """
+
+    def __init__(self, model: keras.Model, size: int, k: int = 10, **kwargs):
+        super().__init__(**kwargs)
+        self.model, self.size, self.k = model, size, k
+
+    def build(self, shape):
+        """Nothing to create: the weights are the model's."""
+
+    def call(self, items):
+        """Returns `items` (B, K), columns of the catalogue, and `scores` (B, K), best first."""
+        users, vectors = self.model([items, ops.arange(1, self.size + 1, dtype="int32")])
+        best, found = ops.top_k(ops.max(ops.matmul(users, ops.transpose(vectors)), axis=1), self.k)
+        return {"items": found, "scores": best}
+
+    def compute_output_spec(self, items):
+        """Returns the shapes, without running the model."""
+        shape = (items.shape[0], self.k)
+        return {"items": keras.KerasTensor(shape, "int32"), "scores": keras.KerasTensor(shape, "float32")}
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        model = keras.saving.serialize_keras_object(self.model)
+        return super().get_config() | {"model": model, "size": self.size, "k": self.k}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the layer from its arguments."""
+        return cls(keras.saving.deserialize_keras_object(config.pop("model")), **config)
+
+
+def serving_tower(model: keras.Model, size: int, k: int = 10, length: int = 48) -> keras.Model:
+    """Returns a model from a household's last items (B, L) to the best K items.
+
+    Args:
+        model: A tower.
+        size: V.
+        k: K.
+        length: L; fixed, for devices that want to know.
+    """
+    items = keras.Input((length,), dtype="int32", name="items")
+    return keras.Model({"items": items}, ServeTower(model, size, min(k, size), name="serve")(items), name="retrieve")
 
 
 def request(split: Split, rows: np.ndarray, seq: baskets.Sequences | None = None, window: int = 256) -> dict:
@@ -150,7 +204,7 @@ import numpy as np
 kind, path, asked, answered = sys.argv[1:]
 x = dict(np.load(asked))
 if kind == "keras":
-    import keras, recsys_kit.serving, recsys_kit.basket_transformer  # the file names layers of the kit
+    import keras, recsys_kit.serving, recsys_kit.training  # the file names layers and losses of the kit
     y = keras.models.load_model(path)(x)
 elif kind == "saved_model":
     import tensorflow as tf
@@ -195,8 +249,8 @@ def check(
             words = [sys.executable, "-c", _CLIENT, name, str(Path(folder).resolve() / file), str(asked), str(answered)]
             done = subprocess.run(words, cwd=place, capture_output=True, text=True)
             if done.returncode:
-                lines = done.stderr.strip().splitlines() or [""]
-                rows[name] = (None, np.nan, np.nan, lines[-1][:160])
+                lines = [line for line in done.stderr.splitlines() if "Error" in line] or ["no answer"]
+                rows[name] = (None, np.nan, np.nan, lines[-1].strip()[:160])
                 continue
             with np.load(answered) as y:
                 same = float((y["items"] == np.asarray(expected["items"])).mean())

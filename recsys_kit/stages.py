@@ -133,14 +133,18 @@ def fit(tables: Sequence[pd.DataFrame], names: Sequence[str], **settings):
     return ranking.boosting(pd.concat(parts, ignore_index=True), names, **settings)
 
 
-def labelled(shop: Shop, split: Split, model: Model, **sizes) -> pd.DataFrame:
+def labelled(
+    shop: Shop, split: Split, model: Model, scorers: Mapping[str, evaluation.Scorer] | None = None, **sizes
+) -> pd.DataFrame:
     """Returns the candidate table of a split with `label`: whether the next basket holds the item.
 
     Args:
         shop: The shop.
         split: A split with answers.
         model: What was learned.
+        scorers: What `sources` returned for this split, if it is at hand.
         sizes: `old` and `new` of `candidate_table`.
     """
-    table = candidate_table(ranking.Facts(split, shop.items, shop.timezone), sources(model, split), **sizes)
+    scorers = sources(model, split) if scorers is None else scorers
+    table = candidate_table(ranking.Facts(split, shop.items, shop.timezone), scorers, **sizes)
     return table.assign(label=features.labels(split, table))

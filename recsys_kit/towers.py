@@ -219,7 +219,8 @@ def train(
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
     for _ in range(epochs):
         user, basket, item = examples(seq, days, rng)
-        for part in np.array_split(rng.permutation(len(user)), batches):
+        order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
+        for part in np.array_split(order, batches):
             drawn = rng.choice(size, negatives, p=share)
             chosen = np.unique(item[part])
             chosen = np.r_[chosen, np.setdiff1d(drawn, chosen)][:slots].astype(np.int32)
@@ -248,15 +249,15 @@ def _start(split: Split, width: int, size: float = 0.1) -> np.ndarray:
 def item_vectors(model: keras.Model) -> np.ndarray:
     """Returns (V, D) the items' vectors."""
     everything = np.arange(1, model.get_layer("item").size, dtype=np.int32)
-    return np.asarray(model.predict_on_batch([np.zeros((1, 1), np.int32), everything])[1])
+    return ops.convert_to_numpy(model([np.zeros((1, 2), np.int32), everything])[1])
 
 
 def user_vectors(model: keras.Model, seq: baskets.Sequences, users: np.ndarray, length: int = 48) -> np.ndarray:
     """Returns (N, Q, D) the vectors of users (N,) at the end of their history."""
     items = recent(seq, users, seq.basket_start[users + 1], length)
     none = np.zeros(1, np.int32)
-    parts = [model.predict_on_batch([items[i : i + 512], none])[0] for i in range(0, len(items), 512)]
-    return np.concatenate([np.asarray(part) for part in parts])
+    parts = [model([items[i : i + 512], none])[0] for i in range(0, len(items), 512)]  # a few calls: not worth a trace
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
 
 
 def vector_scorer(vectors: np.ndarray, items: np.ndarray) -> evaluation.Scorer:

@@ -4,7 +4,7 @@ import light_shop
 import numpy as np
 import pytest
 
-from recsys_kit import evaluation, serving, training
+from recsys_kit import baskets, evaluation, serving, towers, training
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +46,17 @@ def test_a_process_without_the_kit_answers_the_same(served, tmp_path):
 def test_an_unknown_format_is_named(served, tmp_path):
     with pytest.raises(ValueError, match="Received: 'pmml'"):
         serving.export(served, tmp_path, ["pmml"])
+
+
+@pytest.mark.slow
+def test_a_tower_runs_without_tensorflow_s_graph(tmp_path):
+    split = light_shop.task().test
+    tower = towers.tower(baskets.item_groups(light_shop.shop().items, split.items), interests=2, width=8)
+    small = serving.serving_tower(tower, len(split.items), k=10)
+    items = towers.recent(seq := baskets.sequences(split), users := split.test_users[:4], seq.basket_start[users + 1])
+    expected = {name: np.asarray(value) for name, value in small({"items": items}).items()}
+    assert expected["items"].shape == (4, 10)
+    table = serving.export(small, tmp_path, ["litert"])
+    assert table.loc["litert", "note"] == ""
+    checked = serving.check(tmp_path, table, {"items": items}, expected).loc["litert"]
+    assert not checked["uses_kit"] and checked["max_difference"] < 1e-4
