@@ -98,5 +98,5 @@ def test_a_group_is_in_a_basket_if_one_of_its_items_is():
 
 
 def test_a_least_count_below_one_is_refused():
-    with pytest.raises(ValueError, match="`min_count` must be at least 1. Received: min_count=0"):
+    with pytest.raises(ValueError, match=r"`min_count` must be at least 1\. Received: min_count=0"):
         association.pair_measures(STALL, min_count=0)
