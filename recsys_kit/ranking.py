@@ -6,6 +6,7 @@ V items of the catalogue.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -208,7 +209,7 @@ def boosting(
         rate: How much of each tree is taken.
         leaves: Leaves of a tree.
         seed: Seed of the samples of rows and columns.
-        threads: 0 for all cores.
+        threads: 0 for as many as there are cores to use (one for a small table: more cost more than they save).
         settings: Further LightGBM parameters.
 
     Returns:
@@ -232,8 +233,13 @@ def boosting(
         "lambda_l2": 5.0,
         "verbosity": -1,
         "seed": seed,
-        "num_threads": threads or int(len(table) < 20_000),  # more cost more than they save on a small table
+        "num_threads": threads or (1 if len(table) < 20_000 else _cores()),
         "deterministic": True,
         "force_row_wise": True,
     }
     return lightgbm.train(fixed | settings, data, trees)
+
+
+def _cores() -> int:
+    """Returns how many cores this process may use: more threads than that would wait for each other."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
