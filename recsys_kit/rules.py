@@ -88,7 +88,7 @@ def cap(items: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
 
     Args:
         items: (N, M) columns, best first; -1 for an empty place.
-        labels: (V,) the label of each item.
+        labels: (V,) the label of each item; what is "unknown" is not held against an item.
         most: How many of a label stay.
 
     Returns:
@@ -104,4 +104,5 @@ def cap(items: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
     row = np.repeat(np.arange(len(items)), items.shape[1])
     frame = pd.DataFrame({"row": row, "label": code[items].ravel(), "there": (items >= 0).ravel()})
     number = frame[frame["there"]].groupby(["row", "label"]).cumcount().reindex(frame.index, fill_value=0)
-    return (frame["there"].to_numpy() & (number.to_numpy() < most)).reshape(items.shape)
+    free = (np.asarray(labels) == "unknown")[items].ravel()
+    return (frame["there"].to_numpy() & (free | (number.to_numpy() < most))).reshape(items.shape)

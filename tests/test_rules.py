@@ -13,6 +13,7 @@ def test_a_cap_keeps_the_best_of_each_label_and_skips_empty_places():
     labels = np.array(["milk", "milk", "tea", "tea"])
     stays = rules.cap(np.array([[0, 1, 2, -1], [3, 2, -1, 0]]), labels, most=1)
     assert stays.tolist() == [[True, False, True, False], [True, False, False, True]]
+    assert rules.cap(np.array([[0, 1]]), np.array(["unknown", "unknown"]), most=1).all()
     with pytest.raises(ValueError, match="`most` must be 1 or more"):
         rules.cap(np.array([[0]]), labels, most=0)
 
