@@ -29,6 +29,7 @@ __all__ = [
     "compare",
     "fine_tuning",
     "lean",
+    "listwise_loss",
     "meta_model",
     "scores",
     "train",
@@ -94,11 +95,12 @@ class Adapt(keras.layers.Layer):
     Args:
         steps: Gradient steps; 0: the start is used as it is.
         first_order: Treats the steps' gradients as constants (FOMAML).
+        listwise: Steps down the gradient of a softmax over the candidates; else of one yes-or-no question an item.
     """
 
-    def __init__(self, steps: int = 1, first_order: bool = False, **kwargs):
+    def __init__(self, steps: int = 1, first_order: bool = False, listwise: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.steps, self.first_order = steps, first_order
+        self.steps, self.first_order, self.listwise = steps, first_order, listwise
 
     def build(self, shape):
         """Creates the start, its bias, and a step size for each weight; `shape` holds those of the inputs."""
@@ -124,7 +126,12 @@ class Adapt(keras.layers.Layer):
         for _ in range(self.steps):
             logits = ops.einsum("bpcf,bf->bpc", lessons, weights) + self.bias
             logits = logits + ops.matmul(taste, ops.transpose(x["vectors"]))[:, None]
-            error = importance * (ops.sigmoid(logits) - bought) / (10.0 * count)
+            if self.listwise:
+                share = ops.softmax(logits + ops.log(importance + 1e-9), axis=-1)
+                error = valid[..., None] * (ops.sum(bought, axis=-1, keepdims=True) * share - bought)
+            else:
+                error = importance * (ops.sigmoid(logits) - bought)
+            error = error / (10.0 * count)
             if self.first_order:
                 error = ops.stop_gradient(error)
             weights = weights - ops.softplus(self.rate) * ops.einsum("bpc,bpcf->bf", error, lessons)
@@ -133,10 +140,27 @@ class Adapt(keras.layers.Layer):
 
     def get_config(self):
         """Returns the arguments, for saving."""
-        return super().get_config() | {"steps": self.steps, "first_order": self.first_order}
+        return super().get_config() | {"steps": self.steps, "first_order": self.first_order, "listwise": self.listwise}
 
 
-def meta_model(facts: int, width: int, length: int = 5, steps: int = 1, first_order: bool = False) -> keras.Model:
+def listwise_loss(y, logits):
+    """Cross-entropy of a softmax over weighted candidates, summed over the items bought and divided by 10.
+
+    Args:
+        y: (B, C, 2) labels and weights; a candidate of weight w stands for w items.
+        logits: (B, C).
+
+    Returns:
+        (B,) losses.
+    """
+    label, weight = y[..., 0], y[..., 1]
+    chance = ops.log_softmax(logits + ops.log(ops.maximum(label, weight) + 1e-9), axis=-1)
+    return -ops.sum(label * chance, axis=-1) / 10.0
+
+
+def meta_model(
+    facts: int, width: int, length: int = 5, steps: int = 1, first_order: bool = False, listwise: bool = False
+) -> keras.Model:
     """Builds a scoring layer that adapts first: the inputs of `newcomers.batch` -> logits (B, C).
 
     Args:
@@ -145,6 +169,7 @@ def meta_model(facts: int, width: int, length: int = 5, steps: int = 1, first_or
         length: P.
         steps: Gradient steps.
         first_order: See `Adapt`.
+        listwise: See `Adapt`.
     """
     f = "float32"
     x = {
@@ -155,7 +180,7 @@ def meta_model(facts: int, width: int, length: int = 5, steps: int = 1, first_or
         "vectors": keras.Input(batch_shape=(None, width), dtype=f, name="vectors"),
     }
     query = keras.Input((None, facts), dtype=f, name="query")
-    weights, taste, bias = Adapt(steps, first_order, name="adapt")(x)
+    weights, taste, bias = Adapt(steps, first_order, listwise, name="adapt")(x)
     logits = ops.einsum("bcf,bf->bc", query, weights) + ops.matmul(taste, ops.transpose(x["vectors"])) + bias[:, None]
     return keras.Model(x | {"query": query}, logits, name="meta")
 
@@ -166,6 +191,8 @@ def train(
     steps: int = 1,
     rate: float = 2e-2,
     first_order: bool = False,
+    listwise: bool = False,
+    trust: float = 0.0,
     start: keras.Model | None = None,
     seed: int = 0,
 ) -> tuple[keras.Model, list[float]]:
@@ -177,6 +204,8 @@ def train(
         steps: Gradient steps; 0 trains a start that is used as it is.
         rate: Highest learning rate of the training itself.
         first_order: See `Adapt`.
+        listwise: Learns by `listwise_loss`; else by `training.inclusion_bce`.
+        trust: Weight of the next-basket Transformer's logits before training; all others begin at 0.
         start: A model whose start to begin from.
         seed: Seed.
 
@@ -185,13 +214,17 @@ def train(
     """
     keras.utils.set_random_seed(seed)
     x = data[0][0]
-    model = meta_model(x["query"].shape[-1], x["vectors"].shape[-1], x["bought"].shape[1], steps, first_order)
+    model = meta_model(x["query"].shape[-1], x["vectors"].shape[-1], x["bought"].shape[1], steps, first_order, listwise)
+    weights = np.zeros(x["query"].shape[-1], np.float32)
+    weights[[FACTS.index("Transformer, known"), FACTS.index("Transformer, new")]] = trust
+    model.get_layer("adapt").start.assign(weights)
     if start is not None:
         layer, old = model.get_layer("adapt"), start.get_layer("adapt")
         layer.start.assign(old.start)
         layer.bias.assign(old.bias)
+    loss = listwise_loss if listwise else training.inclusion_bce
     schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
-    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), training.inclusion_bce, jit_compile=False)
+    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return model, run.history["loss"]
 
@@ -206,7 +239,7 @@ def fine_tuning(start: keras.Model, rate: float, steps: int = 3) -> keras.Model:
     """
     layer = start.get_layer("adapt")
     shapes = {x.name: x.shape for x in start.inputs}
-    model = meta_model(shapes["query"][-1], shapes["vectors"][-1], shapes["bought"][1], steps)
+    model = meta_model(shapes["query"][-1], shapes["vectors"][-1], shapes["bought"][1], steps, listwise=layer.listwise)
     tuned = model.get_layer("adapt")
     tuned.start.assign(layer.start)
     tuned.bias.assign(layer.bias)

@@ -214,7 +214,7 @@ def score(model: keras.Model, look: Look) -> np.ndarray:
     """Returns (N, V) the logits of all kinds after each case's history."""
     ids = look.ids[look.cases]
     last = np.maximum((ids > 0).sum(1) - 1, 0)
-    encoder = keras.Model(model.inputs, model.get_layer("norm").output)
+    encoder = keras.Model(model.inputs[0], model.get_layer("norm").output)
     head = model.get_layer("logits")
     states = ops.convert_to_numpy(encoder(ids))[np.arange(len(ids)), last]
     table = ops.convert_to_numpy(head.embedding(np.arange(head.embedding.size)))
@@ -265,8 +265,13 @@ def fit(
     began = time.perf_counter()
     keras.utils.set_random_seed(recipe.seed)
     length = task.train.shape[1] - 1
-    fresh = sequence_model(len(task.names), length, recipe)
+    rows = task.train if users is None else task.train[users]
+    rows = rows[(rows > 0).sum(1) >= 2]
+    fresh = sequence_model(len(task.names), length, recipe) if model is None or start is None else None
     if start is None:
+        # Biases begin at the log of popularity, so that the model need not learn it.
+        counts = np.bincount(rows.ravel(), minlength=len(task.names) + 1) + 0.3
+        fresh.get_layer("logits").bias.assign(np.log(counts / counts[1:].sum()) - 20.0 * (np.arange(len(counts)) == 0))
         start = fresh.get_weights()
     if model is None:
         model = fresh
@@ -282,8 +287,6 @@ def fit(
             if "learning_rate" not in variable.path:
                 variable.assign(ops.zeros_like(variable))
     model.set_weights(start)
-    rows = task.train if users is None else task.train[users]
-    rows = rows[(rows > 0).sum(1) >= 2]
     x, y = rows[:, :-1], rows[:, 1:, None]
     x = x * (y[..., 0] > 0)  # the newest kind of a short row has no next one
     weight = (y[..., 0] > 0).astype(np.float32)

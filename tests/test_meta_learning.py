@@ -40,6 +40,23 @@ def test_one_step_is_one_step_of_gradient_descent():
 
 
 @pytest.mark.parametrize("settings", [{"steps": 0}, {"steps": 3}])
+def test_a_listwise_step_is_one_step_down_the_softmax():
+    x = lesson(FACTS, BOUGHT)
+    weights, _, _ = layer(x, [1.0, 1.0], 2.0, listwise=True)(x)
+    chance = np.exp(np.array(FACTS).sum(1))
+    error = chance / chance.sum() - BOUGHT
+    assert np.allclose(weights[0], 1 - 2.0 * (error @ np.array(FACTS)) / 20, atol=1e-5)
+
+
+def test_a_candidate_of_weight_two_counts_like_two_candidates():
+    def loss(logits, label, weight):
+        y = np.stack([label, weight], axis=-1)[None].astype("float32")
+        return float(meta_learning.listwise_loss(y, np.array([logits], "float32"))[0])
+
+    twice = loss([1.0, 0.5, 0.5], [1, 0, 0], [1, 1, 1])
+    assert loss([1.0, 0.5], [1, 0], [1, 2]) == pytest.approx(twice, abs=1e-5)
+
+
 def test_without_steps_or_without_lessons_the_start_stays(settings):
     x = lesson(FACTS, BOUGHT, valid=float(settings["steps"] == 0))
     weights, taste, _ = layer(x, [1.0, -2.0], 2.0, **settings)(x)
@@ -64,8 +81,8 @@ def test_the_first_order_step_is_the_same_step():
 
 
 def test_the_layer_survives_a_save():
-    config = meta_learning.Adapt(2, True).get_config()
-    assert (config["steps"], config["first_order"]) == (2, True)
+    config = meta_learning.Adapt(2, True, True).get_config()
+    assert (config["steps"], config["first_order"], config["listwise"]) == (2, True, True)
     assert meta_learning.Adapt.from_config(config).get_config() == config
 
 
