@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.preprocessing import Split
@@ -51,8 +52,10 @@ def within(
     liking: np.ndarray,
     scale: float,
     k: int = 10,
+    shortlist: int = 0,
+    most: int = 0,
 ) -> pd.DataFrame:
-    """Ranks the items of each query's relevant kinds, for every household that bought one of them next.
+    """Ranks items for each query and every household that bought an item of the query's relevant kinds next.
 
     Args:
         split: The cases, and what each bought next.
@@ -60,8 +63,11 @@ def within(
         text: (Q, P) scores of the queries.
         grades: (Q, P) judgments; a kind is relevant from grade 1 on.
         liking: (N, V) scores of each case, or (1, V) the same for all.
-        scale: Weight of liking against text; infinity ranks by liking alone.
+        scale: Weight of liking against text.
         k: Length of the list.
+        shortlist: Rank the items of so many documents, the best by text, whether relevant or not: what a search does;
+            0: only the items of the relevant kinds.
+        most: Look at the first so many households of a query only; 0: all.
 
     Returns:
         One row for each case and query with a purchase: case, query, ndcg, mrr, items (how many were ranked).
@@ -69,17 +75,24 @@ def within(
     answers = split.answers.tocsc()
     parts = []
     for q in range(len(text)):
-        column = np.flatnonzero((document >= 0) & (grades[q][document] > 0))
+        relevant = (document >= 0) & (grades[q][document] > 0)
+        ranked = relevant
+        if shortlist:
+            best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
+            ranked = np.isin(document, best)
+        column = np.flatnonzero(ranked)
         if len(column) < 2:
             continue
-        bought = answers[:, column].tocsr()
+        bought = sp.csr_matrix(answers[:, column].multiply(relevant[column][None]))
+        bought.eliminate_zeros()
         cases = np.flatnonzero(np.diff(bought.indptr))
+        cases = cases[:most] if most else cases
         if not len(cases):
             continue
         like = (liking[cases][:, column] if len(liking) > 1 else np.repeat(liking[:, column], len(cases), 0)).astype(
             float
         )
-        score = like if np.isinf(scale) else text[q][document[column]][None] + scale * like
+        score = text[q][document[column]][None] + scale * like
         result = evaluation.evaluate(score, bought[cases], k)
         parts.append(
             pd.DataFrame(

@@ -9,6 +9,7 @@ Letters for shapes: Q queries, P documents.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit.datasets import Shop
-from recsys_kit.search_index import SALES, SHORTLIST, STAGES, Index, build, scores, task
+from recsys_kit.search_index import SALES, SHORTLIST, STAGES, Index, build, scores
+from recsys_kit.search_judging import cross_validate, task
 
 __all__ = [
     "COLUMNS",
@@ -26,6 +28,7 @@ __all__ = [
     "Index",
     "build",
     "check_query",
+    "cross_validate",
     "open_index",
     "read_queries",
     "run_file",
@@ -41,7 +44,9 @@ COLUMNS = ("query_id", "rank", "item_id", "title", "product_category", "product_
 """The columns of a file of results."""
 
 LONGEST = 200  # characters of a query
-NONSENSE = 0.3  # a best match below this, without a known word, is no match
+NONSENSE, UNSPEAKABLE = 0.38, 0.6
+"""Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the
+query is nothing but letters that no word strings together."""
 
 
 def check_query(text: object) -> str:
@@ -107,14 +112,19 @@ def search_many(
         part = list(texts[start : start + 64])
         found = scores(index, part)
         final = found.get("reranked", found["fused"])
-        best = found.get("tower", found["meaning"]).max(1)
+        best = found["meaning"].max(1)
         for i in range(len(part)):
-            if found["words"][i].max() <= 0 and best[i] < NONSENSE:
+            if found["words"][i].max() <= 0 and best[i] < (UNSPEAKABLE if _unspeakable(part[i]) else NONSENSE):
                 results.append(pd.DataFrame(columns=list(COLUMNS[1:])))
                 continue
             person = households[start + i] if households else None
             results.append(_items(index, final[i], k, person, weight))
     return results
+
+
+def _unspeakable(text: str) -> bool:
+    """Whether every word strings at least five Latin consonants together, as "asdfgh" does."""
+    return all(re.search("[bcdfghjklmnpqrstvwxz]{5}", word) for word in text.lower().split())
 
 
 def _items(index: Index, score: np.ndarray, k: int, household, weight: float) -> pd.DataFrame:

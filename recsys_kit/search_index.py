@@ -32,9 +32,9 @@ __all__ = [
     "build",
     "facts",
     "fit_reranker",
+    "judged_version",
     "scores",
     "space",
-    "task",
 ]
 
 STAGES = ("words", "meaning", "tower", "fused", "reranked")
@@ -72,7 +72,7 @@ def build(
     tower: bool = True,
     rerank: bool = True,
     epochs: int = 3,
-    models: int = 2,
+    models: int = 1,
     limit: int = 0,
 ) -> Index:
     """Builds the index, or loads from the workspace what was built before.
@@ -124,18 +124,19 @@ def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs
             return fit_reranker(index, judged[judged["split"] == "dev"], seed=seed)
 
         params = {"epochs": epochs, "seed": seed, "sold": int(index.documents["sold"].sum())}
-        params |= {"judged": _judged_version(), "glossary": glossary_version(), "settings": RERANKER}
+        params |= {"judged": judged_version(), "glossary": glossary_version(), "settings": RERANKER}
         found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params, code=reranker))
     return Index(
         index.documents, index.items, index.words, index.views, index.query_tower, index.tower_views, tuple(found)
     )
 
 
-RERANKER: dict[str, Any] = {"epochs": 15, "scale": 10.0, "width": 16, "dropout": 0.1}
+RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 0.5, "texts": True}
 """Settings of the re-ranker, chosen by cross-validation on the dev queries."""
 
 
-def _judged_version() -> str:
+def judged_version() -> str:
+    """Returns a short hash of the judged dev queries."""
     judged = queries.judged()
     return str(int(pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32))
 
@@ -225,40 +226,3 @@ def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str,
         np.put_along_axis(final, lists, new, axis=1)
         found["reranked"] = final
     return found
-
-
-def task(shop: Shop, documents: pd.DataFrame, count: int = 300, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
-    """Returns queries to measure with, and their grades: judged ones, or for another shop its own titles.
-
-    Another shop has no judged queries. Its task is to find a known item again: a few words of a title, perhaps with a
-    typo, are the query, and every document with just this name is what was meant.
-
-    Args:
-        shop: The shop.
-        documents: The documents.
-        count: How many queries are made for another shop.
-        seed: Seed of their draw.
-
-    Returns:
-        The queries, see `queries.texts`, without those that have nothing to find, and their (Q, P) grades.
-    """
-    if uses_codes(shop):
-        judged = queries.judged()
-        text, grade = queries.texts(judged), queries.grades(judged, documents)
-        there = (grade == 2).any(1)
-        return text[there].reset_index(drop=True), grade[there]
-    text, target = dense.paraphrases(documents, False, seed + 1, least=0)
-    rows = np.random.default_rng(seed).permutation(len(text))[:count]
-    name = documents["name"].to_numpy()
-    grade = np.stack([np.where(name == name[target[row]], 2, 0) for row in rows]).astype(np.int8)
-    table = pd.DataFrame(
-        {
-            "query_id": [f"q{row}" for row in rows],
-            "intent_id": [f"i{target[row]}" for row in rows],
-            "language": "own",
-            "query": [text[row] for row in rows],
-            "kind": "known item",
-            "split": np.where(target[rows] % 2 == 0, "dev", "test"),
-        }
-    )
-    return table, grade

@@ -71,8 +71,10 @@ class Similarity(layers.Layer):
 
     def call(self, query, document, log_chance, group):
         """Maps queries (B, E), documents (B, S, E), log chances (B,) and document ids (B,) to logits (B, B)."""
-        each = ops.einsum("be,cse->bcs", query, document)  # (B, B, S)
-        logits = ops.exp(self.scale) * ops.max(each, axis=-1) - log_chance[None]
+        flat = ops.reshape(document, (-1, document.shape[-1]))  # (B S, E)
+        each = ops.matmul(query, ops.transpose(flat))  # (B, E) @ (E, B S) -> (B, B S)
+        best = ops.max(ops.reshape(each, (-1, ops.shape(document)[0], document.shape[1])), axis=-1)  # (B, B)
+        logits = ops.exp(self.scale) * best - log_chance[None]
         same = ops.logical_and(ops.equal(group[:, None], group[None]), ops.equal(ops.eye(ops.shape(group)[0]), 0.0))
         return ops.where(same, -1e9, logits)  # the same document again is no wrong answer
 
