@@ -39,7 +39,6 @@ def test_one_step_is_one_step_of_gradient_descent():
     assert np.allclose(taste[0], -2.0 * error[:2] / 20, atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"steps": 3}])
 def test_a_listwise_step_is_one_step_down_the_softmax():
     x = lesson(FACTS, BOUGHT)
     weights, _, _ = layer(x, [1.0, 1.0], 2.0, listwise=True)(x)
@@ -57,6 +56,7 @@ def test_a_candidate_of_weight_two_counts_like_two_candidates():
     assert loss([1.0, 0.5], [1, 0], [1, 2]) == pytest.approx(twice, abs=1e-5)
 
 
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"steps": 3}])
 def test_without_steps_or_without_lessons_the_start_stays(settings):
     x = lesson(FACTS, BOUGHT, valid=float(settings["steps"] == 0))
     weights, taste, _ = layer(x, [1.0, -2.0], 2.0, **settings)(x)
