@@ -155,7 +155,7 @@ def reciprocal_rank(dense: np.ndarray, lexical: np.ndarray, k: int = 60) -> np.n
     Source: Cormack, Clarke and Büttcher (2009), Reciprocal rank fusion.
 
     Example:
-        >>> reciprocal_rank(np.array([[0.9, 0.8]]), np.array([[0.0, 2.0]])).argmax()
+        >>> int(reciprocal_rank(np.array([[0.9, 0.8]]), np.array([[0.0, 2.0]])).argmax())
         1
     """
     return 1 / (k + _ranks(dense)) + np.where(lexical > 0, 1 / (k + _ranks(lexical)), 0)

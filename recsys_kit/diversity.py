@@ -157,8 +157,11 @@ def intra_list(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def _scaled(relevance: np.ndarray, factor: float) -> np.ndarray:
-    """Returns a scaled copy in which empty places come last, before nothing but what is chosen already."""
-    there = np.isfinite(relevance)
+    """Returns a scaled copy in which empty places come last, before nothing but what is chosen already.
+
+    The factor is never quite 0: among equally different items the more relevant one comes first.
+    """
+    there, factor = np.isfinite(relevance), max(factor, 1e-6)
     return np.where(there, np.where(there, relevance, 0) * factor, -1e9).astype(np.float32)
 
 

@@ -27,6 +27,6 @@ def test_the_network_learns_which_fact_matters():
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"list": np.repeat(np.arange(200), 10), "a": rng.random(2000), "b": rng.random(2000)})
     table["label"] = (table.groupby("list")["a"].rank(ascending=False) <= 2).astype(int)
-    network, scale = listwise.train(table, ["a", "b"], epochs=6, most=10)
+    network, scale = listwise.train(table, ["a", "b"], epochs=30, most=10)
     score = listwise.predict(network, scale, table)
     assert abs(np.corrcoef(score, table["a"])[0, 1]) > 0.8 > 0.3 > abs(np.corrcoef(score, table["b"])[0, 1])
