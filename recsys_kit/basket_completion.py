@@ -272,7 +272,7 @@ class MaskedBaskets(keras.utils.PyDataset):
     """
 
     def __init__(self, table: BasketTable, counted: Counted, settings: Settings = Settings(), **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"workers": 2} | kwargs)  # as in `next_item.NextItemBatches`
         self.baskets = np.flatnonzero(table.sizes() >= 2)
         if not len(self.baskets):
             raise ValueError("`table` must hold baskets with 2 items or more. Received: none.")

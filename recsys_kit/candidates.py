@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.preprocessing import Split
 
-__all__ = ["collect", "overlap", "recall_table", "text_scorer", "top_new"]
+__all__ = ["collect", "overlap", "recall_table", "text_profiles", "text_scorer", "top_new"]
 
 
 def text_scorer(split: Split, vectors: np.ndarray, decay: float = 120) -> evaluation.Scorer:
@@ -25,14 +26,21 @@ def text_scorer(split: Split, vectors: np.ndarray, decay: float = 120) -> evalua
         vectors: (V, W) text vectors of the catalogue, of length 1.
         decay: Days after which a purchase weighs 1/e.
     """
-    counts = baselines.decayed_counts(split, decay).log1p()[split.test_users]
-    centre = vectors.mean(0)  # what all titles share says nothing
-    vectors = vectors - centre
-    vectors = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)).astype(np.float32)
-    profile = (counts @ vectors).astype(np.float32)  # (N, V) @ (V, W)
-    profile /= np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-9)
-    flat = np.ascontiguousarray(vectors.T)
+    profile = text_profiles(split, vectors, decay)
+    flat = np.ascontiguousarray(normalize(vectors - vectors.mean(0)).T.astype(np.float32))
     return lambda rows: profile[rows] @ flat
+
+
+def text_profiles(split: Split, vectors: np.ndarray, decay: float = 120) -> np.ndarray:
+    """Returns (N, W) of length 1: the mean of the texts that each case's household buys, less what all titles share.
+
+    Args:
+        split: The split.
+        vectors: (V, W) text vectors of the catalogue.
+        decay: Days after which a purchase weighs 1/e.
+    """
+    counts = baselines.decayed_counts(split, decay).log1p()[split.test_users]
+    return normalize(counts @ normalize(vectors - vectors.mean(0))).astype(np.float32)  # (N, V) @ (V, W)
 
 
 def top_new(scorer: evaluation.Scorer, split: Split, k: int, seen: sp.csr_matrix | None = None) -> np.ndarray:

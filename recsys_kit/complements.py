@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.preprocessing import normalize
 
 from recsys_kit.association import BasketTable, lift_bounds, together
 
@@ -68,7 +69,7 @@ def text_similarity(pairs: pd.DataFrame, vectors: np.ndarray) -> np.ndarray:
         pairs: Columns `a` and `b`.
         vectors: (V, D) text embeddings.
     """
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    unit = normalize(vectors)
     return np.einsum("pd,pd->p", unit[pairs["a"]], unit[pairs["b"]])
 
 

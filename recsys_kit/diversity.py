@@ -12,18 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["METHODS", "dpp", "intra_list", "mmr", "rerank", "unit"]
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Returns the vectors (..., D) with length 1; zeros stay zeros.
-
-    Example:
-        >>> unit(np.array([[3.0, 4.0]])).tolist()
-        [[0.6000000238418579, 0.800000011920929]]
-    """
-    vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9).astype(np.float32)
+__all__ = ["METHODS", "dpp", "intra_list", "mmr", "rerank"]
 
 
 def mmr(relevance: np.ndarray, vectors: np.ndarray, k: int, weight: float) -> np.ndarray:

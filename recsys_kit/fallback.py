@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.preprocessing import normalize
 
-from recsys_kit import baselines
+from recsys_kit import baselines, candidates
 from recsys_kit.preprocessing import Split
 
 __all__ = ["Newcomers", "nearest_titles", "new_item_scores"]
@@ -84,18 +85,10 @@ def new_item_scores(split: Split, vectors: np.ndarray, new: np.ndarray, decay: f
     Returns:
         (N, M) cosines.
     """
-    counts = baselines.decayed_counts(split, decay).log1p()[split.test_users]
-    centre = vectors.mean(0)
-    profile = _unit(counts @ _unit(vectors - centre))
-    return profile @ _unit(new - centre).T
+    return candidates.text_profiles(split, vectors, decay) @ normalize(new - vectors.mean(0)).T
 
 
 def nearest_titles(vectors: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns (M,) the catalogue item whose text is nearest to each new item's, and the cosine."""
-    close = _unit(new) @ _unit(vectors).T
+    close = normalize(new) @ normalize(vectors).T
     return close.argmax(1), close.max(1)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

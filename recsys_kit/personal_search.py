@@ -119,19 +119,16 @@ def open_households(
     Raises:
         DataError: If a user is not known to the shop.
     """
-    from recsys_kit import baskets, preprocessing, promotions, recommendation, report, workspace
+    from recsys_kit import baskets, preprocessing, promotions, recommendation, workspace
 
     unknown = [user for user in users if user not in set(shop.users["user_id"])]
     if unknown:
         raise DataError(f"{len(unknown)} users are not known to the shop: {', '.join(map(repr, unknown[:3]))}")
-    with report.quiet():
-        from recsys_kit import training
     task = preprocessing.task(shop, promotions=promotions.load(data))
     store = workspace.Workspace(folder)
-    settings = training.Settings()
-    name = training.run_folder(store, shop, task, settings).name.replace("training", "basket_transformer", 1)
-    if not (store.folder / f"{name}.keras").exists():
-        say(f"no trained model of this shop in {store.folder}: training it now, which takes minutes")
+    settings = recommendation.default_settings(store, shop, task, say)
+    from recsys_kit import training
+
     model = training.trained(store, shop, task, settings)
     at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
     split = recommendation.everybody(task.test, at, task.events)

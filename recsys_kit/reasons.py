@@ -1,7 +1,6 @@
 """Why is it on the list: a short, true sentence for every recommended item (notebook 08).
 
-The sentences say what the data holds about the item and the household. They do not claim to be what moved the model;
-notebook 21 asks that.
+The sentences say what the data holds about the item and the household. They do not claim to be what moved the model.
 
 Letters for shapes: P recommended pairs, U users, V items of the catalogue.
 """

@@ -32,6 +32,7 @@ __all__ = [
     "candidate_table",
     "check_path",
     "columns",
+    "default_settings",
     "everybody",
     "fit",
     "item_space",
@@ -140,16 +141,32 @@ def open_shop(
     store = Workspace(folder)
     settings = None
     if not light:
-        with report.quiet():
-            from recsys_kit import training
-
-        settings = training.Settings()
-        there = training.run_folder(store, shop, task, settings).name.replace("training", "basket_transformer", 1)
-        if not (store.folder / f"{there}.keras").exists():
-            say(f"no trained model of this shop in {store.folder}: training it now, which takes minutes")
+        settings = default_settings(store, shop, task, say)
     model = build(store, shop, task, settings)
     at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
     return Recommender(shop, everybody(task.test, at, task.events), model)
+
+
+def default_settings(workspace: Workspace, shop: Shop, task: Task, say: Callable = print):
+    """Returns the settings of notebook 05's Transformer, and says so if the workspace does not have it yet.
+
+    Args:
+        workspace: Where the trained model is, or will be.
+        shop: The shop.
+        task: The task.
+        say: Called with the line.
+    """
+    with report.quiet():  # TensorFlow loads, and looks for hardware that most of us do not have
+        import keras
+
+        from recsys_kit import training
+
+        keras.ops.zeros(1)
+    settings = training.Settings()
+    name = training.run_folder(workspace, shop, task, settings).name.replace("training", "basket_transformer", 1)
+    if not (workspace.folder / f"{name}.keras").exists():
+        say(f"no trained model of this shop in {workspace.folder}: training it now, which takes minutes")
+    return settings
 
 
 def check_path(path: str | Path) -> Path:

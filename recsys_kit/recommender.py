@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd
 
 from recsys_kit import diversity, ranking, reasons, stages
@@ -84,8 +85,7 @@ class Recommender:
         self.rarity = -np.log2(np.maximum(counts, 0.5) / max(1, len(split.users)))
         self.rarity = ((self.rarity - self.rarity.min()) / max(np.ptp(self.rarity), 1e-9)).astype(np.float32)
         self.space = item_space(model, split)
-        place = pd.Index(split.users[split.test_users])
-        self.place = place
+        self.place = pd.Index(split.users[split.test_users])
 
     def table(self, rows: np.ndarray) -> pd.DataFrame:
         """Returns the candidates of cases (B,) with their facts and the ranker's `score`, sorted by case."""
@@ -233,10 +233,10 @@ class Recommender:
 def item_space(model: Model, split: Split) -> np.ndarray:
     """Returns (V, W) unit vectors of what makes two items alike: their texts, or without titles who buys them."""
     if model.text is not None:
-        return diversity.unit(model.text)
+        return normalize(model.text)
     counts = split.counts().log1p()
     _, strength, right = randomized_svd(counts, max(1, min(32, min(counts.shape) - 1)), random_state=0)
-    return diversity.unit(right.T * strength)
+    return normalize(right.T * strength).astype(np.float32)
 
 
 def titles(shop: Shop, catalogue: pd.Index) -> np.ndarray:

@@ -118,7 +118,7 @@ class Pairs(keras.utils.PyDataset):
     """
 
     def __init__(self, texts, target, documents, batch: int = 512, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"workers": 2} | kwargs)  # as in `next_item.NextItemBatches`
         self.texts, self.target, self.documents, self.batch, self.seed = texts, target, documents, batch, seed
         share = np.bincount(target, minlength=len(documents)) / len(target)
         self.log_chance = np.log(np.maximum(share, 1e-9)).astype(np.float32)

@@ -90,42 +90,14 @@ def serving_model(model: keras.Model, size: int, k: int = 10) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit")
-class ServeTower(keras.layers.Layer):
-    """Wraps a retriever of `recsys_kit.towers`: a household's last items in, the best K of the catalogue out.
+class ServeTower(Serve):
+    """Wraps a retriever of `recsys_kit.towers`: a household's last `items` in, the best K of the catalogue out."""
 
-    Args:
-        model: The tower.
-        size: V.
-        k: K.
-    """
-
-    def __init__(self, model: keras.Model, size: int, k: int = 10, **kwargs):
-        super().__init__(**kwargs)
-        self.model, self.size, self.k = model, size, k
-
-    def build(self, shape):
-        """Nothing to create: the weights are the model's."""
-
-    def call(self, items):
+    def call(self, x):
         """Returns `items` (B, K), columns of the catalogue, and `scores` (B, K), best first."""
-        users, vectors = self.model([items, ops.arange(1, self.size + 1, dtype="int32")])
+        users, vectors = self.model([x["items"], ops.arange(1, self.size + 1, dtype="int32")])
         best, found = ops.top_k(ops.max(ops.matmul(users, ops.transpose(vectors)), axis=1), self.k)
         return {"items": found, "scores": best}
-
-    def compute_output_spec(self, items):
-        """Returns the shapes, without running the model."""
-        shape = (items.shape[0], self.k)
-        return {"items": keras.KerasTensor(shape, "int32"), "scores": keras.KerasTensor(shape, "float32")}
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        model = keras.saving.serialize_keras_object(self.model)
-        return super().get_config() | {"model": model, "size": self.size, "k": self.k}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds the layer from its arguments."""
-        return cls(keras.saving.deserialize_keras_object(config.pop("model")), **config)
 
 
 def serving_tower(model: keras.Model, size: int, k: int = 10, length: int = 48) -> keras.Model:
@@ -137,8 +109,8 @@ def serving_tower(model: keras.Model, size: int, k: int = 10, length: int = 48) 
         k: K.
         length: L; fixed, for devices that want to know.
     """
-    items = keras.Input((length,), dtype="int32", name="items")
-    return keras.Model({"items": items}, ServeTower(model, size, min(k, size), name="serve")(items), name="retrieve")
+    inputs = {"items": keras.Input((length,), dtype="int32", name="items")}
+    return keras.Model(inputs, ServeTower(model, size, min(k, size), name="serve")(inputs), name="retrieve")
 
 
 def request(split: Split, rows: np.ndarray, seq: baskets.Sequences | None = None, window: int = 256) -> dict:

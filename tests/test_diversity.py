@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.preprocessing import normalize
 
 from recsys_kit import diversity
 
@@ -12,7 +13,7 @@ METHODS = list(diversity.METHODS)
 
 def candidates(seed, n=4, m=12, d=5):
     rng = np.random.default_rng(seed)
-    vectors = diversity.unit(np.abs(rng.normal(size=(30, d))))
+    vectors = normalize(np.abs(rng.normal(size=(30, d)))).astype("float32")
     items = np.stack([rng.permutation(30)[:m] for _ in range(n)])
     return items, -np.sort(-rng.random((n, m)), axis=1), vectors
 
