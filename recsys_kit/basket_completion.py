@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from keras import layers, ops
-from sklearn.utils.extmath import randomized_svd
 
-from recsys_kit import baskets, evaluation, losses, report, transformer
+from recsys_kit import baskets, counting, evaluation, losses, report, transformer
 from recsys_kit.association import BasketTable, together
 from recsys_kit.training import WarmCosine
 
@@ -199,8 +198,7 @@ def _largest(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
 def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: float = 0.1) -> np.ndarray:
     """Returns (V, D) vectors in which items of the same baskets are close: a start for the item embedding.
 
-    The counts, as positive pointwise mutual information, are factorised; see `counting.cooccurrence_vectors`, which
-    does the same for sequences.
+    The counts, as positive pointwise mutual information, are factorised (`counting.factorised`).
 
     Args:
         table: The baskets.
@@ -211,16 +209,7 @@ def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: f
     counts = together(table.matrix)
     counts.data[counts.data < min_count] = 0
     counts.eliminate_zeros()
-    counts = counts.tocoo()
-    often = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
-    share = often**0.75 / (often**0.75).sum()
-    information = np.log(counts.data / (often[counts.row] * share[counts.col])).clip(0)
-    matrix = sp.csr_matrix((information, (counts.row, counts.col)), counts.shape, dtype=np.float32)
-    vectors = np.zeros((matrix.shape[0], width), np.float32)
-    if matrix.nnz:
-        left, strength, _ = randomized_svd(matrix, min(width, *matrix.shape), n_iter=2, random_state=0)
-        vectors[:, : left.shape[1]] = left * np.sqrt(strength)
-    return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
+    return counting.factorised(counts, np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1), width, size)
 
 
 def completion_model(items: int, settings: Settings = Settings(), groups: list | None = None) -> keras.Model:

@@ -12,32 +12,45 @@ from sklearn.utils.extmath import randomized_svd
 from recsys_kit import baselines, evaluation
 from recsys_kit.leave_one_out import LeaveOneOut
 
-__all__ = ["ItemPrior", "cooccurrence_vectors", "popularity"]
+__all__ = ["ItemPrior", "cooccurrence_vectors", "factorised", "popularity"]
 
 
 def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: float = 0.1) -> np.ndarray:
     """Returns (V, D) vectors in which items of the same sequences are close; a better start than random ones.
 
     Items are counted together if they are at most 10 steps apart, weighted by 1 / steps. The counts, as positive
-    pointwise mutual information, are factorised: what word2vec does implicitly.
+    pointwise mutual information, are factorised (`factorised`): what word2vec does implicitly.
 
     Args:
         data: The sequences.
         held_out: The last items of each user that are not counted.
         width: D; if there are fewer items, the last columns are zeros.
         size: Root mean square of the vectors' entries.
+    """
+    pairs = baselines.cooccurrence_table(*data.events(held_out), data.size, backward=1, from_power=0, to_power=0)
+    counts = sp.coo_matrix(pairs)
+    return factorised(counts, np.asarray(counts.sum(axis=1)).ravel(), width, size)
+
+
+def factorised(counts: sp.spmatrix, often: np.ndarray, width: int, size: float = 0.1) -> np.ndarray:
+    """Returns (V, D) vectors from how often items were counted together.
+
+    Args:
+        counts: (V, V) counts of pairs.
+        often: (V,) how often each item was counted at all.
+        width: D; if there are fewer items, the last columns are zeros.
+        size: Root mean square of the vectors' entries.
 
     Source: Levy and Goldberg (2014), Neural word embedding as implicit matrix factorization.
     """
-    counts = baselines.cooccurrence_table(*data.events(held_out), data.size, backward=1, from_power=0, to_power=0)
     counts = sp.coo_matrix(counts)
-    often = np.asarray(counts.sum(axis=1)).ravel()
     share = often**0.75 / max((often**0.75).sum(), 1e-9)  # rare items would look informative
     information = np.log(counts.data / (often[counts.row] * share[counts.col]))
     matrix = sp.csr_matrix((information.clip(0), (counts.row, counts.col)), counts.shape, dtype=np.float32)
-    left, strength, _ = randomized_svd(matrix, min(width, data.size), n_iter=2, random_state=0)
-    vectors = np.zeros((data.size, width), np.float32)
-    vectors[:, : left.shape[1]] = left * np.sqrt(strength)
+    vectors = np.zeros((matrix.shape[0], width), np.float32)
+    if matrix.nnz:
+        left, strength, _ = randomized_svd(matrix, min(width, matrix.shape[0]), n_iter=2, random_state=0)
+        vectors[:, : left.shape[1]] = left * np.sqrt(strength)
     return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
 
 
