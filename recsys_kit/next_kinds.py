@@ -1,0 +1,362 @@
+"""A small task and a small sequence model, on which an experiment takes seconds (notebook 07).
+
+The question: which kinds of product will be in a household's next basket? A household is the sequence of the kinds that
+it bought, basket by basket; the order inside a basket is drawn. The model is notebook 04's causal Transformer with one
+addition, `Copy`: a kind that was bought before may be bought again.
+
+Letters for shapes: U users, N test cases, B of a batch, L positions, D width, V kinds (ids 1..V; 0 is padding).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from keras import layers, ops
+
+from recsys_kit import evaluation, transformer
+from recsys_kit.preprocessing import Split, Task
+
+__all__ = [
+    "Copy",
+    "Look",
+    "NextKinds",
+    "Recipe",
+    "Result",
+    "fit",
+    "frequent_kinds",
+    "judge",
+    "next_kind_loss",
+    "next_kinds",
+    "part_of",
+    "plain_loss",
+    "popular_kinds",
+    "score",
+    "sequence_model",
+]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One moment at which the task is asked.
+
+    Attributes:
+        ids: (U, L) the last kinds of each user before the moment, padded on the right with 0.
+        cases: (N,) the users that are asked.
+        answers: (N, V) the kinds in their next basket.
+    """
+
+    ids: np.ndarray = field(repr=False)
+    cases: np.ndarray = field(repr=False)
+    answers: sp.csr_matrix = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NextKinds:
+    """The task: train on what lies before the validation weeks, choose on these, look at the test weeks once.
+
+    Attributes:
+        names: (V,) the kinds.
+        users: (U,) user ids.
+        train: (U, L + 1) the kinds of each user before the validation weeks.
+        validation: The validation weeks.
+        test: The test weeks.
+    """
+
+    names: pd.Index
+    users: pd.Index
+    train: np.ndarray = field(repr=False)
+    validation: Look = field(repr=False)
+    test: Look = field(repr=False)
+
+
+def next_kinds(task: Task, items: pd.DataFrame, length: int = 32, most: int = 600, seed: int = 0) -> NextKinds:
+    """Makes the task from a shop's splits.
+
+    Args:
+        task: The next-basket task.
+        items: The shop's items; a kind is a (category, type) pair, or the item itself in a shop without categories.
+        length: L, how many of the latest purchases are read.
+        most: The largest V: rarer kinds are left out.
+        seed: Seed of the order inside a basket, which has none.
+    """
+    table = items.drop_duplicates("item_id").set_index("item_id").reindex(task.test.items)
+    columns = [name for name in ("category", "product_type") if name in table]
+    label = table.index.to_series().astype("str")
+    if columns:
+        label = table[columns[0]].astype("str").str.cat([table[name].astype("str") for name in columns[1:]], sep=" / ")
+    if label.nunique() < 20:  # too coarse to be worth predicting
+        label = table.index.to_series().astype("str")
+    kind, names = pd.factorize(label)
+    sold = np.bincount(kind[task.validation.history["item"]], minlength=len(names))
+    kept = np.sort(np.argsort(-sold, kind="stable")[:most])
+    place = np.full(len(names), -1)
+    place[kept] = np.arange(len(kept))
+    code, names = place[kind], pd.Index(names[kept])  # -1: left out
+    users = task.test.users.union(task.validation.users)
+    rows = {name: _sequences(split, code, users, length + 1, seed) for name, split in _splits(task).items()}
+    looks = {name: _look(split, code, len(names), users, rows[name], length) for name, split in _splits(task).items()}
+    return NextKinds(names, users, rows["validation"], looks["validation"], looks["test"])
+
+
+def _splits(task: Task) -> dict[str, Split]:
+    return {"validation": task.validation, "test": task.test}
+
+
+def _sequences(split: Split, code: np.ndarray, users: pd.Index, length: int, seed: int) -> np.ndarray:
+    """Returns (U, length) the kinds of the last purchases, one a basket, padded on the right."""
+    history = split.history[code[split.history["item"]] >= 0]
+    user = users.get_indexer(split.users)[history["user"]].astype(np.int64)
+    kind = code[history["item"]] + 1
+    pair = pd.factorize(history["basket_id"])[0].astype(np.int64) * (kind.max(initial=0) + 1) + kind
+    chosen = np.unique(pair, return_index=True)[1]  # one purchase of each kind a basket
+    chance = np.random.default_rng(seed).random(len(chosen))
+    order = np.lexsort((chance, history["timestamp"].astype("int64").to_numpy()[chosen], user[chosen]))
+    user, kind = user[chosen][order], kind[chosen][order]
+    end = np.searchsorted(user, user, side="right")
+    back = end - 1 - np.arange(len(user))  # 0: the newest
+    size = np.bincount(user, minlength=len(users))
+    recent = back < length
+    ids = np.zeros((len(users), length), np.int32)
+    ids[user[recent], (np.minimum(size[user], length) - 1 - back)[recent]] = kind[recent]
+    return ids
+
+
+def _look(split: Split, code: np.ndarray, size: int, users: pd.Index, ids: np.ndarray, length: int) -> Look:
+    kept = np.flatnonzero(code >= 0)
+    group = sp.csr_matrix((np.ones(len(kept), np.float32), (kept, code[kept])), (len(code), size))
+    answers = sp.csr_matrix((split.answers.astype(np.float32) @ group) > 0)
+    count = (ids > 0).sum(1)
+    shift = np.maximum(count - length, 0)[:, None] + np.arange(length)  # the last `length` of `length` + 1
+    return Look(
+        np.take_along_axis(ids, np.minimum(shift, length), 1) * (np.arange(length) < count[:, None]),
+        users.get_indexer(split.users)[split.test_users],
+        answers,
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the small model is built and trained.
+
+    Attributes:
+        width: D.
+        blocks: Transformer blocks.
+        dropout: Dropout on embeddings and in the blocks.
+        noise: Standard deviation of the noise added to the embeddings, which have about length 1 a dimension.
+        weight_decay: AdamW's.
+        smoothing: Label smoothing: the part of the target that is spread over all kinds.
+        rate: Learning rate.
+        epochs: Passes at most.
+        patience: Epochs without a better validation before training stops; 0: never, and the last epoch is kept.
+        batch: B.
+        seed: Seed.
+    """
+
+    width: int = 48
+    blocks: int = 1
+    dropout: float = 0.0
+    noise: float = 0.0
+    weight_decay: float = 0.0
+    smoothing: float = 0.0
+    rate: float = 3e-3
+    epochs: int = 8
+    patience: int = 0
+    batch: int = 32
+    seed: int = 0
+
+
+@dataclass
+class Result:
+    """A fitted model and what it cost.
+
+    Attributes:
+        model: The model.
+        curve: One row an epoch: epoch, ndcg (on the validation weeks), and loss and unseen_loss if they were asked for.
+        seconds: What the training took.
+    """
+
+    model: keras.Model
+    curve: pd.DataFrame
+    seconds: float
+
+
+@keras.saving.register_keras_serializable(package="recsys_kit")
+class Copy(layers.Layer):
+    """Raises the logits of what was bought before: gain x log(1 + sharpness x how often, up to each position)."""
+
+    def build(self, ids_shape, logits_shape):
+        """Creates the two numbers that are learned."""
+        # A tenth of the gain is stored, so that one number keeps pace with the thousands of an embedding.
+        self.gain = self.add_weight(shape=(), initializer="zeros", name="gain")
+        self.sharpness = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.5), name="sharpness")
+
+    def call(self, ids, logits):
+        """Maps ids (B, L) and logits (B, L, V + 1) to logits."""
+        often = ops.cumsum(ops.one_hot(ids, logits.shape[-1], dtype=logits.dtype), axis=1)
+        return logits + self.bonus(often)
+
+    def bonus(self, often):
+        """Returns what counts (..., V + 1) add to the logits."""
+        return 10.0 * self.gain * ops.log(1.0 + ops.exp(4.0 * self.sharpness) * often)
+
+
+def sequence_model(size: int, length: int, recipe: Recipe) -> keras.Model:
+    """Builds notebook 04's causal model, plus noise on embeddings and `Copy`: ids (B, L) -> logits (B, L, V + 1)."""
+    ids = keras.Input((length,), dtype="int32", name="ids")
+    embedding = transformer.ItemEmbedding([], recipe.width, size=size + 1, name="item")
+    x = layers.Rescaling(float(recipe.width) ** 0.5, name="scale")(embedding(ids))
+    x = transformer.PositionEmbedding(length, name="position")(x, valid=ids > 0)
+    if recipe.noise:
+        x = layers.GaussianNoise(recipe.noise, name="noise")(x)
+    x = layers.Dropout(recipe.dropout, name="drop")(x)
+    mask = transformer.attention_mask(ids > 0)
+    for block in range(recipe.blocks):
+        x = transformer.TransformerBlock(2, recipe.dropout, name=f"block_{block}")(x, attention_mask=mask)
+    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    logits = transformer.TiedLogits(embedding, name="logits")(x)
+    return keras.Model(ids, Copy(name="copy")(ids, logits), name="next_kinds")
+
+
+def next_kind_loss(smoothing: float = 0.0):
+    """Returns the cross-entropy of the next kind, part of whose target may be spread over all kinds.
+
+    Args:
+        smoothing: That part.
+
+    Returns:
+        A function from kinds (B, L, 1), 0 at padding, and logits (B, L, V + 1) to losses (B, L).
+    """
+
+    def next_kind(y, logits):
+        chance = ops.log_softmax(logits, axis=-1)  # (B, L, V + 1)
+        right = ops.take_along_axis(chance, ops.cast(y, "int32"), axis=-1)[..., 0]
+        if smoothing:
+            right = (1 - smoothing) * right + smoothing * ops.mean(chance[..., 1:], axis=-1)
+        return -right
+
+    return next_kind
+
+
+def score(model: keras.Model, look: Look) -> np.ndarray:
+    """Returns (N, V) the logits of all kinds after each case's history."""
+    ids = look.ids[look.cases]
+    last = np.maximum((ids > 0).sum(1) - 1, 0)
+    encoder = keras.Model(model.inputs[0], model.get_layer("norm").output)
+    head = model.get_layer("logits")
+    states = ops.convert_to_numpy(encoder(ids))[np.arange(len(ids)), last]
+    table = ops.convert_to_numpy(head.embedding(np.arange(head.embedding.size)))
+    logits = states @ table.T + ops.convert_to_numpy(head.bias)
+    often = np.apply_along_axis(np.bincount, 1, ids, minlength=logits.shape[1]).astype(np.float32)
+    return (logits + ops.convert_to_numpy(model.get_layer("copy").bonus(often)))[:, 1:]
+
+
+def judge(scores: np.ndarray, look: Look) -> pd.DataFrame:
+    """Ranks the kinds; one row a case, as `evaluation.evaluate` gives it.
+
+    Args:
+        scores: (N, V) scores.
+        look: The moment.
+    """
+    return evaluation.evaluate(scores, look.answers)
+
+
+def part_of(look: Look, cases: np.ndarray) -> Look:
+    """Returns the look at some of the cases; `cases` (N,) says yes or no of each."""
+    return replace(look, cases=look.cases[cases], answers=look.answers[cases])
+
+
+def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
+    """Returns the mean cross-entropy of the next kind in sequences (n, L + 1), without dropout, noise or smoothing."""
+    total, count = 0.0, 0
+    for part in np.array_split(rows, max(1, len(rows) // 256)):
+        x, y = part[:, :-1] * (part[:, 1:] > 0), part[:, 1:, None]
+        loss = ops.convert_to_numpy(next_kind_loss()(y, model(x)))
+        total, count = total + float((loss * (y[..., 0] > 0)).sum()), count + int((y > 0).sum())
+    return total / max(count, 1)
+
+
+def popular_kinds(task: NextKinds) -> np.ndarray:
+    """Returns (V,) how often each kind is among the users' latest purchases before the validation weeks."""
+    return np.bincount(task.train.ravel(), minlength=len(task.names) + 1)[1:].astype(np.float32)
+
+
+def frequent_kinds(task: NextKinds, look: Look) -> np.ndarray:
+    """Returns (N, V) how often each case bought each kind among what the model reads; ties go to the popular."""
+    often = np.apply_along_axis(np.bincount, 1, look.ids[look.cases], minlength=len(task.names) + 1)[:, 1:]
+    popular = popular_kinds(task)
+    return often.astype(np.float32) + popular / max(popular.sum(), 1)
+
+
+def fit(
+    task: NextKinds,
+    recipe: Recipe,
+    users: np.ndarray | None = None,
+    start: list[np.ndarray] | None = None,
+    model: keras.Model | None = None,
+    watch: np.ndarray | None = None,
+    unseen: np.ndarray | None = None,
+) -> Result:
+    """Trains the small model.
+
+    Args:
+        task: The task.
+        recipe: Sizes and training parameters.
+        users: (n,) the users to learn from; None for all.
+        start: Weights to start from; None for fresh ones.
+        model: A compiled model of the same recipe to use again: it is started anew, which saves the compilation.
+        watch: (N,) booleans: the validation cases to watch; None for all.
+        unseen: (n,) users whose sequences are not learned from: their loss is recorded, and that of the learned ones.
+    """
+    began = time.perf_counter()
+    keras.utils.set_random_seed(recipe.seed)
+    length = task.train.shape[1] - 1
+    rows = task.train if users is None else task.train[users]
+    rows = rows[(rows > 0).sum(1) >= 2]
+    fresh = sequence_model(len(task.names), length, recipe) if model is None or start is None else None
+    if start is None:
+        # Biases begin at the log of popularity, so that the model need not learn it.
+        counts = np.bincount(rows.ravel(), minlength=len(task.names) + 1) + 0.3
+        fresh.get_layer("logits").bias.assign(np.log(counts / counts[1:].sum()) - 20.0 * (np.arange(len(counts)) == 0))
+        start = fresh.get_weights()
+    if model is None:
+        model = fresh
+        model.compile(
+            keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.weight_decay, clipnorm=1.0),
+            next_kind_loss(recipe.smoothing),
+            weighted_metrics=[],
+            jit_compile=False,
+        )
+        model.optimizer.build(model.trainable_variables)
+    else:
+        for variable in model.optimizer.variables:
+            if "learning_rate" not in variable.path:
+                variable.assign(ops.zeros_like(variable))
+    model.set_weights(start)
+    x, y = rows[:, :-1], rows[:, 1:, None]
+    x = x * (y[..., 0] > 0)  # the newest kind of a short row has no next one
+    weight = (y[..., 0] > 0).astype(np.float32)
+    held = task.validation if watch is None else part_of(task.validation, watch)
+    curve, best, kept = [], -1.0, None
+    for epoch in range(recipe.epochs):
+        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(x))
+        whole = np.resize(order, (-(-len(x) // recipe.batch), recipe.batch))  # one shape: the last batch is filled up
+        once = (np.arange(whole.size).reshape(whole.shape) < len(x))[..., None]  # what fills it weighs nothing
+        for rows_of, real in zip(whole, once, strict=True):
+            model.train_on_batch(x[rows_of], y[rows_of], sample_weight=weight[rows_of] * real)
+        ndcg = judge(score(model, held), held)["ndcg"].mean()
+        curve.append({"epoch": epoch + 1, "ndcg": float(ndcg)})
+        if unseen is not None:
+            curve[-1] |= {"loss": plain_loss(model, rows), "unseen_loss": plain_loss(model, task.train[unseen])}
+        if recipe.patience:
+            if ndcg > best:
+                best, kept = ndcg, model.get_weights()
+            elif epoch - int(np.argmax([row["ndcg"] for row in curve])) >= recipe.patience:
+                break
+    if kept is not None:
+        model.set_weights(kept)
+    return Result(model, pd.DataFrame(curve), time.perf_counter() - began)
