@@ -199,8 +199,13 @@ def cooccurrence(
         decay: Weight of a basket relative to the next newer one.
         neighbours: Followers kept for each item.
     """
-    steps = split.history.groupby("user")["basket_id"].transform(lambda ids: pd.factorize(ids)[0]).to_numpy()
-    events = (split.history["user"].to_numpy(), steps, split.history["item"].to_numpy())
+    user = split.history["user"].to_numpy()
+    basket, first = pd.factorize(
+        user.astype(np.int64) * len(split.history) + pd.factorize(split.history["basket_id"])[0]
+    )
+    owner = pd.Series(first // len(split.history))
+    steps = owner.groupby(owner).cumcount().to_numpy()[basket]  # a user's baskets in the order of the history
+    events = (user, steps, split.history["item"].to_numpy())
     table = cooccurrence_table(*events, len(split.items), lags, backward, 0.5, to_power, neighbours)
     recent = recent_items(*events, len(split.users), len(split.items), last, decay)
     return _product_scorer(recent[split.test_users], table, recent_popularity(split))

@@ -202,7 +202,7 @@ def boosting(
     """Fits gradient-boosted trees to candidates whose answers are known.
 
     Args:
-        table: Rows sorted by case, with `columns`, `label` and `list` (which rows are of one list).
+        table: Rows sorted by case, with `columns`, `label`, `list` (which rows are of one list) and perhaps `weight`.
         columns: What to learn from.
         objective: "binary": was it bought? (the chance of each item alone); "lambdarank": the order of a list.
         trees: Number of trees.
@@ -221,7 +221,8 @@ def boosting(
     if objective == "lambdarank":
         group = table.groupby("list", sort=False).size().to_numpy()
         settings = {"lambdarank_truncation_level": 15} | settings
-    data = lightgbm.Dataset(table[list(columns)], table["label"].to_numpy(np.float32), group=group)
+    weight = table["weight"] if "weight" in table else None
+    data = lightgbm.Dataset(table[list(columns)], table["label"].to_numpy(np.float32), weight=weight, group=group)
     fixed = {
         "objective": objective,
         "learning_rate": rate,

@@ -20,7 +20,7 @@ from recsys_kit.datasets import Shop
 from recsys_kit.preprocessing import Task
 from recsys_kit.recommender import COLUMNS, Recommender, everybody, item_space, log_odds, titles
 from recsys_kit.rules import Rules
-from recsys_kit.stages import Model, candidate_table, columns, fit, labelled, sources, windows
+from recsys_kit.stages import Model, candidate_table, columns, fit, labelled, score, sources, windows
 from recsys_kit.workspace import Workspace
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "log_odds",
     "open_shop",
     "read_users",
+    "score",
     "sources",
     "text_vectors",
     "titles",
@@ -54,22 +55,22 @@ def build(
     shop: Shop,
     task: Task,
     settings,
-    train_windows: int = 2,
-    trees: int = 120,
+    train_windows: int = 3,
+    trees: int = 150,
     tower_epochs: int = 2,
     seed: int = 0,
 ) -> Model:
     """Returns everything learned, from the workspace or built now: Transformer, towers, text vectors and ranker.
 
-    The Transformer and the towers learn from what lies before the validation weeks; the ranker from the validation
-    weeks and `train_windows` - 1 windows before them.
+    All of them learn from what lies before the validation weeks. The ranker learns from windows there, which need
+    neither the Transformer nor the towers; if the shop is too young for a window, from the validation weeks.
 
     Args:
         workspace: Where the parts are kept.
         shop: The shop.
         task: The task; its test answers are not looked at.
         settings: `training.Settings` of the Transformer; None: do without it, the towers and the texts.
-        train_windows: Windows that the ranker learns from, the validation weeks among them.
+        train_windows: Two-week windows that the ranker learns from.
         trees: Trees of the ranker.
         tower_epochs: Passes of each tower.
         seed: Seed of towers and ranker.
@@ -84,11 +85,11 @@ def build(
             text_vectors(workspace, shop, task),
         )
     address = _address(shop, task) | {"code": importlib.import_module(__name__)}
-    address["params"] |= {"settings": str(settings), "windows": train_windows, "trees": trees, "seed": seed}
-    address["params"] |= {"tower_epochs": tower_epochs}
+    address["params"] |= {"windows": train_windows, "trees": trees, "seed": seed}
 
     def fitted() -> dict:
-        tables = [labelled(shop, split, model) for split in [task.validation, *windows(task, train_windows - 1)]]
+        earlier = windows(task, train_windows) or [task.validation]
+        tables = [labelled(shop, split, Model()) for split in earlier]
         return {"model": fit(tables, columns(tables[0], task.test), trees=trees, seed=seed).model_to_string()}
 
     import lightgbm

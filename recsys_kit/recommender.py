@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.special import expit
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd
 
@@ -71,7 +72,6 @@ class Recommender:
         if model.ranker is None:
             raise ValueError("`model` must have a ranker: use `build`, or put what `fit` returned into it.")
         self.shop, self.split, self.model, self.old, self.new = shop, split, model, old, new
-        self.columns = model.ranker.feature_name()
         self.sources = stages.sources(model, split)
         self.facts = ranking.Facts(split, shop.items, shop.timezone)
         self.companions = reasons.Companions(split)
@@ -90,7 +90,7 @@ class Recommender:
     def table(self, rows: np.ndarray) -> pd.DataFrame:
         """Returns the candidates of cases (B,) with their facts and the ranker's `score`, sorted by case."""
         table = stages.candidate_table(self.facts, self.sources, np.sort(np.asarray(rows)), self.old, self.new)
-        return table.assign(score=self.model.ranker.predict(table[self.columns]).astype(np.float32))
+        return table.assign(score=expit(stages.score(self.model, table)).astype(np.float32))
 
     def recommend(
         self,

@@ -1,5 +1,9 @@
 """The two stages: sources propose candidates, a ranker that learned from earlier weeks orders them (notebook 08).
 
+The trees learn from facts, the Transformer from sequences, so the final order listens to both: `score` is the mean of
+their log-odds. The trees must not read the Transformer's score: it was trained on the weeks that they learn from, so
+there it looks better than it will be.
+
 Letters for shapes: N cases, B of a block, V items of the catalogue, W text width.
 """
 
@@ -16,9 +20,9 @@ from recsys_kit import baselines, candidates, evaluation, features, ranking
 from recsys_kit.datasets import Shop
 from recsys_kit.preprocessing import Split, Task, split_by_time
 
-__all__ = ["HISTORY", "RANKED", "Model", "candidate_table", "columns", "fit", "labelled", "sources", "windows"]
+__all__ = ["HISTORY", "RANKED", "Model", "candidate_table", "columns", "fit", "labelled", "score", "sources", "windows"]
 
-RANKED = ("Transformer", "personal frequency", "user-kNN", "co-occurrence")
+RANKED = ("personal frequency", "user-kNN", "co-occurrence")
 """The sources whose scores the ranker reads; the others only propose."""
 
 HISTORY = ("Transformer", "personal frequency")
@@ -93,10 +97,9 @@ def candidate_table(
     table = candidates.collect(facts.split, scorers, old, new, HISTORY, rows)
     group = table.groupby("case", sort=False)
     for name in [name for name in RANKED if name in table]:
-        own, score = name.replace(" ", "_"), table[name]
+        own, values = name.replace(" ", "_"), table[name]
         table[f"{own}_rank"] = group[name].rank(ascending=False, method="first").astype(np.float32)
-        # The Transformer's scores are log-odds, the same scale for everybody; the others' are not.
-        table[f"{own}_score"] = score if name == "Transformer" else score - group[name].transform("mean")
+        table[f"{own}_score"] = values - group[name].transform("mean")  # the same scale for everybody
     return facts.add(table)
 
 
@@ -121,16 +124,35 @@ def windows(task: Task, count: int, days: int = 14) -> list[Split]:
     return found
 
 
-def fit(tables: Sequence[pd.DataFrame], names: Sequence[str], **settings):
+def fit(tables: Sequence[pd.DataFrame], names: Sequence[str], keep: float = 0.3, seed: int = 0, **settings):
     """Fits the boosted trees to labelled candidate tables, one a window.
 
     Args:
         tables: Tables with a column `label`.
         names: What to learn from.
+        keep: Part of the candidates that were not bought to learn from; each then counts 1 / keep times. Nearly all
+            candidates are of that kind, and many tell the same.
+        seed: Seed of that sample and of the trees.
         settings: As `ranking.boosting` takes them.
     """
-    parts = [table.assign(list=table["case"] + 1_000_000 * number) for number, table in enumerate(tables)]
-    return ranking.boosting(pd.concat(parts, ignore_index=True), names, **settings)
+    rng, parts = np.random.default_rng(seed), []
+    for number, table in enumerate(tables):
+        bought = table["label"].to_numpy(bool)
+        part = table.loc[bought | (rng.random(len(table)) < keep), [*names, "case", "label"]]
+        weight = np.where(part["label"], 1, 1 / keep)
+        parts.append(part.assign(list=part["case"] + 1_000_000 * number, weight=weight))
+    return ranking.boosting(pd.concat(parts, ignore_index=True), names, seed=seed, **settings)
+
+
+def score(model: Model, table: pd.DataFrame) -> np.ndarray:
+    """Returns (R,) the log-odds that the next basket holds each candidate: the mean of trees and Transformer.
+
+    Args:
+        model: With its ranker.
+        table: What `candidate_table` returned.
+    """
+    trees = model.ranker.predict(table[model.ranker.feature_name()], raw_score=True)
+    return trees if "Transformer" not in table else (trees + table["Transformer"].to_numpy()) / 2
 
 
 def labelled(

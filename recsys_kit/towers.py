@@ -215,7 +215,9 @@ def train(
     user, basket, item = examples(seq, days, rng)
     batches = max(1, len(user) // rows)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, batches * epochs, alpha=0.02)
-    trainer.compile(keras.optimizers.Adam(rate), loss=lambda y, value: ops.mean(value), jit_compile=False)
+    few = batches * epochs < 20  # steps: not worth the seconds that a trace takes
+    loss = {"loss": lambda y, value: ops.mean(value), "jit_compile": False, "run_eagerly": few}
+    trainer.compile(keras.optimizers.Adam(rate), **loss)
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
     for _ in range(epochs):
         user, basket, item = examples(seq, days, rng)

@@ -157,6 +157,26 @@ def test_the_ranker_is_above_popularity_on_days_it_has_not_seen():
     assert ours > evaluation.evaluate(baselines.popularity(task.test), task.test.answers)["ndcg"].mean()
 
 
+def test_the_order_listens_to_the_trees_and_to_the_transformer_alike():
+    model, table = light_shop.model(), light_shop.tables()[0]
+    trees = recommendation.score(model, table)
+    chance = model.ranker.predict(table[model.ranker.feature_name()])
+    np.testing.assert_allclose(trees, recommendation.log_odds(chance), atol=1e-4)
+    logits = np.linspace(-3, 3, len(table)).astype(np.float32)
+    together = recommendation.score(model, table.assign(Transformer=logits))
+    np.testing.assert_allclose(together, (trees + logits) / 2, atol=1e-6)
+    assert not [name for name in model.ranker.feature_name() if "Transformer" in name]
+
+
+def test_a_part_of_what_was_not_bought_speaks_for_all_of_it():
+    tables, names = light_shop.tables(), recommendation.columns(light_shop.tables()[0], light_shop.task().test)
+    means = []
+    for keep in (1.0, 0.3):
+        ranker = recommendation.fit(tables, names, keep=keep, trees=20, threads=1)
+        means.append(ranker.predict(tables[0][names]).mean())
+    assert means[1] == pytest.approx(means[0], rel=0.1)
+
+
 def test_parquet_is_written_whole_with_its_columns(everyone, tmp_path):
     path = recommendation.write(everyone, tmp_path / "recs.parquet")
     back = pd.read_parquet(path)
