@@ -40,11 +40,8 @@ def test_sequences_are_padded_on_the_right_and_hold_the_last_purchases(task, spl
     history = splits.validation.history
     for case, user in enumerate(task.validation.cases[:50]):
         own = history[history["user"] == splits.validation.test_users[case]]
-        newest = own[own["timestamp"] == own["timestamp"].max()]["item"]
-        table = splits.validation.items[newest]
         read = task.validation.ids[user]
-        assert (read > 0).sum() <= len(own)
-        assert len(table) and (read > 0).any()
+        assert 0 < (read > 0).sum() <= min(20, len(own.drop_duplicates(["basket_id", "item"])))
 
 
 def test_copying_raises_what_was_bought_before_and_nothing_else():
