@@ -136,7 +136,7 @@ def episode(
         shop, known = like.seq, like.facts
     own = baskets.sequences(replace(short, history=short.history[newcomer]), rank=1)
     shift = np.float32((own.origin - shop.origin) / pd.Timedelta(days=1))
-    at_cutoff = {name: getattr(shop, name)[-1:] for name in ("trend", "lately", "usual")}
+    at_cutoff = {name: getattr(shop, name)[-1:].copy() for name in ("trend", "lately", "usual")}  # the rest can go
     same = {name: getattr(shop, name) for name in ("origin", "basis", "plan_start", "plan")}
     seq = replace(own, last=0, days=own.days + shift, **at_cutoff, **same)  # last=0: all is asked at the cutoff
     return Episode(short, seq, np.asarray(cases), known)
