@@ -17,7 +17,7 @@ from recsys_kit import intents, workspace
 
 __all__ = ["SETTINGS", "WORDS", "Learned", "head", "learn", "probabilities", "recogniser", "train"]
 
-SETTINGS = {"epochs": 30, "rate": 3e-4, "dropout": 0.5, "smoothing": 0.1, "scale": 12.0, "width": 256}
+SETTINGS = {"epochs": 25, "rate": 5e-4, "dropout": 0.5, "smoothing": 0.1, "scale": 12.0, "width": 256, "batch": 256}
 """Chosen by cross-validation over ways of asking, on the train utterances."""
 
 WORDS = 0.2
@@ -49,6 +49,7 @@ def train(
     epochs: int = SETTINGS["epochs"],
     rate: float = SETTINGS["rate"],
     smoothing: float = SETTINGS["smoothing"],
+    batch: int = SETTINGS["batch"],
     seed: int = 0,
     **sizes,
 ) -> keras.Model:
@@ -61,6 +62,7 @@ def train(
         epochs: Passes over the utterances; 0: none.
         rate: Learning rate.
         smoothing: So much of each label is spread over all intents.
+        batch: Utterances a step.
         seed: Seed of everything random.
         **sizes: width, dropout, scale of `head`.
     """
@@ -74,7 +76,7 @@ def train(
     if epochs:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         model.compile(keras.optimizers.AdamW(rate, weight_decay=0.0), loss, jit_compile=False)
-        model.fit(vectors, np.eye(size, dtype="float32")[intent], batch_size=128, epochs=epochs, verbose=0)
+        model.fit(vectors, np.eye(size, dtype="float32")[intent], batch_size=batch, epochs=epochs, verbose=0)
     return model
 
 
@@ -97,20 +99,23 @@ class Learned:
     """A recogniser with what it needs to refuse.
 
     Attributes:
-        recognise: Maps texts to probabilities (N, C).
+        recognise: Maps texts to probabilities (N, C): of the head, with those of the words mixed in.
+        by_words: Maps texts to the probabilities of the words alone.
+        model: The head alone.
         names: The C intents.
         threshold: Confidence from which it answers.
         curve: What each threshold would have done out of fold, see `intents.curve`.
-        held_out: (M, C) probabilities of the train utterances, none by a recogniser that has seen its way of asking.
-        model: The head alone.
+        held_out: (M, C) probabilities of the train utterances by "head", "words" and "both", none by a recogniser that
+            has seen its way of asking.
     """
 
     recognise: Callable[[Sequence[str]], np.ndarray] = field(repr=False)
+    by_words: Callable[[Sequence[str]], np.ndarray] = field(repr=False)
+    model: keras.Model = field(repr=False)
     names: list[str] = field(repr=False)
     threshold: float
     curve: pd.DataFrame = field(repr=False)
-    held_out: np.ndarray = field(repr=False)
-    model: keras.Model = field(repr=False)
+    held_out: dict[str, np.ndarray] = field(repr=False)
 
 
 def learn(
@@ -144,26 +149,29 @@ def learn(
 
     def held_out() -> dict[str, np.ndarray]:
         fold = intents.folds(table, parts)
-        by_head = intents.out_of_fold(recogniser(seed=seed, **settings), vectors, intent, fold, size)
-        return {"both": (1 - WORDS) * by_head + WORDS * intents.out_of_fold(intents.words, texts, intent, fold, size)}
+        return {
+            "head": intents.out_of_fold(recogniser(seed=seed, **settings), vectors, intent, fold, size),
+            "words": intents.out_of_fold(intents.words, texts, intent, fold, size),
+        }
 
     if store is None:
-        model, away = fitted(), held_out()["both"]
+        model, away = fitted(), held_out()
     else:
         version = int(pd.util.hash_pandas_object(table, index=False).sum() % 2**32)
         address = {"params": {"table": version, "seed": seed, "words": WORDS, **settings}, "code": intents}
         model = store.get("intent_head", fitted, **address)
         address["params"] = address["params"] | {"parts": parts}
-        away = store.get("intent_held_out", held_out, **address)["both"]
-    by_words = intents.fit_words(texts, intent)
+        away = store.get("intent_held_out", held_out, **address)
+    away = away | {"both": (1 - WORDS) * away["head"] + WORDS * away["words"]}
+    words = intents.fit_words(texts, intent)
+
+    def by_words(asked: Sequence[str]) -> np.ndarray:
+        return words.predict_proba(list(asked))
 
     def recognise(asked: Sequence[str]) -> np.ndarray:
-        asked = list(asked)
-        head_says = probabilities(model, encode(asked))
-        return (1 - WORDS) * head_says + WORDS * by_words.predict_proba(asked)
+        return (1 - WORDS) * probabilities(model, encode(list(asked))) + WORDS * by_words(asked)
 
-    best, sure = intents.confidence(away, names.index(intents.OUT) if intents.OUT in names else None)
-    inside = (table["intent"] != intents.OUT).to_numpy()
-    table_of_thresholds = intents.curve(sure, best == intent, inside)
+    best, sure = intents.confidence(away["both"], names.index(intents.OUT) if intents.OUT in names else None)
+    table_of_thresholds = intents.curve(sure, best == intent, (table["intent"] != intents.OUT).to_numpy())
     chosen = intents.choose_threshold(table_of_thresholds, accuracy)
-    return Learned(recognise, names, chosen, table_of_thresholds, away, model)
+    return Learned(recognise, by_words, model, names, chosen, table_of_thresholds, away)

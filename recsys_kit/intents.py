@@ -151,7 +151,9 @@ def fit_words(known: Sequence[str], intent: np.ndarray):
 
     whole = TfidfVectorizer(token_pattern=r"[a-z0-9]+|[\u3400-\u9fff]", ngram_range=(1, 2), sublinear_tf=True)
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
-    return make_pipeline(make_union(whole, pieces), LogisticRegression(C=10, max_iter=2000)).fit(list(known), intent)
+    return make_pipeline(make_union(whole, pieces), LogisticRegression(C=10, max_iter=2000, tol=1e-3)).fit(
+        list(known), intent
+    )
 
 
 def out_of_fold(recogniser: Recogniser, known: np.ndarray, intent: np.ndarray, fold: np.ndarray, size: int):
