@@ -70,7 +70,7 @@ class Newcomers:
         lifts = [self.lift[key] for key in ((n, str(v)) for n, v in (attributes or {}).items()) if key in self.lift]
         if not lifts:
             return self.popular, False
-        return self.popular + np.sum(lifts, axis=0).astype(np.float32) / self.scale, True
+        return self.popular + np.mean(lifts, axis=0).astype(np.float32) / self.scale, True  # they overlap: no sum
 
 
 def new_item_scores(split: Split, vectors: np.ndarray, new: np.ndarray, decay: float = 120) -> np.ndarray:

@@ -115,7 +115,7 @@ def _hnsw(faiss, vectors):
     length = (vectors**2).sum(1)
     extra = np.sqrt(np.maximum(length.max(initial=0) - length, 0))[:, None]
     index = faiss.IndexHNSWFlat(vectors.shape[1] + 1, 32)
-    index.hnsw.efConstruction, index.hnsw.efSearch = 80, 256
+    index.hnsw.efConstruction, index.hnsw.efSearch = 40, 256
     index.add(np.ascontiguousarray(np.hstack([vectors, extra])))
     return index
 

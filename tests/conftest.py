@@ -8,6 +8,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from recsys_kit import profiles
+
+SAMPLED = ("07_optimization", "08_recommendation")
+"""Notebooks that take minutes at their own values: nbval runs these with the quick profile's. The cells whose outputs
+it compares must not depend on them."""
+
 PARAMETERS = """DATA: str = ""  # folder with your own shop; empty: the kit's data
 USERS: int = 0  # random sample of so many users; 0: all
 WORKSPACE: str = "../workspace"  # where built artifacts are kept
@@ -15,6 +21,15 @@ SEED: int = 0  # seed of all random choices
 EPOCHS: int = 3  # passes over the training baskets"""
 
 HEADLINE = 'from recsys_kit import report\nreport.headline("NDCG@10", 0.25, "popularity", 0.1)'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the notebooks in `SAMPLED` the values of the quick profile when nbval runs them."""
+    for item in items:
+        cell, path = getattr(item, "cell", None), item.path
+        if path.stem in SAMPLED and cell and "parameters" in cell.metadata.get("tags", []):
+            quick = profiles.values(path.parent, "quick", [path], {})[path]
+            cell.source += "".join(f"\n{name} = {value!r}" for name, value in quick.items())
 
 
 @pytest.fixture
