@@ -11,7 +11,8 @@ from string import Formatter
 from typing import Any
 
 import numpy as np
-import pandas as pd
+
+from recsys_kit import queries
 
 __all__ = ["CASES", "FIELDS", "LOCALES", "came_from", "fill", "money", "templates"]
 
@@ -26,8 +27,6 @@ FIELDS = (
 CASES = ("no_orders", "which_product", "no_product", "no_catalogue", "unsure", "empty", "too_long")
 """Answers that are no intent's own."""
 
-_DATA = Path(__file__).parents[1] / "data"
-
 
 def templates(path: str | Path | None = None) -> dict[tuple[str, str, str], str]:
     """Returns the templates by intent, case and language.
@@ -39,11 +38,8 @@ def templates(path: str | Path | None = None) -> dict[tuple[str, str, str], str]
         ValueError: If a column is missing, a template is there twice or in one language only, or it asks for a field
             that is none of `FIELDS`.
     """
-    path = Path(path) if path else _DATA / "answers.csv"
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    missing = [name for name in ("intent", "case", "language", "text") if name not in table]
-    if missing:
-        raise ValueError(f"{path.name}: columns must be intent, case, language, text. Missing: {', '.join(missing)}.")
+    path = Path(path) if path else queries.DATA / "answers.csv"
+    table = queries.read(path, ("intent", "case", "language", "text"))
     found: dict[tuple[str, str, str], str] = {}
     for row in table.itertuples(index=False):
         key = (row.intent, row.case, row.language)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from keras import ops
+from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.preprocessing import Split
@@ -104,8 +105,7 @@ def category_popularity(case: Arrivals, category: np.ndarray) -> evaluation.Scor
 
 def text_neighbours(case: Arrivals, text: np.ndarray, decay: float = 120) -> evaluation.Scorer:
     """Scores an item by the cosine of its text vector with the mean text vector of the user's history."""
-    profile = _log_counts(case.split, decay)[case.split.test_users] @ text
-    profile /= np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-9)
+    profile = normalize(_log_counts(case.split, decay)[case.split.test_users] @ text)
     return lambda rows: profile[rows] @ text.T
 
 

@@ -309,20 +309,12 @@ def history_scores(model, split: Split, kinds: np.ndarray, block: int = 64):
         kinds: (V,) the kind of each item.
         block: Cases at once.
     """
+    import keras
+
     counts = {decay: baselines.decayed_counts(split, decay) for decay in DECAYS}
     popular = baselines.recent_popularity(split)
-    normal = next(layer for layer in model.layers if layer.__class__.__name__ == "Normalization")
-    wide, out = model.get_layer("wide").get_weights(), model.get_layer("history").get_weights()
     bias = model.get_layer("bias").get_weights()[0][:, 0]
-    mean, scale = np.asarray(normal.mean).ravel(), np.sqrt(np.asarray(normal.variance).ravel())
-
-    def through(x: np.ndarray) -> np.ndarray:
-        from scipy.special import erf
-
-        hidden = ((x - mean) / scale) @ wide[0] + wide[1]
-        hidden = hidden * 0.5 * (1 + erf(hidden / np.sqrt(2)))
-        return (hidden @ out[0])[:, 0] + out[1][0]
-
+    through = keras.Model(model.input["facts"], model.get_layer("history").output)
     unseen = popular - np.float32(30)  # what was never bought comes after what was
 
     def score(rows: np.ndarray) -> np.ndarray:
@@ -330,7 +322,7 @@ def history_scores(model, split: Split, kinds: np.ndarray, block: int = 64):
         result = np.tile(unseen, (len(rows), 1)).astype(np.float32)
         own = counts[DECAYS[-1]][split.test_users[rows]].tocoo()
         known = facts(counts, popular, split.test_users[rows][own.row], own.col)
-        result[own.row, own.col] = through(known) + bias[own.col]
+        result[own.row, own.col] = keras.ops.convert_to_numpy(through(known))[:, 0] + bias[own.col]
         return result
 
     return score

@@ -196,7 +196,7 @@ class Assistant:
     def _mine(self, mine: orders.Mine) -> dict[str, Any]:
         """Returns what the templates may know of the customer's orders."""
         last, month = mine.order(), mine.since(28)
-        values = {
+        return {
             "order": last["basket_id"],
             "date": last["timestamp"].date(),
             "count": last["items"],
@@ -209,7 +209,6 @@ class Assistant:
             "month_total": month["paid"].sum(),
             "saved": mine.orders["saved"].sum(min_count=1),
         }
-        return values
 
     def _product(self, reply: Reply, text: str, mine: orders.Mine) -> Reply:
         """Answers a question about a product, or asks which one."""

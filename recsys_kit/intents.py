@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import normalize
+
+from recsys_kit import queries
 
 __all__ = [
     "COLUMNS",
@@ -36,8 +39,6 @@ LANGUAGES = ("en", "zh")
 OUT = "out_of_scope"
 """The "intent" of everything that is not a shop's business."""
 
-_DATA = Path(__file__).parents[1] / "data"
-
 Recogniser = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 """Maps what was learned from (M, ...), its intents (M,) as numbers, what is asked (N, ...) and C to scores (N, C)."""
 
@@ -55,11 +56,7 @@ def utterances(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    path = Path(path) if path else _DATA / "intents.csv"
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise ValueError(f"{path.name}: columns must be {', '.join(COLUMNS)}. Missing: {', '.join(missing)}.")
+    table = queries.read(path or queries.DATA / "intents.csv", COLUMNS)
     return table.assign(paraphrase=table["utterance_id"].str.rsplit("-", n=1).str[0])
 
 
@@ -121,8 +118,7 @@ def centroids(known: np.ndarray, intent: np.ndarray, asked: np.ndarray, size: in
 
 def middle(known: np.ndarray, intent: np.ndarray, size: int) -> np.ndarray:
     """Returns the (C, E) unit vectors in the middle of each intent's utterances."""
-    total = np.stack([known[intent == c].sum(0) for c in range(size)])
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
+    return normalize(np.stack([known[intent == c].sum(0) for c in range(size)]))
 
 
 def words(known: Sequence[str], intent: np.ndarray, asked: Sequence[str], size: int) -> np.ndarray:

@@ -162,18 +162,7 @@ def reranked(index: search_index.Index, found: dict[str, np.ndarray], fused: np.
         found: What `search_index.scores` returned for the Q queries.
         fused: (Q, P) the scores to use in place of `found["fused"]`.
     """
-    if not index.rerankers:
-        return fused
-    from recsys_kit import reranker
-
-    found = found | {"fused": fused}
-    lists = reranker.shortlist(fused, search_index.SHORTLIST)
-    picked = np.take_along_axis(fused, lists, 1)
-    inputs = (found["query"], search_index.space(index), lists, search_index.facts(index, found, lists), picked)
-    new = reranker.adjust(index.rerankers, *inputs, scale=search_index.RERANKER["scale"])
-    final = fused - 100.0  # as in `search_index.scores`: what is not on the shortlist stays behind it
-    np.put_along_axis(final, lists, new, axis=1)
-    return final
+    return search_index.reranked(index, found | {"fused": fused}) if index.rerankers else fused
 
 
 def gap(value: pd.Series, asked: pd.DataFrame, by: str = "", against: str = "en", draws: int = 2000) -> pd.DataFrame:

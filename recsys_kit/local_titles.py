@@ -9,15 +9,15 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-from pathlib import Path
 
 import pandas as pd
+
+from recsys_kit import queries
 
 __all__ = ["LOCALES", "measure", "money", "phrase", "render", "size", "title", "titles"]
 
 LOCALES = ("en-US", "zh-CN", "es-ES")
 
-_DATA = Path(__file__).parents[1] / "data"
 _TO_METRIC = {
     ("OZ", "weight"): (28.3495, "mass-gram"),
     ("OZ", "volume"): (29.5735, "volume-milliliter"),
@@ -56,13 +56,12 @@ def _locale(name: str):
 @functools.cache
 def titles() -> pd.DataFrame:
     """Returns the translated names of the most sold categories (the index): measure and one column a locale."""
-    table = pd.read_csv(_DATA / "titles.csv", dtype="str", keep_default_na=False, encoding="utf-8")
-    return table.set_index("category")
+    return queries.read(queries.DATA / "titles.csv", ("category", "measure", *LOCALES)).set_index("category")
 
 
 @functools.cache
 def _phrases() -> dict[tuple[str, str], dict[str, str]]:
-    table = pd.read_csv(_DATA / "phrases.csv", dtype="str", keep_default_na=False, encoding="utf-8")
+    table = queries.read(queries.DATA / "phrases.csv", ("key", "plural", *LOCALES))
     return {(row["key"], row["plural"]): row.to_dict() for _, row in table.iterrows()}
 
 

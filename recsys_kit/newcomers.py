@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.preprocessing import normalize
 
 from recsys_kit import baskets
 from recsys_kit.preprocessing import Split
@@ -320,8 +321,7 @@ def _summed(count: sp.csr_matrix, code: np.ndarray) -> np.ndarray:
 
 def vectors(ep: Episode) -> np.ndarray:
     """Returns (V, D) directions of length 1 in which a newcomer's taste may move: the shop's directions of taste."""
-    table = ep.seq.basis[1:]
-    return (table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    return normalize(ep.seq.basis[1:]).astype(np.float32)
 
 
 def batch(

@@ -15,7 +15,20 @@ import pandas as pd
 
 from recsys_kit import evaluation
 
-__all__ = ["COLUMNS", "KINDS", "LANGUAGES", "glossary", "grades", "interval", "judged", "readable", "scores", "texts"]
+__all__ = [
+    "COLUMNS",
+    "DATA",
+    "KINDS",
+    "LANGUAGES",
+    "glossary",
+    "grades",
+    "interval",
+    "judged",
+    "read",
+    "readable",
+    "scores",
+    "texts",
+]
 
 COLUMNS = (
     "query_id",
@@ -31,7 +44,26 @@ COLUMNS = (
 LANGUAGES = ("en", "zh", "es", "fr", "de")
 KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
 
-_DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "data"
+"""Where the kit's own tables of texts lie."""
+
+
+def read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Returns a CSV table of texts; an empty field is an empty text.
+
+    Args:
+        path: The file.
+        columns: What it must have.
+
+    Raises:
+        ValueError: If a column is missing.
+    """
+    path = Path(path)
+    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{path.name}: columns must be {', '.join(columns)}. Missing: {', '.join(missing)}.")
+    return table
 
 
 def judged(path: str | Path | None = None) -> pd.DataFrame:
@@ -47,11 +79,7 @@ def judged(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    path = Path(path) if path else _DATA / "queries.csv"
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise ValueError(f"{path.name}: columns must be {', '.join(COLUMNS)}. Missing: {', '.join(missing)}.")
+    table = read(path or DATA / "queries.csv", COLUMNS)
     return table.assign(grade=table["grade"].astype(int))
 
 
@@ -130,7 +158,7 @@ def glossary() -> pd.DataFrame:
 
     An empty translation means that the code says nothing to a shopper ("EXC", "MISC.").
     """
-    return pd.read_csv(_DATA / "glossary.csv", dtype="str", keep_default_na=False, encoding="utf-8")
+    return read(DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
 
 
 @functools.cache

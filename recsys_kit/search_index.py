@@ -33,6 +33,7 @@ __all__ = [
     "facts",
     "fit_reranker",
     "judged_version",
+    "reranked",
     "scores",
     "space",
 ]
@@ -216,13 +217,27 @@ def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str,
     base = last + SALES * np.log1p(index.documents["sold"].to_numpy())
     found["fused"] = dense.gated(dense.weighted(base, found["words"], WEIGHT), base, found["known"], LEAST)
     if rerank and index.rerankers:
-        from recsys_kit import reranker
-
-        lists = reranker.shortlist(found["fused"], SHORTLIST)
-        picked = np.take_along_axis(found["fused"], lists, 1)
-        inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
-        new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
-        final = found["fused"] - 100.0  # what is not on the shortlist stays behind it
-        np.put_along_axis(final, lists, new, axis=1)
-        found["reranked"] = final
+        found["reranked"] = reranked(index, found)
     return found
+
+
+def reranked(index: Index, found: dict[str, np.ndarray]) -> np.ndarray:
+    """Runs the re-ranker over the shortlists of fused scores.
+
+    Args:
+        index: An index with a re-ranker.
+        found: What `scores` returned for Q queries; `fused` may have been changed since.
+
+    Returns:
+        (Q, P) scores; what is not on a query's shortlist stays behind it.
+    """
+    from recsys_kit import reranker
+
+    fused = found["fused"]
+    lists = reranker.shortlist(fused, SHORTLIST)
+    picked = np.take_along_axis(fused, lists, 1)
+    inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
+    new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
+    final = fused - 100.0
+    np.put_along_axis(final, lists, new, axis=1)
+    return final

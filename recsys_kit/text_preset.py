@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.preprocessing import normalize
 
 __all__ = ["encoder"]
 
@@ -47,7 +48,6 @@ def encoder(preset: str = "", batch: int = 64) -> Callable[[list[str]], np.ndarr
             states = output["sequence_output"] if isinstance(output, dict) else output  # (B, L, T)
             mask = np.asarray(tokens["padding_mask"], np.float32)[..., None]
             parts.append((np.asarray(states) * mask).sum(1) / np.maximum(mask.sum(1), 1))
-        vectors = np.concatenate(parts)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return normalize(np.concatenate(parts))
 
     return encode

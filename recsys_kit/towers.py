@@ -216,8 +216,8 @@ def train(
     batches = max(1, len(user) // rows)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, batches * epochs, alpha=0.02)
     few = batches * epochs < 20  # steps: not worth the seconds that a trace takes
-    loss = {"loss": lambda y, value: ops.mean(value), "jit_compile": False, "run_eagerly": few}
-    trainer.compile(keras.optimizers.Adam(rate), **loss)
+    mean = lambda y, value: ops.mean(value)  # noqa: E731
+    trainer.compile(keras.optimizers.Adam(rate), loss=mean, jit_compile=False, run_eagerly=few)
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
     for _ in range(epochs):
         user, basket, item = examples(seq, days, rng)
