@@ -321,7 +321,7 @@ def _summed(count: sp.csr_matrix, code: np.ndarray) -> np.ndarray:
 
 def vectors(ep: Episode) -> np.ndarray:
     """Returns (V, D) directions of length 1 in which a newcomer's taste may move: the shop's directions of taste."""
-    return normalize(ep.seq.basis[1:]).astype(np.float32)
+    return normalize(ep.seq.basis[1:].astype(np.float64)).astype(np.float32)  # in float32, tiny ones would count as 0
 
 
 def batch(

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from recsys_kit import profiles
+from recsys_kit import datasets, preprocessing, profiles
 
 SAMPLED = ("07_optimization", "08_recommendation")
 """Notebooks that take minutes at their own values: nbval runs these with the quick profile's. The cells whose outputs
@@ -30,6 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if path.stem in SAMPLED and cell and "parameters" in cell.metadata.get("tags", []):
             quick = profiles.values(path.parent, "quick", [path], {})[path]
             cell.source += "".join(f"\n{name} = {value!r}" for name, value in quick.items())
+
+
+@pytest.fixture(scope="session")
+def shop() -> datasets.Shop:
+    """The kit's own shop with a sample of its households."""
+    return datasets.load(users=200)
+
+
+@pytest.fixture(scope="session")
+def splits(shop: datasets.Shop) -> preprocessing.Task:
+    """The next-basket task of `shop`."""
+    return preprocessing.task(shop)
 
 
 @pytest.fixture

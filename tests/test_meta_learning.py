@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_kit import datasets, meta_learning, newcomers, preprocessing
+from recsys_kit import meta_learning, newcomers
 
 
 def lesson(facts, bought, valid=1.0):
@@ -87,18 +87,8 @@ def test_the_layer_survives_a_save():
 
 
 @pytest.fixture(scope="module")
-def shop():
-    return datasets.load(users=200)
-
-
-@pytest.fixture(scope="module")
-def task(shop):
-    return preprocessing.task(shop)
-
-
-@pytest.fixture(scope="module")
-def episodes(shop, task):
-    split = meta_learning.lean(task.validation)
+def episodes(shop, splits):
+    split = meta_learning.lean(splits.validation)
     cases = np.flatnonzero(meta_learning.basket_counts(split) > 5)
     return meta_learning.training_episodes(split, shop.items, cases)
 
@@ -113,11 +103,11 @@ def start(lessons):
     return meta_learning.train(lessons, epochs=3, steps=0)[0]
 
 
-def test_every_household_is_a_newcomer_once_a_round_and_the_test_weeks_are_not_touched(episodes, task):
+def test_every_household_is_a_newcomer_once_a_round_and_the_test_weeks_are_not_touched(episodes, splits):
     cases = np.concatenate([episode.cases for episode in episodes])
     assert len(set(cases)) == len(cases) > 50
     for episode in episodes:
-        assert episode.split.end <= task.test.cutoff
+        assert episode.split.end <= splits.test.cutoff
         kept = newcomers.basket_counts(episode.split)[episode.cases]
         assert set(kept) <= {1, 2, 3, 5}
 
@@ -129,16 +119,16 @@ def test_training_lowers_the_loss_and_meta_learning_begins_at_the_start(lessons,
     assert np.abs(model.get_layer("adapt").start.numpy() - before).max() < 0.2
 
 
-def test_a_learned_start_beats_popularity_for_newcomers(shop, task, start):
-    split = meta_learning.lean(task.test)
+def test_a_learned_start_beats_popularity_for_newcomers(shop, splits, start):
+    split = meta_learning.lean(splits.test)
     cases = np.flatnonzero(meta_learning.basket_counts(split) >= 20)
     found = meta_learning.compare(split, shop.items, cases, (1, 3), {"start": start})[3]
     assert sorted(found["start"].index) == sorted(cases)
     assert found["start"]["ndcg"].mean() > found["popularity"]["ndcg"].mean()
 
 
-def test_fine_tuning_with_a_tiny_rate_is_the_start(shop, task, start):
-    split = meta_learning.lean(task.test)
+def test_fine_tuning_with_a_tiny_rate_is_the_start(shop, splits, start):
+    split = meta_learning.lean(splits.test)
     cases = np.flatnonzero(meta_learning.basket_counts(split) >= 20)[:10]
     episode = newcomers.episode(split, shop.items, cases, 2)
     models = {"start": start, "tuned": meta_learning.fine_tuning(start, 1e-6)}

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 
-from recsys_kit import datasets, newcomers, preprocessing
+from recsys_kit import newcomers
 
 
 @pytest.fixture(scope="module")
-def shop():
-    return datasets.load(users=200)
-
-
-@pytest.fixture(scope="module")
-def split(shop):
-    return newcomers.lean(preprocessing.task(shop).test)
+def split(splits):
+    return newcomers.lean(splits.test)
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from recsys_kit import datasets, next_kinds, preprocessing
-
-
-@pytest.fixture(scope="module")
-def shop():
-    return datasets.load(users=120)
-
-
-@pytest.fixture(scope="module")
-def splits(shop):
-    return preprocessing.task(shop)
+from recsys_kit import next_kinds
 
 
 @pytest.fixture(scope="module")

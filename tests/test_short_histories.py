@@ -3,26 +3,16 @@
 import numpy as np
 import pytest
 
-from recsys_kit import baskets, datasets, preprocessing, short_histories, training
+from recsys_kit import baskets, short_histories, training
 
 
 @pytest.fixture(scope="module")
-def shop():
-    return datasets.load(users=100)
+def pieces(splits):
+    return short_histories.pieces(splits.validation, 4)
 
 
-@pytest.fixture(scope="module")
-def task(shop):
-    return preprocessing.task(shop)
-
-
-@pytest.fixture(scope="module")
-def pieces(task):
-    return short_histories.pieces(task.validation, 4)
-
-
-def test_every_purchase_is_in_one_piece_of_a_few_consecutive_baskets_of_one_household(task, pieces):
-    before, after = task.validation.history, pieces.history
+def test_every_purchase_is_in_one_piece_of_a_few_consecutive_baskets_of_one_household(splits, pieces):
+    before, after = splits.validation.history, pieces.history
     assert len(after) == len(before)
     assert (after["item"].to_numpy() == before["item"].to_numpy()).all()
     visits = after.drop_duplicates(["user", "basket_id"]).groupby("user").size()
@@ -38,9 +28,9 @@ def test_every_purchase_is_in_one_piece_of_a_few_consecutive_baskets_of_one_hous
     assert (spans["min"].to_numpy()[1:] >= spans["max"].to_numpy()[:-1])[same].all()
 
 
-def test_a_piece_has_room_for_a_question(task):
+def test_a_piece_has_room_for_a_question(splits):
     with pytest.raises(ValueError, match=r"`size` must be at least 2.*Received: size=1"):
-        short_histories.pieces(task.validation, 1)
+        short_histories.pieces(splits.validation, 1)
 
 
 def test_the_second_basket_of_a_piece_is_asked_for_too(pieces):
@@ -54,10 +44,10 @@ def test_the_second_basket_of_a_piece_is_asked_for_too(pieces):
     assert data.epoch == 1 and len(data) == 3 and first.size
 
 
-def test_training_leaves_the_plain_model_alone(shop, task):
-    plain = training.build(shop, task.test, training.Settings())
+def test_training_leaves_the_plain_model_alone(shop, splits):
+    plain = training.build(shop, splits.test, training.Settings())
     before = plain.get_weights()
-    model = short_histories.train(plain, shop, task, epochs=1, size=4, count=3)
+    model = short_histories.train(plain, shop, splits, epochs=1, size=4, count=3)
     assert all(np.array_equal(a, b) for a, b in zip(before, plain.get_weights(), strict=True))
     moved = [np.abs(a - b).max() for a, b in zip(before, model.get_weights(), strict=True)]
     assert np.isfinite(moved).all() and max(moved) > 1e-4
