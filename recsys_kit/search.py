@@ -111,7 +111,7 @@ def search_many(
     for start in range(0, len(texts), 64):  # bounds the memory
         part = list(texts[start : start + 64])
         found = scores(index, part)
-        final = found.get("reranked", found["fused"])
+        final = found.get("reranked", found["translated"])
         best = found["meaning"].max(1)
         for i in range(len(part)):
             if found["words"][i].max() <= 0 and best[i] < (UNSPEAKABLE if _unspeakable(part[i]) else NONSENSE):

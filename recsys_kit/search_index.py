@@ -1,8 +1,9 @@
-"""The search index and its stages: words, meaning, two-tower model, fusion, re-ranker (notebook 10).
+"""The search index and its stages: words, meaning, two-tower model, fusion, translation, re-ranker (notebook 10).
 
 A query is answered in stages, each reading the one before: words (`lexical`), meaning (`dense`), the two-tower model
-(`search_tower`) fused with the words, and a re-ranker (`reranker`) over the shortlist. For a household, the sequence
-model's view of what it buys joins in (`personal_search`).
+(`search_tower`) fused with the words, the same for the query's translation if there is one (`translation`), and a
+re-ranker (`reranker`) over the shortlist. For a household, the sequence model's view of what it buys joins in
+(`personal_search`).
 
 Letters for shapes: Q queries, P documents, K candidates of a shortlist, E width of the encoder, F facts.
 """
@@ -11,13 +12,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit import dense, lexical, queries, workspace
+from recsys_kit import dense, lexical, queries, translation, workspace
 from recsys_kit.datasets import Shop
 from recsys_kit.search_vectors import encode, glossary_version, two_tower, uses_codes, vectors
 
@@ -27,20 +28,24 @@ __all__ = [
     "SALES",
     "SHORTLIST",
     "STAGES",
+    "TRANSLATED",
+    "TRANSLATION",
     "WEIGHT",
     "Index",
     "build",
     "facts",
     "fit_reranker",
-    "judged_version",
     "reranked",
+    "reranker_version",
     "scores",
     "space",
+    "translation_scores",
 ]
 
-STAGES = ("words", "meaning", "tower", "fused", "reranked")
+STAGES = ("words", "meaning", "tower", "fused", "translated", "reranked")
 
 WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
+TRANSLATED, TRANSLATION = 0.75, 0.5  # least part of a query that must be translated, and its weight; likewise
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class Index:
         views: (P, S, E) frozen vectors of the documents.
         query_tower: Maps (Q, E) encoder vectors into the trained space; None: the encoder's own space.
         tower_views: (P, S, E) the documents there.
-        rerankers: Trained re-rankers; empty: the fused order is final.
+        codes: Whether the glossary spells the documents out; then it translates Chinese queries, too.
+        rerankers: Trained re-rankers; empty: the order before them is final.
     """
 
     documents: pd.DataFrame = field(repr=False)
@@ -63,6 +69,7 @@ class Index:
     views: np.ndarray = field(repr=False)
     query_tower: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     tower_views: np.ndarray | None = field(default=None, repr=False)
+    codes: bool = False
     rerankers: Sequence[Any] = field(default=(), repr=False)
 
 
@@ -95,21 +102,18 @@ def build(
         " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     ]
     words = lexical.Lexical(every, spelling=True)
-    index = Index(documents, items, words, dense.views(parts))
+    index = Index(documents, items, words, dense.views(parts), codes=uses_codes(shop))
     if not tower:
         return index
     from recsys_kit import search_tower
 
     model = two_tower(shop, store, documents, parts, epochs)
-    index = Index(
-        documents,
-        items,
-        words,
-        index.views,
-        functools.partial(search_tower.transform, model, tower="query"),
-        search_tower.transform(model, index.views, "document"),
+    index = replace(
+        index,
+        query_tower=functools.partial(search_tower.transform, model, tower="query"),
+        tower_views=search_tower.transform(model, index.views, "document"),
     )
-    if not rerank or not uses_codes(shop):
+    if not rerank or not index.codes:
         return index
     return _with_rerankers(index, shop, store, epochs, models)
 
@@ -124,22 +128,21 @@ def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs
             judged = queries.judged()
             return fit_reranker(index, judged[judged["split"] == "dev"], seed=seed)
 
-        params = {"epochs": epochs, "seed": seed, "sold": int(index.documents["sold"].sum())}
-        params |= {"judged": judged_version(), "glossary": glossary_version(), "settings": RERANKER}
+        params = {"epochs": epochs, "seed": seed} | reranker_version(index)
         found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params, code=reranker))
-    return Index(
-        index.documents, index.items, index.words, index.views, index.query_tower, index.tower_views, tuple(found)
-    )
+    return replace(index, rerankers=tuple(found))
 
 
 RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 0.5, "texts": True}
 """Settings of the re-ranker, chosen by cross-validation on the dev queries."""
 
 
-def judged_version() -> str:
-    """Returns a short hash of the judged dev queries."""
+def reranker_version(index: Index) -> dict[str, Any]:
+    """Returns what a re-ranker learns from, in short: its address in the workspace depends on it."""
     judged = queries.judged()
-    return str(int(pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32))
+    dev = pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32
+    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary_version()}
+    return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
 
 
 def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) -> Any:
@@ -154,9 +157,9 @@ def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) 
     from recsys_kit import reranker
 
     found = scores(index, queries.texts(judged)["query"].tolist(), rerank=False)
-    lists = reranker.shortlist(found["fused"], SHORTLIST)
+    lists = reranker.shortlist(found["translated"], SHORTLIST)
     grade = np.take_along_axis(queries.grades(judged, index.documents), lists, 1)
-    base = np.take_along_axis(found["fused"], lists, 1)
+    base = np.take_along_axis(found["translated"], lists, 1)
     inputs = (found["query"], space(index), lists, facts(index, found, lists), base, grade)
     return reranker.train(*inputs, seed=seed, **(RERANKER | settings))[0]
 
@@ -181,7 +184,7 @@ def facts(index: Index, found: dict[str, np.ndarray], lists: np.ndarray) -> np.n
     each += [found["words_scaled"][rows, lists] * (known >= LEAST), np.broadcast_to(known, lists.shape)]
     each += [np.log1p(index.documents["sold"].to_numpy())[lists] / 10]
     each += [np.broadcast_to(np.log1p(np.arange(lists.shape[1])) / 4, lists.shape)]
-    base = found["fused"][rows, lists]
+    base = found["translated"][rows, lists]
     belief = np.exp(20 * (base - base.max(1, keepdims=True)))
     belief /= belief.sum(1, keepdims=True)
     shelf = pd.factorize(index.documents["category"])[0][lists]
@@ -202,8 +205,24 @@ def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str,
 
     Returns:
         (Q, P) scores for each of `STAGES` that the index has; and `vector` (Q, E), `query` (Q, E) in the towers' space,
-        `known` (Q,) the part of each query's words that the index knows, `words_scaled` (Q, P).
+        `known` (Q,) the part of each query's words that the index knows, `words_scaled` (Q, P). Where a query was not
+        translated, `translated` is what `fused` is.
     """
+    found = _until_fused(index, texts)
+    found["translated"] = found["fused"]
+    if index.codes:
+        pairs = [translation.by_glossary(text, spelling=True) for text in texts]
+        english = [each if part >= TRANSLATED else "" for each, part in pairs]
+        if any(english):
+            sure = np.array([part for _, part in pairs])
+            other = translation_scores(index, english)
+            found["translated"] = translation.mixed(found["fused"], other, sure, TRANSLATED, TRANSLATION)
+    if rerank and index.rerankers:
+        found["reranked"] = reranked(index, found)
+    return found
+
+
+def _until_fused(index: Index, texts: Sequence[str]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {"vector": encode(texts)}
     found["words"] = np.stack([index.words.scores(text) for text in texts]).astype(np.float64)
     found["known"] = np.array([index.words.known(text) for text in texts])
@@ -216,9 +235,18 @@ def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str,
         found["tower"] = last = dense.best_view(found["query"], index.tower_views)
     base = last + SALES * np.log1p(index.documents["sold"].to_numpy())
     found["fused"] = dense.gated(dense.weighted(base, found["words"], WEIGHT), base, found["known"], LEAST)
-    if rerank and index.rerankers:
-        found["reranked"] = reranked(index, found)
     return found
+
+
+def translation_scores(index: Index, texts: Sequence[str]) -> np.ndarray:
+    """Returns the (Q, P) fused scores of translations; the same text is searched once, an empty one scores 0."""
+    result = np.zeros((len(texts), len(index.documents)))
+    distinct = sorted({text for text in texts if text})
+    if distinct:
+        found = _until_fused(index, distinct)["fused"]
+        some = [row for row, text in enumerate(texts) if text]
+        result[some] = found[[distinct.index(texts[row]) for row in some]]
+    return result
 
 
 def reranked(index: Index, found: dict[str, np.ndarray]) -> np.ndarray:
@@ -226,18 +254,18 @@ def reranked(index: Index, found: dict[str, np.ndarray]) -> np.ndarray:
 
     Args:
         index: An index with a re-ranker.
-        found: What `scores` returned for Q queries; `fused` may have been changed since.
+        found: What `scores` returned for Q queries; `translated` may have been changed since.
 
     Returns:
         (Q, P) scores; what is not on a query's shortlist stays behind it.
     """
     from recsys_kit import reranker
 
-    fused = found["fused"]
-    lists = reranker.shortlist(fused, SHORTLIST)
-    picked = np.take_along_axis(fused, lists, 1)
+    base = found["translated"]
+    lists = reranker.shortlist(base, SHORTLIST)
+    picked = np.take_along_axis(base, lists, 1)
     inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
     new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
-    final = fused - 100.0
+    final = base - 100.0
     np.put_along_axis(final, lists, new, axis=1)
     return final

@@ -10,8 +10,8 @@ import pandas as pd
 
 from recsys_kit import dense, queries, workspace
 from recsys_kit.datasets import Shop
-from recsys_kit.search_index import RERANKER, SHORTLIST, Index, facts, judged_version, scores, space
-from recsys_kit.search_vectors import glossary_version, uses_codes
+from recsys_kit.search_index import RERANKER, SHORTLIST, Index, facts, reranker_version, scores, space
+from recsys_kit.search_vectors import uses_codes
 
 __all__ = ["cross_validate", "task"]
 
@@ -79,14 +79,14 @@ def cross_validate(
     from recsys_kit import reranker
 
     found = scores(index, asked["query"].tolist(), rerank=False)
-    lists = reranker.shortlist(found["fused"], SHORTLIST)
+    lists = reranker.shortlist(found["translated"], SHORTLIST)
 
     def make() -> dict[str, np.ndarray]:
         intents = asked["intent_id"].unique()
         part = pd.Series(np.random.default_rng(seed).permutation(len(intents)) % folds, index=intents)
         fold = asked["intent_id"].map(part).to_numpy()
         known = facts(index, found, lists)
-        base, truth = np.take_along_axis(found["fused"], lists, 1), np.take_along_axis(grade, lists, 1)
+        base, truth = np.take_along_axis(found["translated"], lists, 1), np.take_along_axis(grade, lists, 1)
         new = np.empty_like(base)
         for number in range(folds):
             rows, out = fold != number, fold == number
@@ -96,9 +96,8 @@ def cross_validate(
             new[out] = reranker.adjust(model, *inputs, scale=RERANKER["scale"])
         return {"new": new}
 
-    params = {"folds": folds, "seed": seed, "queries": len(asked), "sold": int(index.documents["sold"].sum())}
-    params |= {"judged": judged_version(), "glossary": glossary_version(), "settings": RERANKER}
+    params = {"folds": folds, "seed": seed, "queries": len(asked)} | reranker_version(index)
     kept = store.get("search_folds", make, data=shop.fingerprint, params=params, code=reranker)
-    result = found["fused"] - 100.0
+    result = found["translated"] - 100.0
     np.put_along_axis(result, lists, kept["new"], axis=1)
     return result

@@ -118,7 +118,7 @@ class Shelf:
             text = search.check_query(words[: search.LONGEST])
         except ValueError:
             return np.zeros(len(item_ids), bool)
-        found = search.scores(self.index, [text], rerank=False)["fused"][0]
+        found = search.scores(self.index, [text], rerank=False)["translated"][0]
         best = np.argsort(-found, kind="stable")[:places]
         best = best[found[best] >= found[best[0]] - 0.15]
         return item_ids.map(self._document).isin(best).to_numpy()
@@ -139,4 +139,4 @@ def _index(shop: Shop, store: workspace.Workspace, limit: int) -> search_index.I
     parts = store.get("shelf_vectors", vectors, data=shop.fingerprint, params=params, code=dense)
     each = zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     words = lexical.Lexical([" ".join(together) for together in each], spelling=True)
-    return search_index.Index(documents, items, words, dense.views(parts))
+    return search_index.Index(documents, items, words, dense.views(parts), codes=codes)

@@ -27,46 +27,11 @@ def test_the_module_names_its_parts():
     )
 
 
-def test_a_chinese_query_is_translated_by_its_longest_known_words():
-    assert language_gap.by_glossary("冷冻披萨") == ("frozen pizza", 1.0)
-    assert language_gap.by_glossary("quetzal") == ("", 0.0)
-    assert language_gap.by_glossary("") == ("", 0.0)
-
-
-def test_spelling_forgives_one_later_character_and_never_changes_a_known_word():
-    assert language_gap.by_glossary("洗发睡")[0] == ""
-    assert language_gap.by_glossary("洗发睡", spelling=True) == ("shampoo", 1.0)
-    for word in list(language_gap.dictionary())[::40]:
-        assert language_gap.by_glossary(word, spelling=True) == language_gap.by_glossary(word)
-
-
-def test_the_nearest_text_is_never_a_forbidden_one():
-    vectors = np.eye(3)
-    texts, cosine = language_gap.by_nearest(vectors[:1], ["a", "b", "c"], vectors, np.array([[True, False, False]]))
-    assert texts != ["a"] and cosine.tolist() == [0.0]
-
-
-def test_an_unsure_translation_changes_nothing():
-    own, other = np.array([[0.3, 0.7]]), np.array([[9.0, -9.0]])
-    assert language_gap.mixed(own, other, np.array([0.4]), 0.5, 0.5).tolist() == own.tolist()
-
-
 def test_the_gap_compares_the_same_intents_only():
     asked = pd.DataFrame({"intent_id": ["a", "a", "b", "b", "c"], "language": ["en", "zh", "en", "zh", "en"]})
     table = language_gap.gap(pd.Series([1.0, 0.5, 0.6, 0.3, 0.0]), asked, draws=50)
     assert table.loc["zh", ["intents", "english", "own", "part"]].round(3).tolist() == [2, 0.8, 0.4, 0.5]
     assert table.loc["zh", "low"] <= table.loc["zh", "difference"] <= table.loc["zh", "high"] < 0
-
-
-def test_the_same_translation_is_searched_once_and_none_scores_nothing():
-    asked = []
-
-    class Two:
-        documents = pd.DataFrame(index=range(2))
-
-    found = language_gap.search_translations(Two, ["b", "", "b"], lambda some: asked.append(some) or np.ones((1, 2)))
-    assert asked == [["b"]]
-    assert found.tolist() == [[1, 1], [0, 0], [1, 1]]
 
 
 # Titles
