@@ -67,11 +67,11 @@ def recsys_kit(data: LeaveOneOut, watch: Stopwatch) -> None:
     """Trains as `recsys-kit bench` does; importing Keras, counting and tracing are on the clock."""
     from tqdm import tqdm
 
-    from recsys_kit import bench, counting
+    from recsys_kit import counting, next_item_training
 
     prior = counting.ItemPrior(data, 2).scorer(1)
 
-    class Judged(bench.Trainer):
+    class Judged(next_item_training.Trainer):
         def ndcg(self, held_out: int, users: np.ndarray) -> float:
             with watch.paused():
                 model = self.scores.scorer(1)

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 from keras import layers, ops
 
-from recsys_kit import baskets, counting, evaluation, losses, report, transformer
+from recsys_kit import baskets, counting, evaluation, losses, next_item, report, transformer
 from recsys_kit.association import BasketTable, together
 from recsys_kit.training import WarmCosine
 
@@ -310,7 +310,8 @@ class MaskedBaskets(keras.utils.PyDataset):
         ids[:, 0], ids[owner, place + 1] = self.items + 1, shown + 1
         flat, row, _ = baskets.ragged(middle, middle + self.hidden[rows])
         target = self.tokens[flat]
-        candidates, log_chance = self._draw(target, rng)
+        count = max(self.settings.candidates, len(np.unique(target)) + 256)
+        candidates, _, log_chance = next_item.draw_candidates(self.draw, self.counted.popular, count, target, rng)
         column = np.searchsorted(candidates, target)
         rest = sp.csr_matrix((np.ones(len(shown), np.float32), (owner, shown)), (len(rows), self.items))
         own = (row, column, self.counted.pair_weight[self.baskets[rows]])
@@ -323,18 +324,6 @@ class MaskedBaskets(keras.utils.PyDataset):
             "prior": self.counted.log_chances(rest, candidates, own)[row],
         }
         return inputs, np.ones(len(target), np.float32)
-
-    def _draw(self, target: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draws a batch's candidates, as `next_item.NextItemBatches` does: (C,) items, ascending, and log chances."""
-        count = max(self.settings.candidates, len(np.unique(target)) + 256)
-        if count >= self.items:
-            return np.arange(self.items), np.zeros(self.items, np.float32)
-        keys = rng.standard_exponential(self.items) / self.draw
-        keys[target] = 0.0
-        limit = np.partition(keys, count - 1)[count - 1]
-        candidates = np.flatnonzero(keys <= limit)
-        missed = np.exp(-self.draw[candidates] * limit) * (1 - self.counted.popular[candidates]) ** len(target)
-        return candidates, np.log1p(-missed).astype(np.float32)
 
 
 def train(

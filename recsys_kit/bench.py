@@ -1,6 +1,6 @@
 """The sequence model on a public next-item benchmark: leave one out, full ranking, one JSON line.
 
-Shapes: U users, B users of a block, D width, V items.
+Letters for shapes: N users, B users of a block, V items.
 """
 
 from __future__ import annotations
@@ -8,144 +8,21 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
-from keras import ops
 from tqdm import tqdm
 
-from recsys_kit import counting, evaluation, leave_one_out, losses, next_item, transformer
+from recsys_kit import counting, evaluation, leave_one_out
 from recsys_kit.leave_one_out import LeaveOneOut
+from recsys_kit.next_item_training import Trainer
 
-__all__ = ["Trainer", "Watch", "bench"]
+__all__ = ["bench"]
 
-_MOMENTUM = 0.98  # of the running average of the weights: about the last 50 steps
-_PATIENCE = 3  # epochs without a better validation score
 _CHECKED = 10_000  # users that validation looks at, at most
 _WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the prior beside the model
-
-
-class Watch(keras.callbacks.Callback):
-    """Moves a progress bar, validates after each epoch, keeps the best weights, and stops in time.
-
-    Args:
-        bar: The bar, one step a batch.
-        deadline: `time.perf_counter()` at which training stops, within an epoch if need be.
-        validate: Called after each epoch, returns the score to maximise; None: no validation.
-    """
-
-    def __init__(self, bar: tqdm, deadline: float, validate=None):
-        super().__init__()
-        self.bar, self.deadline, self.validate = bar, deadline, validate
-        self.best, self.best_epoch, self.weights, self.curve = -1.0, 0, None, []
-        self.batches, self.seconds, self.began = 0, 0.0, time.perf_counter()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the epoch's clock."""
-        self.epoch_began = time.perf_counter()
-        self.bar.set_postfix_str(f"epoch {epoch + 1}")
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Moves the bar and looks at the clock."""
-        self.bar.update()
-        self.batches += 1
-        if time.perf_counter() > self.deadline:
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Validates; stops after some epochs without a better score."""
-        self.seconds += time.perf_counter() - self.epoch_began
-        if self.validate is None:
-            self.weights = self.model.get_weights()  # the averages; Keras takes others if training stops early
-            return
-        self.bar.set_postfix_str(f"epoch {epoch + 1}, validating")
-        score = self.validate()
-        self.curve.append({"seconds": round(time.perf_counter() - self.began, 1), "ndcg@10": round(score, 5)})
-        if score > self.best:
-            self.best, self.best_epoch, self.weights = score, epoch + 1, self.model.get_weights()
-        if epoch + 1 - self.best_epoch >= _PATIENCE:
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        """Goes back to the best weights."""
-        if self.weights is not None:
-            self.model.set_weights(self.weights)
-
-
-class Trainer:
-    """A next-item model that can be trained again and again without being traced again.
-
-    Args:
-        data: The sequences.
-        length: The longest row.
-        loss: A name in `losses.LOSSES`.
-        width: D.
-        blocks: Transformer blocks.
-        dropout: Dropout.
-        learning_rate: AdamW's.
-    """
-
-    def __init__(
-        self,
-        data: LeaveOneOut,
-        length: int,
-        loss: str = "sampled_softmax",
-        width: int = 64,
-        blocks: int = 2,
-        dropout: float = 0.3,
-        learning_rate: float = 4e-3,
-    ):
-        self.data, self.length, self.loss, self.width = data, length, loss, width
-        self.build = partial(transformer.next_item_model, data.size, length, width, blocks, dropout=dropout)
-        self.model = self.build()
-        self.scores = next_item.NextItemScores(self.model, data, length)
-        self.training = next_item.training_model(self.model, loss)
-        self.optimizer = keras.optimizers.AdamW(
-            learning_rate, weight_decay=0.01, clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
-        )
-        self.training.compile(self.optimizer, loss=losses.mean_loss)
-        self.optimizer.build(self.training.trainable_variables)
-        self.fresh = [ops.convert_to_numpy(variable).copy() for variable in self.optimizer.variables]
-
-    def fit(
-        self, held_out: int, epochs: int, seed: int, bar: tqdm, deadline: float, users: np.ndarray | None = None
-    ) -> Watch:
-        """Trains from scratch, that is from vectors that counting gives, and keeps the best epoch's averaged weights.
-
-        Args:
-            held_out: The last items of each user that are not trained on.
-            epochs: Most passes over the data.
-            seed: Seed of everything random.
-            bar: Progress bar.
-            deadline: See `Watch`.
-            users: (N,) users to validate on, with the first hidden item; None: no validation.
-
-        Returns:
-            The record of the training.
-        """
-        keras.utils.set_random_seed(seed)
-        for variable, new in zip(self.model.variables, self.build().variables, strict=True):
-            variable.assign(new)
-        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
-        table = self.model.get_layer("item").own
-        start = ops.convert_to_numpy(table).copy()
-        start[1:] += counting.cooccurrence_vectors(self.data, held_out, self.width)
-        table.assign(start)
-        batches = next_item.NextItemBatches(self.data, held_out, self.length, self.loss, seed=seed)
-        watch = Watch(bar, deadline, None if users is None else partial(self.ndcg, held_out, users))
-        bar.reset(epochs * len(batches))
-        averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)  # what is validated and kept
-        self.training.fit(batches, epochs=epochs, verbose=0, callbacks=[averages, watch])
-        watch.positions = batches.positions * watch.batches / len(batches)
-        return watch
-
-    def ndcg(self, held_out: int, users: np.ndarray) -> float:
-        """Returns the mean NDCG@10 of the first hidden item."""
-        return leave_one_out.judge(self.scores.scorer(held_out, users), self.data, held_out, users)["ndcg@10"]
 
 
 def bench(
@@ -169,7 +46,7 @@ def bench(
         time_limit: Seconds for everything.
         epochs: Most passes over the data.
         length: Longest row; None: what 98 of 100 users' histories fit in, between 50 and 200.
-        **settings: As of `Trainer`: loss, width, blocks, dropout, learning_rate.
+        **settings: As of `Trainer`: loss, objective, width, blocks, dropout, learning_rate.
 
     Returns:
         What is printed as the JSON line: the data; each method's test metrics, mean and standard deviation over seeds;

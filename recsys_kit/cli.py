@@ -103,6 +103,7 @@ def bench(
     time_limit: Annotated[float, typer.Option(help="Seconds for everything, all seeds together.")] = 900,
     epochs: Annotated[int, typer.Option(help="Most passes over the data.")] = 40,
     loss: Annotated[str, typer.Option(help="bce, gbce, sampled_softmax or softmax.")] = "sampled_softmax",
+    objective: Annotated[str, typer.Option(help="causal (GPT-style) or masked (BERT-style).")] = "causal",
     backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax. Default: $KERAS_BACKEND.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON line to this file, too.")] = None,
 ) -> None:
@@ -114,7 +115,8 @@ def bench(
             _use_backend(backend)
         from recsys_kit import bench as benchmark
 
-        line = json.dumps(benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss))
+        result = benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
+        line = json.dumps(result)
         if json_file:
             json_file.write_text(line + "\n", encoding="utf-8")
     except (ValueError, OSError) as error:

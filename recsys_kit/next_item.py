@@ -15,7 +15,7 @@ from keras import ops
 from recsys_kit import baskets, counting, evaluation, leave_one_out, losses
 from recsys_kit.leave_one_out import LeaveOneOut
 
-__all__ = ["NEGATIVES", "NextItemBatches", "NextItemScores", "training_model"]
+__all__ = ["NEGATIVES", "MaskedItemBatches", "NextItemBatches", "NextItemScores", "draw_candidates", "training_model"]
 
 NEGATIVES = {"bce": 1, "gbce": 128, "sampled_softmax": 1, "softmax": 1}  # N
 
@@ -62,6 +62,7 @@ class NextItemBatches(keras.utils.PyDataset):
         self.draw = counting.popularity(data, held_out) ** (0.75 if loss == "sampled_softmax" else 0.0)
         self.negatives = NEGATIVES[loss]
         self.candidates = data.size if loss == "softmax" else min(data.size, max(candidates, self.tokens + 64))
+        self.size = self._sizes()
         self._plan()
 
     def __len__(self) -> int:
@@ -76,9 +77,8 @@ class NextItemBatches(keras.utils.PyDataset):
     def _plan(self) -> None:
         """Groups the rows; the first two batches have different shapes, as Keras reads off them which axes vary."""
         rng = np.random.default_rng((self.seed, self.epoch))
-        size = self.high - self.low
-        self.rows = np.lexsort((rng.random(len(size)), size))
-        self.edges = _groups(size[self.rows], self.tokens, self.length)
+        self.rows = np.lexsort((rng.random(len(self.size)), self.size))
+        self.edges = _groups(self.size[self.rows], self.tokens, max(self.length, self.size.max(initial=0)))
         n = len(self.edges) - 1
         self.order = np.r_[0, n - 1, 1 + rng.permutation(n - 2)] if n > 2 else np.arange(n)
 
@@ -90,9 +90,8 @@ class NextItemBatches(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, self.epoch, index))
         batch = self.order[index]
         rows = self.rows[self.edges[batch] : self.edges[batch + 1]]
-        ids, real, flat = _cut(self.data, self.low[rows], self.high[rows], self.tokens, self.length)
-        target = self.data.items[flat + 1] - 1
-        candidates, drawn, log_chance = self._draw(target, rng)
+        ids, real, target = self._questions(rows, rng)
+        candidates, drawn, log_chance = draw_candidates(self.draw, self.share, self.candidates, target, rng)
         columns = np.zeros((self.tokens, 1 + self.negatives), np.int32)
         columns[: len(target), 0] = np.searchsorted(candidates, target)
         chosen = rng.integers(0, len(drawn), (len(target), self.negatives))
@@ -104,39 +103,90 @@ class NextItemBatches(keras.utils.PyDataset):
         inputs |= {"columns": columns, "log_chance": log_chance}
         return inputs, (np.arange(self.tokens) < len(real)).astype(np.float32)
 
-    def _draw(self, target: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draws a batch's candidates: the items `target` (T,), filled up with others.
+    def _sizes(self) -> np.ndarray:
+        """Returns how many tokens each row has."""
+        return self.high - self.low
 
-        An item's key is exponential with rate `draw`; the items with the smallest keys are a weighted sample without
-        replacement. The next items get in whatever their key.
+    def _questions(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns ids (B, L), flat places that are asked, and the items 0..V - 1 that are the answers."""
+        ids, real, flat = _cut(self.data, self.low[rows], self.high[rows], self.tokens, self.length)
+        return ids, real, self.data.items[flat + 1] - 1
 
-        Returns:
-            (C,) items in ascending order, the columns of those that were drawn by their key, and (C,) log chances.
-        """
-        if self.candidates == self.data.size:
-            every = np.arange(self.data.size)
-            return every, every, np.zeros(self.data.size, np.float32)
-        keys = rng.standard_exponential(self.data.size) / self.draw
-        forced = keys.copy()
-        forced[target] = 0.0
-        limit = np.partition(forced, self.candidates - 1)[self.candidates - 1]
-        candidates = np.flatnonzero(forced <= limit)
-        missed = np.exp(-self.draw[candidates] * limit) * (1 - self.share[candidates]) ** len(target)
-        return candidates, np.flatnonzero(keys[candidates] <= limit), np.log1p(-missed).astype(np.float32)
+
+class MaskedItemBatches(NextItemBatches):
+    """Batches for a BERT-style model: in each row some items are hidden behind a mask token, and have to be found.
+
+    The last item of a row is always hidden: what comes next is what the model is asked in the end. Of the others each
+    is hidden with the same chance.
+
+    Args:
+        *args: As of `NextItemBatches`; a row has one token more, as it needs no next item.
+        hidden: The chance.
+        **kwargs: Likewise.
+
+    Source: Sun et al. (2019), BERT4Rec, section 3.6.
+    """
+
+    def __init__(self, *args, hidden: float = 0.3, **kwargs):
+        self.hidden = hidden
+        super().__init__(*args, **kwargs)
+        self.positions = int(len(self.size) + hidden * (self.size.sum() - len(self.size)))  # on average
+
+    def _sizes(self) -> np.ndarray:
+        return self.high - self.low + 1
+
+    def _questions(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        ids, real, flat = _cut(self.data, self.low[rows], self.high[rows] + 1, self.tokens, self.length + 1)
+        asked = rng.random(len(flat)) < self.hidden
+        asked[np.cumsum(self.size[rows]) - 1] = True
+        ids.ravel()[real[asked]] = self.data.size + 1
+        return ids, real[asked], self.data.items[flat[asked]] - 1
+
+
+def draw_candidates(
+    rate: np.ndarray, share: np.ndarray, count: int, target: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws a batch's candidates: the items that are answers, filled up with others.
+
+    An item's key is exponential with its rate; the items with the smallest keys are a weighted sample without
+    replacement. The answers get in whatever their key.
+
+    Args:
+        rate: (V,) the larger, the more often an item is drawn.
+        share: (V,) how likely an item is to be an answer.
+        count: C, more than there are answers; from V on all items are candidates.
+        target: (T,) the answers, 0..V - 1.
+        rng: The source of chance.
+
+    Returns:
+        (C,) items in ascending order, the columns of those that were drawn by their key, and (C,) log chances.
+    """
+    if count >= len(rate):
+        every = np.arange(len(rate))
+        return every, every, np.zeros(len(rate), np.float32)
+    keys = rng.standard_exponential(len(rate)) / rate
+    forced = keys.copy()
+    forced[target] = 0.0
+    limit = np.partition(forced, count - 1)[count - 1]
+    candidates = np.flatnonzero(forced <= limit)
+    missed = np.exp(-rate[candidates] * limit) * (1 - share[candidates]) ** len(target)
+    return candidates, np.flatnonzero(keys[candidates] <= limit), np.log1p(-missed).astype(np.float32)
 
 
 def training_model(model: keras.Model, loss: str = "sampled_softmax") -> keras.Model:
     """Puts a loss over candidates on the end of `transformer.next_item_model`; both share their weights.
 
     Args:
-        model: Next-item model, causal.
+        model: Next-item model.
         loss: A name in `losses.LOSSES`.
 
     Returns:
-        A model from the inputs of `NextItemBatches` to losses (T,); compile it with `losses.mean_loss`.
+        A model from the inputs of `NextItemBatches` (BERT-style: `MaskedItemBatches`) to losses (T,); compile it with
+        `losses.mean_loss`.
     """
     states, logits = model.get_layer("norm").output, model.get_layer("logits")
-    layer = losses.CandidateLoss(logits, loss, logits.embedding.size - 1, name="loss")
+    items = logits.embedding.size - (2 if model.name == "bert_style" else 1)
+    layer = losses.CandidateLoss(logits, loss, items, name="loss")
     names = {"place": "int32", "candidates": "int32", "log_chance": "float32"}
     inputs = {name: keras.Input(batch_shape=(None,), dtype=dtype, name=name) for name, dtype in names.items()}
     inputs["columns"] = keras.Input((1 + NEGATIVES[loss],), dtype="int32", name="columns")
@@ -155,6 +205,7 @@ class NextItemScores:
 
     def __init__(self, model: keras.Model, data: LeaveOneOut, length: int):
         self.data, self.length, self.head = data, length, model.get_layer("logits")
+        self.mask = data.size + 1 if model.name == "bert_style" else 0  # a BERT-style model is asked at a mask
         self.encoder = keras.Model(model.inputs, model.get_layer("norm").output)
 
     def scorer(self, held_out: int, users: np.ndarray | None = None) -> evaluation.Scorer:
@@ -165,7 +216,7 @@ class NextItemScores:
             users: (N,) the users that will be asked for; None for all.
         """
         table = ops.convert_to_numpy(self.head.embedding(np.arange(1, self.data.size + 1)))  # (V, D)
-        bias = ops.convert_to_numpy(self.head.bias)[1:]
+        bias = ops.convert_to_numpy(self.head.bias)[1 : self.data.size + 1]
         low, high = self.data.history(held_out)
         low = np.maximum(low, high - self.length)
         users = np.arange(len(low)) if users is None else users
@@ -175,8 +226,12 @@ class NextItemScores:
         for start, end in itertools.pairwise(_groups((high - low)[users], tokens, self.length)):
             part = users[start:end]
             ids, _, _ = _cut(self.data, low[part], high[part], tokens, self.length)
+            row, size = np.arange(len(part)), (high - low)[part]
+            if self.mask:
+                ids = np.pad(ids, ((0, 0), (0, 1)))
+                ids[row, size] = self.mask
             encoded = ops.convert_to_numpy(self.encoder.predict_on_batch(ids))  # (B, L, D)
-            states[part] = encoded[np.arange(len(part)), (high - low)[part] - 1]
+            states[part] = encoded[row, size - (0 if self.mask else 1)]
         return lambda rows: states[rows] @ table.T + bias
 
 

@@ -1,12 +1,14 @@
 import itertools
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
+from tqdm import tqdm
 from typer.testing import CliRunner
 
-from recsys_kit import bench, cli, counting, leave_one_out, next_item
+from recsys_kit import bench, cli, counting, leave_one_out, next_item, next_item_training
 
 
 def circle(path, users=60, items=20, lengths=(5, 12), seed=0):
@@ -106,6 +108,40 @@ def test_an_epoch_learns_every_item_but_the_first_and_the_last_two_once(tmp_path
     learned = np.sort(np.concatenate(learned, axis=1).T @ [100, 1])
     expected = [data.items[i] * 100 + data.items[i + 1] for u in range(len(low)) for i in range(low[u], high[u] - 1)]
     np.testing.assert_array_equal(learned, np.sort(expected))
+
+
+def test_a_masked_batch_hides_what_it_asks_for_and_always_the_last_item(tmp_path):
+    data = leave_one_out.read(circle(tmp_path / "c.txt", lengths=(3, 40)))
+    batches = next_item.MaskedItemBatches(data, length=7, tokens=32, candidates=19, hidden=0.3)
+    low, high = data.history(held_out=2)
+    asked = places = 0
+    for i in range(len(batches)):
+        inputs, weights = batches[i]
+        ids, real = inputs["ids"], weights > 0
+        place = inputs["place"][real]
+        answers = inputs["candidates"][inputs["columns"][real, 0]]
+        assert (ids.ravel()[place] == data.size + 1).all() and (ids == data.size + 1).sum() == len(place)
+        last = (ids > 0).sum(1) - 1
+        assert (ids[np.arange(len(ids)), last] == data.size + 1).all() and ids.shape[1] <= 8
+        rows = batches.rows[batches.edges[batches.order[i]] : batches.edges[batches.order[i] + 1]]
+        row, column = np.divmod(place, ids.shape[1])
+        np.testing.assert_array_equal(answers, data.items[batches.low[rows][row] + column])
+        asked, places = asked + len(place), places + (ids > 0).sum()
+    assert places >= (high - low).sum()  # rows of a long history share an item
+    assert 0.3 < asked / places < 0.6
+
+
+@pytest.mark.parametrize("objective", next_item_training.OBJECTIVES)
+def test_both_objectives_learn_what_is_certain(data, objective):
+    trainer = next_item_training.Trainer(data, length=12, objective=objective, width=16, blocks=1, dropout=0.0)
+    before = trainer.ndcg(2, np.arange(60))
+    trainer.fit(2, 30, 0, tqdm(disable=True), time.perf_counter() + 600)
+    assert trainer.ndcg(2, np.arange(60)) > max(0.7, before)
+
+
+def test_an_unknown_objective_is_refused(benchmark):
+    result = run(benchmark, "--objective", "both")
+    assert result.exit_code and "must be one of causal, masked" in result.output
 
 
 def test_batches_have_few_shapes_and_little_padding(tmp_path):
