@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -10,18 +11,20 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import filelock
 import numpy as np
 import pandas as pd
 
 __all__ = ["Workspace", "code_version"]
 
-_WRITING = ".writing-"
+_WRITING, _BUILDING = ".writing-", ".building-"
 _ABANDONED = 3600  # seconds without a change after which a writer must have died
+_PATIENCE = 5.0  # seconds of waiting for another process, after which it is said
 
 
 class Workspace:
@@ -29,7 +32,7 @@ class Workspace:
 
     An artifact is written under a temporary name and renamed when it is whole, so an interruption leaves nothing
     half-written; other data, other parameters or changed code have another address, so nothing stale is picked up.
-    Several processes may share a folder: at worst two build the same artifact, and each gets a whole one.
+    Several processes may share a folder: if two need the same artifact, one builds it and the other waits.
 
     Args:
         folder: Where the artifacts are kept; created if it is missing.
@@ -95,10 +98,31 @@ class Workspace:
             OSError: If a stored artifact can't be read; the message names the file to delete.
         """
         base = self.path(name, data, params, code)
-        for suffix in _FORMATS:
-            path = base.with_name(base.name + suffix)
-            if path.exists():
-                return _read(path)
+        path = _there(base)
+        if path is None:
+            with self._alone(base.name):
+                path = _there(base) or self._built(base, build)
+        return _read(path)
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Lets one process at a time build an artifact; the lock of a process that dies opens by itself."""
+        path = self.folder / f"{_BUILDING}{name}"
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(timeout=_PATIENCE)
+        except filelock.Timeout:
+            print(f"waiting: another process is building {name}")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows keeps an open file
+                path.unlink()  # who waits has the same file open, and who comes later finds the artifact
+            lock.release()
+
+    def _built(self, base: Path, build: Callable[[], Any]) -> Path:
+        """Builds and stores an artifact."""
         value = build()
         suffix = _suffix(value)
         path = base.with_name(base.name + suffix)
@@ -111,7 +135,7 @@ class Workspace:
             os.replace(part, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return _read(path)
+        return path
 
     def _remove_abandoned(self) -> None:
         """Removes what killed writers left behind: temporary folders that nobody has touched for an hour."""
@@ -159,6 +183,12 @@ def _kit_imports(source: bytes, inside: bool) -> list[str]:
             elif module.startswith("recsys_kit.") or (inside and node.level):
                 names.append(module.removeprefix("recsys_kit."))
     return names
+
+
+def _there(base: Path) -> Path | None:
+    """Returns the file of an artifact that was built before."""
+    paths = (base.with_name(base.name + suffix) for suffix in _FORMATS)
+    return next((path for path in paths if path.exists()), None)
 
 
 def _suffix(value: Any) -> str:

@@ -232,6 +232,39 @@ def test_processes_that_build_the_same_artifact_each_get_a_whole_one(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+ONCE = """
+import pathlib, sys, time
+from recsys_kit import workspace
+workspace._PATIENCE = 0.1
+folder = pathlib.Path(sys.argv[1])
+def build():
+    with (folder.parent / "built").open("a") as file:
+        file.write(sys.argv[2])
+    time.sleep(1)
+    return {"by": sys.argv[2]}
+print(workspace.Workspace(folder).get("slow", build))
+"""
+
+
+def test_of_processes_that_need_the_same_artifact_one_builds_it_and_the_others_say_that_they_wait(tmp_path):
+    folder = tmp_path / "ws"
+    start = [sys.executable, "-c", ONCE, str(folder)]
+    children = [subprocess.Popen([*start, str(i)], stdout=subprocess.PIPE, text=True) for i in range(3)]
+    said = [child.communicate(timeout=120)[0].splitlines() for child in children]
+    assert len((tmp_path / "built").read_text()) == 1
+    assert len({lines[-1] for lines in said}) == 1
+    assert all(len(lines) == 1 or lines[0].startswith("waiting: another process is building slow-") for lines in said)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_build_may_need_another_artifact_and_a_failed_one_opens_its_lock(tmp_path):
+    ws = Workspace(tmp_path)
+    assert ws.get("outer", lambda: [ws.get("inner", lambda: [1]), 2]) == [[1], 2]
+    with pytest.raises(ZeroDivisionError):
+        ws.get("failing", lambda: 1 / 0)
+    assert ws.get("failing", lambda: [3]) == [3]
+
+
 def test_a_damaged_artifact_is_named_in_the_error(tmp_path):
     ws = Workspace(tmp_path)
     ws.get("a", lambda: {"x": 1})
