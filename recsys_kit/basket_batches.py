@@ -1,7 +1,7 @@
 """What the next-basket Transformer reads: batches to train on, and scores for evaluation (notebook 05).
 
 Letters for shapes: B users of a batch, L baskets, H distinct items of a user's history, P positions to predict at,
-C candidate items, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
+C candidate items, S parts of a situation, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ class BasketBatches(keras.utils.PyDataset):
         seq: The sequences.
         settings: Uses positions, candidates, rows, window and seed.
         min_items: Targets hold at least so many items, as the answers of the task do.
+        count: How many batches an epoch has at most, a random part of them; 0: all.
     """
 
-    def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, **kwargs):
+    def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, count: int = 0, **kwargs):
         super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
         self.seq, self.settings, self.min_items = seq, settings, min_items
         users = np.flatnonzero(seq.baskets() >= 3)
@@ -74,7 +75,9 @@ class BasketBatches(keras.utils.PyDataset):
         distinct = np.diff(seq.item_start)[users]
         users = users[np.lexsort((distinct, np.minimum(seq.baskets()[users], settings.window) // 32))]
         step = max(1, settings.rows // settings.positions)
-        self.batches = [users[i : i + step] for i in range(0, len(users), step)]
+        batches = [users[i : i + step] for i in range(0, len(users), step)]
+        some = np.random.default_rng(settings.seed).permutation(len(batches))[: count or None]
+        self.batches = [batches[place] for place in sorted(some)]
         share = np.bincount(seq.items, minlength=seq.trend.shape[1]) ** 0.75
         self.share = share / share.sum()
         chance = 1 - (1 - self.share) ** settings.candidates
@@ -96,6 +99,10 @@ class BasketBatches(keras.utils.PyDataset):
         middle = np.random.default_rng((self.settings.seed, epoch)).permutation(np.arange(1, n - 1))
         self.order = np.r_[0, n - 1, middle].astype(int)[:n]
 
+    def on_epoch_end(self) -> None:
+        """Draws other targets and candidates in the next epoch."""
+        self.start_epoch(self.epoch + 1)
+
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns a batch: the model's inputs, and for each head labels and weights, stacked (..., 2)."""
         rng = np.random.default_rng((self.settings.seed, self.epoch, index))
@@ -109,6 +116,8 @@ class BasketBatches(keras.utils.PyDataset):
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
         x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
+        if seq.situation.shape[1]:
+            x["situation"] = seq.situation[low[:, None] + position + 1]  # (B, P, S)
         known = baskets.known(x["last"])
         new = (target > 0) & ~known
         candidates, place = self._candidates(np.broadcast_to(x["items"][:, None], new.shape)[new], rng)
@@ -148,7 +157,12 @@ class BasketBatches(keras.utils.PyDataset):
 
 
 def scorer(
-    model: keras.Model, split: Split, seq: baskets.Sequences | None = None, window: int = 256, block: int = 32
+    model: keras.Model,
+    split: Split,
+    seq: baskets.Sequences | None = None,
+    window: int = 256,
+    block: int = 32,
+    situation: np.ndarray | None = None,
 ) -> evaluation.Scorer:
     """Returns the function from rows (B,) of the split's test cases to scores (B, V).
 
@@ -160,6 +174,7 @@ def scorer(
         seq: The split's sequences, if they are at hand.
         window: The last baskets of a history that are read.
         block: Households scored at once.
+        situation: (N, S) the situation of each case, for a model that reads it.
     """
     seq = seq or baskets.sequences(split)
     everything = np.arange(1, len(split.items) + 1, dtype=np.int32)
@@ -171,6 +186,8 @@ def scorer(
         x = baskets.history_arrays(seq, users, end - length, end)
         x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[rows, None])
         x |= baskets.market_arrays(seq, x, everything)
+        if situation is not None:
+            x["situation"] = situation[rows][:, None].astype(np.int32)
         logits = model.predict_on_batch(x)
         scores, repeat = np.array(logits["discover"][:, 0]), np.asarray(logits["repeat"][:, 0])
         user, item = np.nonzero(x["items"])

@@ -222,8 +222,22 @@ class DiscoverHead(layers.Layer):
         return super().get_config() | {"size": self.size, "dropout": self.dropout, "anchor": self.anchor}
 
 
-def basket_model(groups, width=64, blocks=2, heads=2, dropout=0.2, market=2, name="basket_transformer") -> keras.Model:
-    """Builds the next-basket Transformer with its two heads."""
+def basket_model(
+    groups, width=64, blocks=2, heads=2, dropout=0.2, market=2, situation=(), name="basket_transformer"
+) -> keras.Model:
+    """Builds the next-basket Transformer with its two heads.
+
+    Args:
+        groups: See `ItemEmbedding`.
+        width: D.
+        blocks: Number of Transformer blocks.
+        heads: Attention heads a block.
+        dropout: Dropout on tokens and blocks.
+        market: Facts about an item that the shop knows.
+        situation: For each part of the next basket's situation (hour, store, …) how many values it has; empty: the
+            model knows only the day. Its vectors start at zero.
+        name: Of the model.
+    """
     size = len(groups[0])
     f = "float32"
     inputs = {
@@ -251,6 +265,11 @@ def basket_model(groups, width=64, blocks=2, heads=2, dropout=0.2, market=2, nam
     week, year = inputs["target_day"] * (2 * np.pi / 7), inputs["target_day"] * (2 * np.pi / 365.25)
     facts = [ops.log(1 + ops.relu(since)), ops.sin(week), ops.cos(week), ops.sin(year), ops.cos(year)]
     states = states + layers.Dense(width, name="when")(ops.stack(facts, axis=-1))
+    if situation:
+        inputs["situation"] = keras.Input((None, len(situation)), dtype="int32", name="situation")
+        for i, values in enumerate(situation):
+            part = layers.Embedding(values, width, "zeros", name=f"situation_{i}")
+            states = states + part(inputs["situation"][..., i])  # (B, P, D)
     states = states + layers.Dense(width, name="mix_out")(layers.Dense(2 * width, "gelu", name="mix")(states))
     repeat = RepeatHead(name="repeat")(
         states,

@@ -30,6 +30,7 @@ __all__ = [
     "row_loss",
     "shortlists",
     "situations",
+    "sizes",
     "term",
     "train",
     "training_rows",
@@ -84,6 +85,11 @@ def situations(
     there = events[["user_id", "timestamp", "store_id"]].drop_duplicates(["user_id", "timestamp"])
     store = key.merge(there, how="left", on=["user_id", "timestamp"])["store_id"]
     return np.stack([part, local.dt.day_of_week, stores.get_indexer(store) + 1], axis=1).astype(np.int32)
+
+
+def sizes(stores: pd.Index) -> tuple[int, int, int]:
+    """Returns how many values each part of a situation has, in the order of `FACTORS`."""
+    return len(HOURS) - 1, 7, len(stores) + 1
 
 
 def facts(counts: dict[float, sp.csr_matrix], popular: np.ndarray, row: np.ndarray, item: np.ndarray) -> np.ndarray:

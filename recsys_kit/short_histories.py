@@ -57,24 +57,7 @@ def pieces(split: Split, size: int = 6, seed: int = 0) -> Split:
 
 
 class ShortHistories(BasketBatches):
-    """Batches of pieces, of which one visible basket is enough to be asked for the next.
-
-    Args:
-        seq: The pieces' baskets.
-        settings: See `BasketBatches`.
-        min_items: See `BasketBatches`.
-        count: How many batches an epoch has at most; a random part of the pieces is taken.
-    """
-
-    def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, count: int = 200, **kwargs):
-        super().__init__(seq, settings, min_items, **kwargs)
-        some = np.random.default_rng(settings.seed).permutation(len(self.batches))[:count]
-        self.batches = [self.batches[place] for place in sorted(some)]
-        self.start_epoch(0)
-
-    def on_epoch_end(self):
-        """Draws other targets and candidates in the next epoch."""
-        self.start_epoch(self.epoch + 1)
+    """Batches of pieces, of which one visible basket is enough to be asked for the next; see `BasketBatches`."""
 
     def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         target = sizes[:, None, 1:]  # unlike in `BasketBatches`, one basket before it is enough

@@ -189,7 +189,9 @@ def train(
     return model, pd.DataFrame(keep.record)
 
 
-def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000) -> keras.Model:
+def build(
+    shop: Shop, split: Split, settings: Settings, steps: int = 1000, situation: Sequence[int] = ()
+) -> keras.Model:
     """Builds and compiles the untrained model.
 
     Args:
@@ -197,6 +199,7 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000) -> ke
         split: Gives the catalogue.
         settings: Sizes and training parameters.
         steps: Batches that the training will take; the learning rate falls over them.
+        situation: See `basket_transformer.basket_model`.
     """
     model = basket_transformer.basket_model(
         baskets.item_groups(shop.items, split.items),
@@ -205,6 +208,7 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000) -> ke
         heads=settings.heads,
         dropout=settings.dropout,
         market=2 if split.plan is None else 2 + 2 * split.plan.share.shape[-1],
+        situation=tuple(situation),
     )
     rate = WarmCosine(settings.learning_rate, steps, warm=max(1, steps // (2 * settings.epochs)))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from recsys_kit import context, datasets, evaluation, preprocessing
+from recsys_kit import baskets, context, context_transformer, datasets, evaluation, preprocessing, training
 
 FOLDER = Path(__file__).parents[1] / "data" / "example_shop"
 
@@ -116,3 +116,53 @@ def test_shortlists_score_as_the_whole_catalogue_does():
     extra = 0.1 * rng.normal(size=scores.shape).astype(np.float32)
     moved = short.ndcg(np.take_along_axis(extra, short.columns, 1))
     assert np.allclose(moved, evaluation.evaluate(scores + extra, Split.answers)["ndcg"])
+
+
+# As an input of the Transformer
+
+
+@pytest.fixture(scope="module")
+def plain(shop, task):
+    return training.build(shop, task.test, training.Settings())
+
+
+def situations(split, events, timezone, stores):
+    users = pd.Series(split.users[split.test_users])
+    return context.situations(users, pd.Series(split.answer_times), events, timezone, stores)
+
+
+def test_each_basket_keeps_its_situation(shop, task, stores):
+    history = task.validation.history
+    rows = context.situations(history["user_id"], history["timestamp"], history, shop.timezone, stores)
+    seq = baskets.sequences(task.validation, situation=rows)
+    assert seq.situation.shape == (len(seq.days), 3) and baskets.sequences(task.validation).situation.shape[1] == 0
+    data = training.BasketBatches(seq, training.Settings(candidates=20))
+    x, _ = data[0]
+    assert x["situation"].shape == (*x["position"].shape, 3)
+    when = pd.to_datetime(seq.origin) + pd.to_timedelta(x["target_day"].ravel().astype(float), unit="D")
+    local = when.tz_convert(shop.timezone)
+    assert (np.abs(local.day_of_week - x["situation"][..., 1].ravel()) % 6 <= 1).all()  # a float day may lose seconds
+    assert (local.day_of_week == x["situation"][..., 1].ravel()).mean() > 0.99
+
+
+def test_a_model_with_context_starts_as_the_plain_one_and_its_twin_has_no_such_input(shop, task, stores, plain):
+    split, rows = task.test, np.arange(5)
+    where = situations(split, task.events, shop.timezone, stores)
+    aware = context_transformer.train(plain, shop, task, stores, epochs=0)
+    twin = context_transformer.train(plain, shop, task, None, epochs=0)
+    assert "situation" in aware.input and "situation" not in twin.input
+    expected = training.scorer(plain, split)(rows)
+    np.testing.assert_allclose(training.scorer(aware, split, situation=where)(rows), expected, atol=1e-5)
+    np.testing.assert_allclose(training.scorer(twin, split)(rows), expected, atol=1e-5)
+
+
+def test_learning_on_moves_the_vectors_of_the_situation_and_leaves_the_plain_model_alone(shop, task, stores, plain):
+    before = [weight.copy() for weight in plain.get_weights()]
+    aware = context_transformer.train(plain, shop, task, stores, epochs=1, count=2)
+    assert all(np.abs(aware.get_layer(f"situation_{i}").get_weights()[0]).max() > 0 for i in range(3))
+    assert all(np.array_equal(a, b) for a, b in zip(before, plain.get_weights(), strict=True))
+    where = situations(task.test, task.events, shop.timezone, stores)
+    other = (where + 1) % np.array(context.sizes(stores))
+    rows = np.arange(5)
+    a, b = (training.scorer(aware, task.test, situation=s)(rows) for s in (where, other))
+    assert not np.allclose(a, b)
