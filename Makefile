@@ -5,6 +5,7 @@
 VENV ?= .venv
 PROFILE ?= quick
 BACKENDS ?=
+WORKERS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -13,9 +14,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(READY) ## Run every notebook, quick profile, and write runs/quick/index.html (PROFILE=full for the real thing)
 	$(BIN)/recsys-kit run --profile $(PROFILE)
 
-test: $(READY) ## Test everything: package, doctests, notebooks, outputs (BACKENDS=torch,jax: these Keras backends, too)
+test: $(READY) ## Test everything: package, doctests, notebooks, outputs (WORKERS=0: one process; BACKENDS=torch,jax: these, too)
 	@[ -z "$(BACKENDS)" ] || $(BIN)/python -m pip install -c constraints.txt -e ".[dev,$(BACKENDS)]"
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
 
 lab: $(READY) ## Open the notebooks in JupyterLab (make demo: only the page of notebook 08)
 	$(BIN)/jupyter lab notebooks
