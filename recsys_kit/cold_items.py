@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from keras import ops
 from sklearn.preprocessing import normalize
 
-from recsys_kit import baselines, evaluation
+from recsys_kit import baselines, evaluation, losses
 from recsys_kit.preprocessing import Split
 
 __all__ = [
@@ -264,12 +264,6 @@ class _Windows(keras.utils.PyDataset):
         return x, bought[:, chosen].toarray()
 
 
-def _several(y, logits):
-    """Cross-entropy of a softmax over the candidates with several right answers."""
-    share = y / ops.maximum(ops.sum(y, axis=1, keepdims=True), 1.0)
-    return -ops.sum(share * ops.log_softmax(logits, axis=1), axis=1)
-
-
 def train(
     case: Arrivals,
     vectors: np.ndarray,
@@ -314,7 +308,7 @@ def train(
     model = keras.Model(inputs, scores - ops.expand_dims(inputs["log_chance"], 0), name="text_tied")
     layer.table.assign(vectors)
     schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
-    model.compile(keras.optimizers.Adam(schedule), _several, jit_compile=False)
+    model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return model, run.history["loss"]
 

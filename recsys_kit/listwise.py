@@ -12,26 +12,9 @@ import numpy as np
 import pandas as pd
 from keras import layers, ops
 
+from recsys_kit.losses import softmax_loss
+
 __all__ = ["lists", "model", "predict", "softmax_loss", "train"]
-
-
-@keras.saving.register_keras_serializable(package="recsys_kit")
-def softmax_loss(label, logits):
-    """Listwise loss: cross-entropy between the bought items of a list, each with an equal share, and the softmax.
-
-    Args:
-        label: (B, M) 1 where it was bought, 0 where not, -1 where there is no candidate.
-        logits: (B, M).
-
-    Returns:
-        (B,) losses; 0 for a list without a bought item.
-
-    Source: Cao et al. (2007), Learning to rank: from pairwise approach to listwise approach.
-    """
-    there = ops.cast(label >= 0, logits.dtype)
-    bought = ops.maximum(label, 0.0)
-    share = bought / ops.maximum(ops.sum(bought, axis=-1, keepdims=True), 1.0)
-    return -ops.sum(share * ops.log_softmax(logits - 1e9 * (1.0 - there), axis=-1) * there, axis=-1)
 
 
 def model(facts: int, hidden: int = 64, dropout: float = 0.2) -> keras.Model:

@@ -11,6 +11,8 @@ Letters for shapes: T positions, C candidates, N negatives of a position, V item
   The two softmax losses read the first column only: they compare with every candidate.
 - `log_chance` (C,): log of the chance that a candidate is one; zeros where all items are candidates.
 - `items`: V.
+
+`softmax_loss` is for whole lists with several right answers, as in ranking (notebooks 07 and 08).
 """
 
 from __future__ import annotations
@@ -18,7 +20,16 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-__all__ = ["LOSSES", "CandidateLoss", "binary_crossentropy", "gbce", "mean_loss", "sampled_softmax", "softmax"]
+__all__ = [
+    "LOSSES",
+    "CandidateLoss",
+    "binary_crossentropy",
+    "gbce",
+    "mean_loss",
+    "sampled_softmax",
+    "softmax",
+    "softmax_loss",
+]
 
 
 def binary_crossentropy(logits, columns, log_chance=None, items=None):
@@ -84,6 +95,25 @@ def mean_loss(weights, losses):
     """Returns the mean of the losses (T,) that `CandidateLoss` puts out, over the positions with weight 1, not 0."""
     weights = ops.cast(weights, losses.dtype)
     return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
+@keras.saving.register_keras_serializable(package="recsys_kit")
+def softmax_loss(label, logits):
+    """Listwise loss: cross-entropy between the bought items of a list, each with an equal share, and the softmax.
+
+    Args:
+        label: (B, M) 1 where it was bought, 0 where not, -1 where there is no candidate.
+        logits: (B, M).
+
+    Returns:
+        (B,) losses; 0 for a list without a bought item.
+
+    Source: Cao et al. (2007), Learning to rank: from pairwise approach to listwise approach.
+    """
+    there = ops.cast(label >= 0, logits.dtype)
+    bought = ops.maximum(label, 0.0)
+    share = bought / ops.maximum(ops.sum(bought, axis=-1, keepdims=True), 1.0)
+    return -ops.sum(share * ops.log_softmax(logits - 1e9 * (1.0 - there), axis=-1) * there, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit")
