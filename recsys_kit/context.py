@@ -87,9 +87,13 @@ def situations(
     return np.stack([part, local.dt.day_of_week, stores.get_indexer(store) + 1], axis=1).astype(np.int32)
 
 
-def sizes(stores: pd.Index) -> tuple[int, int, int]:
-    """Returns how many values each part of a situation has, in the order of `FACTORS`."""
-    return len(HOURS) - 1, 7, len(stores) + 1
+def sizes(stores: int) -> tuple[int, int, int]:
+    """Returns how many values each part of a situation has, in the order of `FACTORS`.
+
+    Args:
+        stores: How many stores are told apart, the shared number 0 included.
+    """
+    return len(HOURS) - 1, 7, stores
 
 
 def facts(counts: dict[float, sp.csr_matrix], popular: np.ndarray, row: np.ndarray, item: np.ndarray) -> np.ndarray:
@@ -208,10 +212,9 @@ def context_model(kinds: np.ndarray, stores: int, width: int = 4, with_context: 
     if with_context:
         vector = layers.Embedding(groups, width, "zeros", name="kind_vector")(kind)  # (B, D)
         start = keras.initializers.RandomNormal(stddev=0.3, seed=0)
-        sizes = (len(HOURS) - 1, 7, stores)
         each = [
             layers.Embedding(size, width, start, name=name)(situation[:, i])
-            for i, (name, size) in enumerate(zip(FACTORS, sizes, strict=True))
+            for i, (name, size) in enumerate(zip(FACTORS, sizes(stores), strict=True))
         ]
         logit = logit + ops.sum(vector * (each[0] + each[1] + each[2]), axis=-1, keepdims=True)
     inputs = {"item": item, "kind": kind, "situation": situation, "facts": known}

@@ -54,7 +54,7 @@ def train(
     history = task.validation.history
     situation, sizes = None, ()
     if stores is not None:
-        sizes = context.sizes(stores)
+        sizes = context.sizes(len(stores) + 1)
         situation = context.situations(history["user_id"], history["timestamp"], history, shop.timezone, stores)
     settings = replace(SETTINGS, epochs=max(1, epochs), seed=seed)
     data = BasketBatches(baskets.sequences(task.validation, situation=situation), settings, task.min_items, count)

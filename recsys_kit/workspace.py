@@ -118,7 +118,7 @@ class Workspace:
             yield
         finally:
             with contextlib.suppress(OSError):  # Windows keeps an open file
-                path.unlink()  # who waits has the same file open, and who comes later finds the artifact
+                path.unlink()  # who waits makes a new one, and finds the artifact
             lock.release()
 
     def _built(self, base: Path, build: Callable[[], Any]) -> Path:

@@ -162,7 +162,7 @@ def test_learning_on_moves_the_vectors_of_the_situation_and_leaves_the_plain_mod
     assert all(np.abs(aware.get_layer(f"situation_{i}").get_weights()[0]).max() > 0 for i in range(3))
     assert all(np.array_equal(a, b) for a, b in zip(before, plain.get_weights(), strict=True))
     where = situations(task.test, task.events, shop.timezone, stores)
-    other = (where + 1) % np.array(context.sizes(stores))
+    other = (where + 1) % np.array(context.sizes(len(stores) + 1))
     rows = np.arange(5)
     a, b = (training.scorer(aware, task.test, situation=s)(rows) for s in (where, other))
     assert not np.allclose(a, b)
