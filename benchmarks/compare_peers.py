@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recsys_kit import leave_one_out
-from recsys_kit.leave_one_out import LeaveOneOut
+from recsys_kit.next_item import leave_one_out
+from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
 LENGTH = 20  # of the peers' sequences
 
@@ -67,11 +67,12 @@ def recsys_kit(data: LeaveOneOut, watch: Stopwatch) -> None:
     """Trains as `recsys-kit bench` does; importing Keras, counting and tracing are on the clock."""
     from tqdm import tqdm
 
-    from recsys_kit import counting, next_item_training
+    from recsys_kit.next_item import fit
+    from recsys_kit.next_item import prior as counting
 
     prior = counting.ItemPrior(data, 2).scorer(1)
 
-    class Judged(next_item_training.Trainer):
+    class Judged(fit.Trainer):
         def ndcg(self, held_out: int, users: np.ndarray) -> float:
             with watch.paused():
                 model = self.scores.scorer(1)

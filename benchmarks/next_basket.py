@@ -16,7 +16,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from recsys_kit import baselines, datasets, evaluation, preprocessing, promotions, training
+from recsys_kit import baselines, datasets, evaluation, preprocessing, training
+from recsys_kit.datasets import promotions
 
 RULES = ("decayed frequency", "decayed frequency + popularity", "user-kNN")
 

@@ -26,7 +26,8 @@ LAST = 40  # items of a household
 
 def sequences(copies: int, own_items: bool):
     """Returns the households' last items, copied, as the sequences of the next-item model."""
-    from recsys_kit import datasets, leave_one_out, preprocessing
+    from recsys_kit import datasets, preprocessing
+    from recsys_kit.next_item import leave_one_out
 
     history = preprocessing.task(datasets.load()).test.history
     rows = history.drop_duplicates(["user", "item"], keep="last").sort_values(["user", "timestamp"], kind="stable")
@@ -44,7 +45,8 @@ def measure(copies: int, own_items: bool) -> dict:
     """Trains two epochs and returns what the second one cost."""
     import keras
 
-    from recsys_kit import losses, next_item, transformer
+    from recsys_kit import next_item, transformer
+    from recsys_kit.neural import losses
 
     data = sequences(copies, own_items)
     keras.utils.set_random_seed(0)

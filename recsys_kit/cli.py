@@ -64,7 +64,7 @@ def run(
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
     """Run notebooks with papermill and write a report; exits with 1 if one fails."""
-    from recsys_kit import runner
+    from recsys_kit.course import runner
 
     try:
         if data is not None:
@@ -113,7 +113,7 @@ def bench(
     try:
         if backend is not None:
             _use_backend(backend)
-        from recsys_kit import bench as benchmark
+        from recsys_kit.next_item import bench as benchmark
 
         result = benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
         line = json.dumps(result)
@@ -198,7 +198,7 @@ def notebooks(
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
     """Re-execute the committed notebooks in place and renew their links, metadata and README tables."""
-    from recsys_kit import refresh
+    from recsys_kit.course import refresh
 
     try:
         problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)

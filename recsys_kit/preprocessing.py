@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from recsys_kit import promotions as promoted
-from recsys_kit.datasets import Shop
+from recsys_kit.datasets import promotions as promoted
+from recsys_kit.datasets.shops import Shop
 
 __all__ = ["Split", "Task", "audit", "clean", "default_cutoff", "frequency_encode", "k_core", "split_by_time", "task"]
 
@@ -95,7 +95,7 @@ def task(
         cutoff: First day of the test period (YYYY-MM-DD); empty: the last `test_days` days are the test.
         test_days: Length of the test period if no cutoff is given.
         validation_days: The days before the cutoff on which models are chosen.
-        promotions: What the shop promotes in which week, see `recsys_kit.promotions`. A shop knows its own plan before
+        promotions: What the shop promotes in which week, see `datasets.promotions`. A shop knows its own plan before
             the week begins, so this is no look into the future; None: models do without.
 
     Raises:

@@ -18,7 +18,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from recsys_kit import datasets, evaluation, preprocessing
-from recsys_kit.datasets import Shop
+from recsys_kit.datasets.shops import Shop
 from recsys_kit.plots import COLOURS
 from recsys_kit.preprocessing import Split
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from recsys_kit.course_map import contents, course_map
-from recsys_kit.datasets import Shop
-from recsys_kit.environment import check_environment
+from recsys_kit.course.course_map import contents, course_map
+from recsys_kit.course.environment import check_environment
+from recsys_kit.datasets.shops import Shop
 from recsys_kit.workspace import Workspace
 
 __all__ = [

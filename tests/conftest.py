@@ -7,20 +7,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from small_course import PARAMETERS
 
-from recsys_kit import datasets, preprocessing, profiles
+from recsys_kit import datasets, preprocessing
+from recsys_kit.course import profiles
 
 SAMPLED = ("07_optimization", "08_recommendation")
 """Notebooks that take minutes at their own values: nbval runs these with the quick profile's. The cells whose outputs
 it compares must not depend on them."""
-
-PARAMETERS = """DATA: str = ""  # folder with your own shop; empty: the kit's data
-USERS: int = 0  # random sample of so many users; 0: all
-WORKSPACE: str = "../workspace"  # where built artifacts are kept
-SEED: int = 0  # seed of all random choices
-EPOCHS: int = 3  # passes over the training baskets"""
-
-HEADLINE = 'from recsys_kit import report\nreport.headline("NDCG@10", 0.25, "popularity", 0.1)'
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from recsys_kit import notebooks
+from recsys_kit.course import notebooks
 
 STANDARD = {"DATA": ("str", ""), "USERS": ("int", 0), "WORKSPACE": ("str", "../workspace"), "SEED": ("int", 0)}
 LAST_SECTIONS = ["What we saw", "Exercises", "Read more"]
@@ -172,15 +172,22 @@ def cost_is_recorded(path: Path) -> list[str]:
 def is_no_orphan(path: Path) -> list[str]:
     root, name = path.parents[1], path.stem[3:]
     wanted = [
-        root / "recsys_kit" / f"{name}.py",
-        root / "tests" / f"test_{name}.py",
-        path.parent / "solutions" / path.name,
+        [root / "recsys_kit" / f"{name}.py", root / "recsys_kit" / name / "__init__.py"],
+        [root / "tests" / f"test_{name}.py", root / "tests" / name],
+        [path.parent / "solutions" / path.name],
     ]
-    problems = [f"{file.relative_to(root)} is missing" for file in wanted if not file.exists()]
+    problems = [f"{files[0].relative_to(root)} is missing" for files in wanted if not any(f.exists() for f in files)]
     for readme in ("README.md", "README.zh-CN.md"):
         if f"](notebooks/{path.name})" not in (root / readme).read_text(encoding="utf-8"):
             problems.append(f"{readme} does not list it")
     return problems
+
+
+def loads_from_elsewhere(page: str) -> list[str]:
+    loading = (
+        r"""(?:<(?:script|img|iframe|source)[^>]*\ssrc=|<link[^>]*\shref=|url\(|@import|import\s)\s*["'(]*https?:"""
+    )
+    return re.findall(loading, page)
 
 
 BOTH = [

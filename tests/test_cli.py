@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from recsys_kit import cli, notebooks, runner, start_here
+from recsys_kit import cli, start_here
+from recsys_kit.course import notebooks, results, runner
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def calls(monkeypatch):
 
     def fake(path, output, values, progress):
         seen.append((path.stem, dict(values)))
-        return runner.Result(path.stem, "ok", 1.0)
+        return results.Result(path.stem, "ok", 1.0)
 
     monkeypatch.setattr(runner, "execute", fake)
     return seen
@@ -85,7 +86,7 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(recsys_kit, write_no
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("failed", 1), ("interrupted", 130)])
 def test_the_exit_code_tells(recsys_kit, write_notebook, monkeypatch, status, code):
     write_notebook("01_first")
-    monkeypatch.setattr(runner, "execute", lambda path, *_, **__: runner.Result(path.stem, status, error="why"))
+    monkeypatch.setattr(runner, "execute", lambda path, *_, **__: results.Result(path.stem, status, error="why"))
     result = recsys_kit("run")
     assert result.exit_code == code
     assert "01_first" in result.output

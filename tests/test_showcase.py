@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys_kit import preprocessing, showcase
-from recsys_kit.datasets import Shop
+from recsys_kit.datasets.shops import Shop
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_kit import start_here
-from recsys_kit.datasets import Shop
+from recsys_kit.datasets.shops import Shop
 from recsys_kit.workspace import Workspace
 
 TITLES = ["Toothpaste, 6 oz", "Toothpaste, 8 oz", "Frozen Pizza", "Dog Food", "Frozen Pizza", "Beer"]

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unseen_shop import write_unseen_shop
 
-from recsys_kit import baskets, datasets, preprocessing, training, transformer
-from recsys_kit.basket_transformer import BasketTokens
+from recsys_kit import datasets, preprocessing, training, transformer
+from recsys_kit.training import baskets
+from recsys_kit.training.basket_transformer import BasketTokens
 from recsys_kit.transformer import (
     ItemEmbedding,
     PositionEmbedding,

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_kit import evaluation, tables, workspace
+from recsys_kit import evaluation, workspace
+from recsys_kit.datasets import tables
 from recsys_kit.workspace import Workspace, code_version
 
 JSON = st.recursive(

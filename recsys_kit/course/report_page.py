@@ -1,0 +1,206 @@
+"""The report of a run as web pages that need no network: one page a notebook, and an index."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys_kit.course import notebooks
+
+if TYPE_CHECKING:
+    from recsys_kit.course.results import Result
+
+__all__ = ["describe_headline", "duration", "render", "write_index"]
+
+# nbconvert's page loads MathJax, require.js and mermaid from other servers; these blocks are where it does.
+_OFFLINE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block jupyter_widgets -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_css -%}
+<style>
+main {max-width: 1000px; margin: 0 auto} math[display=block] {margin: .6em 0}
+.jp-InputArea-editor pre {white-space: pre-wrap} .jp-OutputArea-output {overflow-x: auto}
+</style>
+{%- endblock -%}
+{%- block data_latex -%}<div class="jp-RenderedLatex">{{ output.data['text/latex'] | markdown2html }}</div>
+{%- endblock -%}
+"""
+
+_STYLE = """
+body {font: 16px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #222}
+table {border-collapse: collapse; width: 100%} th, td {padding: .45em .7em; text-align: left; vertical-align: top}
+th {border-bottom: 2px solid #888} td {border-bottom: 1px solid #ddd} .n {text-align: right; white-space: nowrap}
+.ok {color: #00664a} .failed, .interrupted {color: #a33c00; font-weight: 600} .running, .waiting {color: #666}
+pre {background: #f6f6f6; padding: .6em; white-space: pre-wrap; margin: .4em 0; font-size: 13px}
+small {color: #555} a {color: #0072b2} @media print {a {color: inherit}}
+"""
+_SIGNS = {"ok": "✓ ok", "failed": "✗ failed", "interrupted": "✗ interrupted", "running": "… running", "waiting": ""}
+
+
+def render(path: Path, source: Path, names: Sequence[str]) -> Path:
+    """Writes an executed notebook as a web page beside it: maths as MathML, pictures inside, nothing loaded.
+
+    Args:
+        path: The executed notebook.
+        source: The folder of the notebook that was executed; pictures and links are relative to it.
+        names: Notebooks of the same run (without suffix): links to them lead to their pages.
+    """
+    from jinja2 import DictLoader
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def block_math(self, body: str) -> str:
+            return _mathml(body, "block")
+
+        def inline_math(self, body: str) -> str:
+            return _mathml(body, "inline")
+
+        def latex_environment(self, name: str, body: str) -> str:
+            return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+        def link(self, text: str, url: str, title: str | None = None) -> str:
+            return super().link(text, _target(url, path.parent, source, names), title)
+
+    def to_html(text: str) -> str:
+        renderer = Renderer(escape=False, embed_images=True, path=str(source), anchor_link_text="¶")
+        return MarkdownWithMath(renderer=renderer).render(text)
+
+    exporter = HTMLExporter(
+        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE})],
+        template_file="offline.html.j2",
+        filters={"markdown2html": to_html},
+        embed_images=True,
+    )
+    exporter.log.setLevel("ERROR")
+    notebook = notebooks.tidy(notebooks.read(path))
+    notebook.metadata["title"] = notebooks.title(notebook)[0] or path.stem
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    return _write(path.with_suffix(".html"), page)
+
+
+def _mathml(tex: str, display: str) -> str:
+    from latex2mathml.converter import convert
+
+    try:
+        return convert(tex.strip(), display=display)
+    except Exception:  # a formula that the converter cannot read is still readable as TeX
+        return f"<code>{html.escape(tex)}</code>"
+
+
+def _target(url: str, out: Path, source: Path, names: Sequence[str]) -> str:
+    place, _, anchor = url.partition("#")
+    if not place or re.match(r"[a-z]+:", place, re.IGNORECASE):
+        return url
+    if place.removesuffix(".ipynb") in names:
+        return place.removesuffix(".ipynb") + ".html" + (f"#{anchor}" if anchor else "")
+    if url.endswith(notebooks.CONTENTS):
+        return "index.html"
+    return Path(os.path.relpath(source / place, out)).as_posix() + (f"#{anchor}" if anchor else "")
+
+
+def write_index(out: Path, results: Sequence[Result], profile: str, data: str, started: float) -> Path:
+    """Writes `index.html`, and the same as data in `results.json`.
+
+    Args:
+        out: Folder of the run.
+        results: One result a notebook, also of those that have not run yet.
+        profile: The profile's name.
+        data: Folder of the shop's own data; empty for the kit's.
+        started: When the run began, in seconds since 1970.
+    """
+    about = {
+        "profile": profile,
+        "data": data or "The Complete Journey",
+        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(started)),
+        "seconds": round(time.time() - started, 1),
+        "machine": _machine(),
+    }
+    _write(out / "results.json", json.dumps(about | {"results": [asdict(r) for r in results]}, indent=1))
+    done = sum(result.status == "ok" for result in results)
+    rows = "\n".join(_row(out, result) for result in results)
+    wanted = [("Data", about["data"]), ("Started", about["started"]), ("Took", duration(about["seconds"]))]
+    facts = "<br>".join(f"{name}: {html.escape(str(value))}" for name, value in [*wanted, ("Machine", _machine())])
+    page = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>recsys_kit: {html.escape(profile)} run</title><style>{_STYLE}</style></head><body>
+<h1>recsys_kit: {html.escape(profile)} run</h1>
+<p><strong>{done} of {len(results)} notebooks ran to the end.</strong></p><p><small>{facts}</small></p>
+<table><thead><tr><th>Notebook</th><th>Status</th><th class="n">Wall time</th><th class="n">Peak memory</th>
+<th>Result against its baseline</th></tr></thead><tbody>
+{rows}
+</tbody></table></body></html>
+"""
+    return _write(out / "index.html", page)
+
+
+def _row(out: Path, result: Result) -> str:
+    name = html.escape(result.name)
+    if (out / f"{result.name}.html").exists() and result.status not in ("waiting", "running"):
+        name = f'<a href="{name}.html">{name}</a>'
+    ran = result.status not in ("waiting", "running")
+    seconds, memory = (duration(result.seconds), f"{result.peak_mb / 1000:.1f} GB") if ran else ("", "")
+    note = html.escape(describe_headline(result.headline)) if result.headline else ""
+    if result.error:
+        note = f"<pre>{html.escape(result.error)}</pre>"
+    return (
+        f'<tr><td>{name}</td><td class="{result.status}">{_SIGNS[result.status]}</td><td class="n">{seconds}</td>'
+        f'<td class="n">{memory}</td><td>{note}</td></tr>'
+    )
+
+
+def describe_headline(headline: dict[str, Any], against: str = " against") -> str:
+    """Returns a headline metric and its baseline as one line.
+
+    Args:
+        headline: What `report.headline` displayed.
+        against: The word between the two, in the reader's language.
+
+    Example:
+        >>> describe_headline({"metric": "NDCG@10", "value": 0.25, "baseline": "popularity", "baseline_value": 0.1})
+        'NDCG@10 0.2500 against popularity 0.1000'
+    """
+    value, baseline = headline["value"], headline["baseline_value"]
+    return f"{headline['metric']} {_number(value)}{against} {headline['baseline']} {_number(baseline)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Returns a time span as people say it.
+
+    Example:
+        >>> duration(9.4), duration(75)
+        ('9 s', '1 min 15 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _machine() -> str:
+    import psutil
+
+    parts = [f"{name} {metadata.version(name)}" for name in ("keras", "tensorflow", "pandas")]
+    memory = psutil.virtual_memory().total / 1e9
+    return f"{psutil.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, {', '.join(parts)}"
+
+
+def _write(path: Path, text: str) -> Path:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+    return path

@@ -1,0 +1,31 @@
+"""What came of running a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one notebook.
+
+    Attributes:
+        name: The notebook's file name without its suffix.
+        status: "ok", "failed", "interrupted", "running" or "waiting".
+        seconds: Wall time, kernel start included.
+        peak_mb: Highest resident memory of the kernel and its child processes, in MB.
+        headline: What `report.headline` displayed, or None.
+        error: Empty, or which cell failed and why, on a few lines.
+        traceback: Empty, or Python's own account of the error.
+    """
+
+    name: str
+    status: str = "waiting"
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    headline: dict[str, Any] | None = None
+    error: str = ""
+    traceback: str = ""

@@ -1,0 +1,189 @@
+"""Running notebooks: each in a fresh kernel, its time and memory measured, its failure explained."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from recsys_kit.course import notebooks, profiles, report_page
+from recsys_kit.course.results import Result
+
+__all__ = ["PeakMemory", "describe", "execute", "run"]
+
+# The environment's own kernel comes first, also when the user has another one called python3.
+os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+
+class PeakMemory:
+    """Context manager that watches the resident memory of the child processes that start inside it."""
+
+    def __init__(self, every_seconds: float = 0.2):
+        self.every_seconds = every_seconds
+        self.peak_mb = 0.0
+
+    def __enter__(self) -> PeakMemory:
+        import psutil
+
+        self._process = psutil.Process()
+        self._old = {child.pid for child in self._process.children(recursive=True)}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        import psutil
+
+        while not self._stop.wait(self.every_seconds):
+            total = 0
+            for child in self._process.children(recursive=True):
+                if child.pid not in self._old:
+                    try:
+                        total += child.memory_info().rss
+                    except psutil.Error:
+                        continue
+            self.peak_mb = max(self.peak_mb, total / 1e6)
+
+
+def execute(
+    path: Path,
+    output: Path,
+    parameters: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Result:
+    """Runs one notebook with papermill; the output file is saved after every cell.
+
+    Args:
+        path: The notebook; it is not changed.
+        output: Where the executed copy goes.
+        parameters: Values for its parameters cell.
+        folder: Working directory of the kernel; the notebook's folder by default.
+        progress: Whether to show a bar that counts cells.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    bar = {"desc": path.stem, "file": sys.stdout, "leave": False, "dynamic_ncols": True} if progress else False
+    start = time.perf_counter()
+    status, error, traceback = "ok", "", ""
+    with PeakMemory() as memory:
+        try:
+            papermill.execute_notebook(
+                notebooks.read(path),
+                str(output),
+                dict(parameters or {}),
+                cwd=str(folder or path.parent),
+                kernel_name="python3",
+                language="python",
+                progress_bar=bar,
+                extra_arguments=["--log-level=CRITICAL"],
+            )
+        except KeyboardInterrupt:
+            status, error = "interrupted", "interrupted by the user"
+        except PapermillExecutionError as caught:
+            status, error = "failed", _explain(output, f"{caught.ename}: {caught.evalue}")
+            traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(caught.traceback))
+        except Exception as caught:  # a dead kernel, a notebook that papermill cannot read, a full disk
+            status, error = "failed", _explain(output, f"{type(caught).__name__}: {caught}")
+    found = notebooks.headline(notebooks.read(output)) if status == "ok" else None
+    return Result(path.stem, status, time.perf_counter() - start, memory.peak_mb, found, error, traceback)
+
+
+def _explain(output: Path, error: str) -> str:
+    # papermill adds cells (injected parameters, error markers): number the cells as the author's notebook does.
+    reached, number = "", 0
+    for cell in notebooks.read(output).cells if output.exists() else ():
+        added = {"injected-parameters", "papermill-error-cell-tag"} & set(cell.metadata.get("tags", []))
+        if cell.cell_type != "code" or added:
+            continue
+        number += 1
+        if not cell.metadata.get("papermill", {}).get("start_time"):
+            break
+        first = next((line for line in cell.source.splitlines() if line.strip()), "(nothing)")
+        reached = f"code cell {number}, which begins with\n    {first}\n"
+        if cell.metadata.papermill.get("exception"):
+            break
+    if "DeadKernelError" in error:
+        error += " (often: out of memory)"
+    return reached + error
+
+
+def run(
+    folder: Path,
+    out: Path,
+    profile: str = "quick",
+    only: Iterable[str] = (),
+    data: str = "",
+    parameters: Mapping[str, str] | None = None,
+    keep_going: bool = True,
+    say: Callable[[str], None] = print,
+) -> list[Result]:
+    """Runs notebooks one after the other and writes a report after each, so that an interrupted run has one too.
+
+    Args:
+        folder: The folder of the notebooks, with the profiles in its subfolder `profiles`.
+        out: Where executed notebooks, their pages, the report and the artifacts go.
+        profile: Which values to run with; see `notebooks/profiles`.
+        only: Numbers or names of notebooks; empty for all.
+        data: Folder with your own shop; empty for the kit's data.
+        parameters: Values that go before the profile's, as text; each goes to the notebooks that have it.
+        keep_going: Whether a failing notebook lets the others run.
+        say: Called with each line of progress.
+
+    Returns:
+        One result a notebook.
+
+    Raises:
+        ValueError: If a notebook, a profile, a parameter or a value is not what it should be; nothing has run then.
+    """
+    paths = notebooks.find(folder, only)
+    values = profiles.values(folder, profile, paths, parameters or {})
+    common = {"DATA": str(Path(data).resolve()) if data else "", "WORKSPACE": str((out / "workspace").resolve())}
+    (out / "workspace").mkdir(parents=True, exist_ok=True)
+    results = {path: Result(path.stem) for path in paths}
+    started = time.time()
+    show_bars = sys.stdout.isatty()
+    outer = tqdm(total=len(paths), desc="notebooks", file=sys.stdout, disable=not show_bars, leave=False, position=1)
+
+    def report() -> None:
+        report_page.write_index(out, list(results.values()), profile, data, started)
+
+    with outer:
+        for number, path in enumerate(paths, 1):
+            results[path] = Result(path.stem, "running")
+            report()
+            if not show_bars:
+                say(f"[{number}/{len(paths)}] {path.stem} ...")
+            known = notebooks.parameters(notebooks.read(path))
+            own = {name: value for name, value in common.items() if name in known}
+            result = results[path] = execute(path, out / path.name, own | values[path], progress=show_bars)
+            if (out / path.name).exists():
+                report_page.render(out / path.name, folder, [other.stem for other in paths])
+            report()
+            outer.update()
+            tqdm.write(f"[{number}/{len(paths)}] {describe(result)}", file=sys.stdout)
+            if result.status == "interrupted" or (result.status != "ok" and not keep_going):
+                break
+    say(f"report: {(out / 'index.html').resolve()}")
+    return list(results.values())
+
+
+def describe(result: Result) -> str:
+    """Returns a result as one line, or a few where there is an error to tell."""
+    line = f"{result.name}: {result.status}, {report_page.duration(result.seconds)}, {result.peak_mb / 1000:.1f} GB"
+    if result.headline:
+        line += f", {report_page.describe_headline(result.headline)}"
+    return line + (f"\n    {result.error.replace(chr(10), chr(10) + '    ')}" if result.error else "")

@@ -1,0 +1,13 @@
+"""A shop as canonical tables: The Complete Journey, or a folder with your own data."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["files", "own_shop", "promotions", "shops", "tables"],
+    submod_attrs={
+        "own_shop": ["read_shop"],
+        "shops": ["complete_journey", "load", "sample_users"],
+        "tables": ["DataError", "Shop", "positions"],
+    },
+)

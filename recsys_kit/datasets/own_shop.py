@@ -1,0 +1,213 @@
+"""Your own shop: a folder with `events.*` and, if you have them, `items.*`, `users.*` and `shop.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from recsys_kit.datasets import files as table_files
+from recsys_kit.datasets import tables
+from recsys_kit.datasets.tables import DataError, Shop
+
+__all__ = ["find_file", "read_shop", "settings"]
+
+_SETTINGS = ("name", "timezone", "currency", "encoding")
+# What an optional column holds where the shop's files say nothing.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "events": {
+        "event_type": "purchase",
+        "quantity": 1.0,
+        "price": float("nan"),
+        "discount": 0.0,
+        "store_id": "unknown",
+    },
+    "items": {
+        "category": "unknown",
+        "product_type": "unknown",
+        "department": "unknown",
+        "brand": "unknown",
+        "size": "unknown",
+        "is_merchandise": True,
+    },
+    "users": {},
+}
+_MAY_BE_EMPTY = ("price", "discount")  # a price that is not known is not a price of 0
+
+
+def read_shop(folder: str | Path, timezone: str = "") -> Shop:
+    """Reads a shop from a folder, checks it against the canonical schemas and fills in what is optional.
+
+    `events.csv` or `events.parquet` needs the columns `user_id`, `item_id` and `timestamp`; the others of
+    `recsys_kit.datasets` are optional, and columns that the kit doesn't know are kept. Ids stay text ("00123" keeps its
+    zeros). A timestamp is ISO 8601, such as 2024-05-31 17:05:00 or 2024-05-31T17:05+02:00, and is read as UTC if it
+    carries no time zone. `price` is what was paid for one unit. `shop.json` may hold `name`, `timezone` (such as
+    "Europe/Paris"), `currency`, and the `encoding` of the CSV files if it isn't UTF-8 or UTF-16.
+
+    What is filled in is said in the notes of the result. An item that `items.*` doesn't know keeps its events (cleaning
+    counts them); without an `items.*` the items are those of the events. A user that `users.*` doesn't know gets a row.
+
+    Args:
+        folder: The folder.
+        timezone: IANA name of the shop's time zone; empty: the one in `shop.json`, else UTC.
+
+    Raises:
+        DataError: If files are missing or unreadable or break a rule. The message lists all problems, each with file,
+            column, rule, number of rows and the first of them, numbered as in a spreadsheet (the header is row 1); in
+            a Parquet file the first row is row 1.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: {'is not a folder' if folder.exists() else 'the folder does not exist'}.")
+    chosen = settings(folder, timezone)
+    found: dict[str, pd.DataFrame] = {}
+    messages: list[str] = []
+    notes: list[str] = []
+    for table in ("events", "items", "users"):
+        try:
+            path = find_file(folder, table)
+            if path is None:
+                continue
+            raw = table_files.read_file(path, chosen["encoding"])
+        except DataError as error:
+            messages.append(str(error))
+            continue
+        frame, unconverted, reported = table_files.convert(raw, table, path.name)
+        frame = _fill(frame, table, path.name, chosen["timezone"], notes)
+        if "basket_id" in frame:  # empty only where user or timestamp is, and that is said already
+            reported["basket_id"] = frame.index[frame["basket_id"].isna()]
+        messages += unconverted + tables.problems(frame, table, path.name, reported, list(raw.columns))
+        if table == "events" and "timestamp" in raw and not table_files.has_zone(raw["timestamp"]):
+            notes.append(f"{path.name}: the timestamps carry no time zone and are read as UTC.")
+        found[table] = frame.reset_index(drop=True)
+    if messages:
+        raise DataError(f"{folder}: the shop can't be read.\n" + "\n".join(messages))
+    events = found["events"]
+    shop = Shop(
+        name=chosen["name"] or folder.resolve().name,
+        events=events,
+        items=_items(found.get("items"), events, notes),
+        users=_users(found.get("users"), events, notes),
+        timezone=chosen["timezone"],
+        fingerprint="",
+        currency=chosen["currency"],
+        notes=tuple(notes),
+    )
+    return replace(shop, fingerprint=tables.fingerprint(shop))
+
+
+def settings(folder: Path, timezone: str = "") -> dict[str, str]:
+    """Returns what `shop.json` says, each of name, timezone, currency and encoding, empty where it says nothing.
+
+    Args:
+        folder: The folder of the shop.
+        timezone: Overrules the file's; without either it is UTC.
+
+    Raises:
+        DataError: If the file is no such object, or the time zone is unknown.
+    """
+    path = folder / "shop.json"
+    values: Any = {}
+    if path.exists():
+        try:
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
+        except ValueError as error:
+            raise DataError(f"{path}: is not valid JSON: {error}.") from None
+        known = isinstance(values, dict) and set(values) <= set(_SETTINGS)
+        if not known or not all(isinstance(value, str) for value in values.values()):
+            names = ", ".join(_SETTINGS)
+            raise DataError(f"{path}: must be an object with the text fields {names} (or some). Received: {values!r}.")
+    found = {name: values.get(name, "") for name in _SETTINGS}
+    found["timezone"] = timezone or found["timezone"] or "UTC"
+    try:
+        ZoneInfo(found["timezone"])
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        zone = found["timezone"]
+        raise DataError(f"`timezone` must be an IANA name such as Europe/Paris. Received: {zone!r}.") from None
+    return found
+
+
+def find_file(folder: Path, table: str) -> Path | None:
+    """Returns the CSV or Parquet file of a table in a shop's folder, None if there is none.
+
+    Raises:
+        DataError: If there are both, or if it is `events` and there is neither.
+    """
+    paths = [folder / f"{table}{suffix}" for suffix in (".csv", ".parquet")]
+    paths = [path for path in paths if path.exists()]
+    if len(paths) == 2:
+        raise DataError(f"{paths[0].name} and {paths[1].name} are both there: keep one.")
+    if not paths and table == "events":
+        there = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+        raise DataError(f"events.csv or events.parquet is missing. The folder holds: {there}.")
+    return paths[0] if paths else None
+
+
+def _fill(frame: pd.DataFrame, table: str, file: str, timezone: str, notes: list[str]) -> pd.DataFrame:
+    """Fills optional columns that are absent, and gaps in those that are there; says so in `notes`."""
+    columns: dict[str, pd.Series] = {}
+    absent: list[str] = []
+    for name, default in _DEFAULTS[table].items():
+        shown = default if isinstance(default, str | bool) else "unknown" if default != default else f"{default:g}"
+        if name not in frame:
+            columns[name] = pd.Series(default, frame.index, dtype="str" if isinstance(default, str) else None)
+            absent.append(f"{name} = {shown}")
+        else:
+            gaps = 0 if name in _MAY_BE_EMPTY else int(frame[name].isna().sum())
+            columns[name] = frame[name].fillna(default) if gaps else frame[name]
+            if gaps:
+                notes.append(f"{file}: {gaps:,} empty values of `{name}` are filled with {shown}.")
+    if table == "items" and "item_id" in frame:
+        columns["title"] = frame["title"].fillna(frame["item_id"]) if "title" in frame else frame["item_id"]
+        columns["is_merchandise"] = columns["is_merchandise"].astype(bool)
+    if table == "events" and {"user_id", "timestamp"} <= set(frame):
+        columns["basket_id"] = _baskets(frame, timezone, file, notes)
+    if table == "events":
+        columns["event_type"] = columns["event_type"].astype("category")
+    if absent:
+        notes.append(f"{file}: columns that are not there are filled in: {', '.join(absent)}.")
+    known = [name for name in tables.schema(table).columns if name in frame or name in columns]
+    others = [name for name in frame if name not in known]
+    return pd.DataFrame({name: columns.get(name, frame.get(name)) for name in known + others}, index=frame.index)
+
+
+def _baskets(frame: pd.DataFrame, timezone: str, file: str, notes: list[str]) -> pd.Series:
+    """Returns basket ids: the file's own, else a user's purchases of one local day. A basket belongs to one user."""
+    own = frame["basket_id"] if "basket_id" in frame else pd.Series(float("nan"), frame.index, dtype="str")
+    if own.notna().any():
+        pairs = pd.DataFrame({"user": frame["user_id"], "basket": own}).dropna().drop_duplicates()
+        shared = int(pairs["basket"].duplicated().sum())
+        if shared:
+            notes.append(f"{file}: {shared:,} basket ids are used by several users; the user id is put before each.")
+            own = frame["user_id"] + " " + own
+    gaps = own.isna()
+    if gaps.any():
+        codes, days = pd.factorize(frame["timestamp"].dt.tz_convert(timezone).dt.normalize())
+        labels = pd.Series([*days.strftime("%Y-%m-%d"), None], dtype="str")
+        own = own.fillna(frame["user_id"] + " " + labels.iloc[codes].set_axis(frame.index))
+        notes.append(f"{file}: {int(gaps.sum()):,} rows name no basket; what a user buys on one local day is one.")
+    return own
+
+
+def _items(items: pd.DataFrame | None, events: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    if items is not None:
+        return items
+    notes.append("There is no items file: the items are those of the events, without titles or categories.")
+    ids = pd.DataFrame({"item_id": events["item_id"].drop_duplicates().sort_values(ignore_index=True)})
+    return _fill(ids, "items", "items", "UTC", [])
+
+
+def _users(users: pd.DataFrame | None, events: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    ids = pd.DataFrame({"user_id": events["user_id"].drop_duplicates().sort_values(ignore_index=True)})
+    if users is None:
+        notes.append("There is no users file: nothing is known about the users but what they do.")
+        return ids
+    new = ids[~ids["user_id"].isin(users["user_id"])]
+    if new.empty:
+        return users
+    notes.append(f"{len(new):,} users of the events are not in the users file; they get a row without attributes.")
+    return pd.concat([users, new], ignore_index=True)

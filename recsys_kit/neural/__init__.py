@@ -1,0 +1,8 @@
+"""What every model shares: losses, sampling, batches, fitting, start vectors, the text encoder."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["losses", "text_encoder"],
+)

@@ -1,0 +1,154 @@
+"""Leave one out: reads a next-item benchmark, hides each user's last items, and judges a method on them.
+
+Letters for shapes: U users, B users of a batch, L positions, V items (ids 1..V; 0 is padding).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from recsys_kit import evaluation
+from recsys_kit.training import baskets
+
+__all__ = ["LeaveOneOut", "judge", "padded", "read"]
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Sequences split by place: the last item is the test, the one before it the validation, the rest is trained on.
+
+    Attributes:
+        items: (rows,) item ids 1..V, user after user, in time order.
+        start: (U + 1,) where each user's items begin.
+        size: V.
+        fingerprint: Short hash of the sequences.
+    """
+
+    items: np.ndarray = field(repr=False)
+    start: np.ndarray = field(repr=False)
+    size: int
+    fingerprint: str
+
+    def history(self, held_out: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (U,) where each user's visible items begin and end when the last `held_out` are hidden."""
+        return self.start[:-1], self.start[1:] - held_out
+
+    def events(self, held_out: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the visible events: (E,) their user, their place in the user's sequence, their item 0..V - 1."""
+        flat, owner, place = baskets.ragged(*self.history(held_out))
+        return owner, place, self.items[flat] - 1
+
+    def matrix(self, low: np.ndarray, high: np.ndarray) -> sp.csr_matrix:
+        """Returns the (U, V) boolean matrix of the items in each user's range."""
+        flat, owner, _ = baskets.ragged(low, high)
+        shape = (len(low), self.size)
+        return sp.coo_matrix((np.ones(len(flat), bool), (owner, self.items[flat] - 1)), shape).tocsr()
+
+
+def read(path: str | Path) -> LeaveOneOut:
+    """Reads a benchmark file: one user a line (user id, then item ids in time order), or a table.
+
+    Users with fewer than three items are left out.
+
+    Args:
+        path: Text file; or CSV or Parquet with the columns user_id, item_id and timestamp.
+
+    Raises:
+        ValueError: If a line can't be read, a value is missing, or no user has at least four items (one to start from,
+            one to learn, one for validation, one for the test).
+    """
+    path = Path(path)
+    users, names = _table(path) if path.suffix in (".csv", ".parquet") else _lines(path)
+    user, items = pd.factorize(users)[0], pd.factorize(names)[0] + 1
+    order = np.argsort(user, kind="stable")
+    user, items = user[order], items[order].astype(np.int32)
+    count = np.bincount(user)
+    if not (count >= 4).any():
+        raise ValueError(f"{path.name}: no user has at least 4 items; two are held out for validation and test.")
+    enough = count[user] >= 3
+    user, items = pd.factorize(user[enough])[0], (pd.factorize(items[enough])[0] + 1).astype(np.int32)
+    start = np.searchsorted(user, np.arange(user[-1] + 2))
+    digest = hashlib.sha256(items.tobytes() + start.tobytes()).hexdigest()[:12]
+    return LeaveOneOut(items, start, int(items.max()), digest)
+
+
+def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the user and the item of each row of a table, in time order."""
+    table = pd.read_csv(path, dtype=str) if path.suffix == ".csv" else pd.read_parquet(path)
+    columns = ["user_id", "item_id", "timestamp"]
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{path.name}: no column {', '.join(missing)}. Found: {', '.join(map(str, table.columns))}.")
+    empty = table[columns].isna().any()
+    if empty.any():
+        raise ValueError(f"{path.name}: missing values in {', '.join(empty.index[empty])}.")
+    numbers = pd.to_numeric(table["timestamp"], errors="coerce")
+    if numbers.isna().any():
+        try:
+            numbers = pd.to_datetime(table["timestamp"], utc=True)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: `timestamp` must hold numbers or dates. {error}") from error
+    table = table.assign(timestamp=numbers).sort_values("timestamp", kind="stable")
+    return table["user_id"].to_numpy(), table["item_id"].to_numpy()
+
+
+def _lines(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the user and the item of each event of a text file with one user a line."""
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    short = [i + 1 for i, line in enumerate(lines) if len(line) < 2]
+    if short:
+        raise ValueError(f"{path.name}: a line holds a user id and item ids. Not so in {len(short)}: {short[:5]}.")
+    if not lines:
+        raise ValueError(f"{path.name}: the file is empty.")
+    users = np.repeat([line[0] for line in lines], [len(line) - 1 for line in lines])
+    return users, np.concatenate([line[1:] for line in lines])
+
+
+def padded(
+    data: LeaveOneOut, low: np.ndarray, high: np.ndarray, shape: tuple[int, int] = (0, 0)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts ranges of `data.items` out as the rows of a batch.
+
+    Args:
+        data: The sequences.
+        low: (B,) where each row begins.
+        high: (B,) where it ends.
+        shape: Least B and L; empty rows and places are added.
+
+    Returns:
+        ids (B, L), padded on the right; the flat places (T,) of the real positions; their places (T,) in `data.items`.
+    """
+    flat, owner, place = baskets.ragged(low, high)
+    ids = np.zeros((max(len(low), shape[0]), max(int((high - low).max()), shape[1])), np.int32)
+    ids[owner, place] = data.items[flat]
+    return ids, (owner * ids.shape[1] + place).astype(np.int32), flat
+
+
+def judge(
+    scorer: evaluation.Scorer, data: LeaveOneOut, held_out: int, users: np.ndarray | None = None
+) -> dict[str, float]:
+    """Ranks the whole catalogue for the first hidden item; seen items are left out, ties count against the method.
+
+    Where the hidden item is one that the user has seen, it can't be found and counts as missed.
+
+    Args:
+        scorer: Maps users (B,) to scores (B, V).
+        data: The sequences.
+        held_out: 2: the validation item is the answer; 1: the test item, and the validation item is visible.
+        users: (N,) users to judge; None for all.
+
+    Returns:
+        Means of `recall@5`, `ndcg@5`, `recall@10`, `ndcg@10`.
+    """
+    users = np.arange(len(data.start) - 1) if users is None else users
+    low, high = (part[users] for part in data.history(held_out))
+    answers, seen = data.matrix(high, high + 1), data.matrix(low, high)
+    block = int(np.clip(2**25 // data.size, 1, 512))  # at most 128 MB of scores
+    table = evaluation.evaluate(lambda rows: scorer(users[rows]), answers, k=(5, 10), exclude=seen, block=block)
+    return {name: float(table[name].sum() / len(users)) for name in ("recall@5", "ndcg@5", "recall@10", "ndcg@10")}

@@ -1,0 +1,85 @@
+"""What counting pairs of items says of the next item: a start for a model's vectors, and a prior beside its scores.
+
+Letters for shapes: U users, B users of a block, E events, D width, V items (0..V - 1 as columns).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.extmath import randomized_svd
+
+from recsys_kit import baselines, evaluation
+from recsys_kit.next_item.leave_one_out import LeaveOneOut
+
+__all__ = ["ItemPrior", "cooccurrence_vectors", "factorised", "popularity"]
+
+
+def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: float = 0.1) -> np.ndarray:
+    """Returns (V, D) vectors in which items of the same sequences are close; a better start than random ones.
+
+    Items are counted together if they are at most 10 steps apart, weighted by 1 / steps. The counts, as positive
+    pointwise mutual information, are factorised (`factorised`): what word2vec does implicitly.
+
+    Args:
+        data: The sequences.
+        held_out: The last items of each user that are not counted.
+        width: D; if there are fewer items, the last columns are zeros.
+        size: Root mean square of the vectors' entries.
+    """
+    pairs = baselines.cooccurrence_table(*data.events(held_out), data.size, backward=1, from_power=0, to_power=0)
+    counts = sp.coo_matrix(pairs)
+    return factorised(counts, np.asarray(counts.sum(axis=1)).ravel(), width, size)
+
+
+def factorised(counts: sp.spmatrix, often: np.ndarray, width: int, size: float = 0.1) -> np.ndarray:
+    """Returns (V, D) vectors from how often items were counted together.
+
+    Args:
+        counts: (V, V) counts of pairs.
+        often: (V,) how often each item was counted at all.
+        width: D; if there are fewer items, the last columns are zeros.
+        size: Root mean square of the vectors' entries.
+
+    Source: Levy and Goldberg (2014), Neural word embedding as implicit matrix factorization.
+    """
+    counts = sp.coo_matrix(counts)
+    share = often**0.75 / max((often**0.75).sum(), 1e-9)  # rare items would look informative
+    information = np.log(counts.data / (often[counts.row] * share[counts.col]))
+    matrix = sp.csr_matrix((information.clip(0), (counts.row, counts.col)), counts.shape, dtype=np.float32)
+    vectors = np.zeros((matrix.shape[0], width), np.float32)
+    if matrix.nnz:
+        left, strength, _ = randomized_svd(matrix, min(width, matrix.shape[0]), n_iter=2, random_state=0)
+        vectors[:, : left.shape[1]] = left * np.sqrt(strength)
+    return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
+
+
+class ItemPrior:
+    """What counting alone says of the next item: the co-occurrence table, as log chances to add to a model's logits.
+
+    Args:
+        data: The sequences.
+        held_out: The last items of each user that the table doesn't count.
+    """
+
+    def __init__(self, data: LeaveOneOut, held_out: int):
+        self.data = data
+        self.table = baselines.cooccurrence_table(*data.events(held_out), data.size)
+        self.popular = popularity(data, held_out)
+
+    def scorer(self, held_out: int) -> evaluation.Scorer:
+        """Returns users (B,) -> log chances (B, V), where the last `held_out` items of each user are hidden."""
+        recent = baselines.recent_items(*self.data.events(held_out), len(self.data.start) - 1, self.data.size)
+
+        def score(users: np.ndarray) -> np.ndarray:
+            counted = (recent[users] @ self.table).toarray()  # (B, V)
+            counted /= np.maximum(counted.sum(axis=1, keepdims=True), 1e-9)
+            return np.log(0.99 * counted + 0.01 * self.popular)
+
+        return score
+
+
+def popularity(data: LeaveOneOut, held_out: int) -> np.ndarray:
+    """Returns (V,) shares of the events; an item without one counts half an event."""
+    counts = np.maximum(np.bincount(data.events(held_out)[2], minlength=data.size), 0.5)
+    return (counts / counts.sum()).astype(np.float32)

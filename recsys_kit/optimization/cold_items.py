@@ -1,0 +1,337 @@
+"""Scoring items that were never sold: embeddings tied to a pretrained text encoder (notebook 07).
+
+Some items are held out of training entirely, as if they arrived tomorrow. All that is known of them is their text.
+
+Letters for shapes: U users, N test cases, B of a batch, V items, C candidate items, W distinct texts, T width of their
+vectors, D width of the embeddings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from keras import ops
+from sklearn.preprocessing import normalize
+
+from recsys_kit import baselines, evaluation
+from recsys_kit.neural import losses
+from recsys_kit.preprocessing import Split
+
+__all__ = [
+    "Arrivals",
+    "TextTied",
+    "arrivals",
+    "category_popularity",
+    "item_text",
+    "model_scorer",
+    "own_kinds",
+    "random_scores",
+    "text_neighbours",
+    "train",
+]
+
+_register = keras.saving.register_keras_serializable(package="recsys_kit")
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """A split in which some items have never been sold.
+
+    Attributes:
+        split: The split without any purchase of the new items; answers hold the new items only.
+        new: (V,) booleans: which items are new.
+        warm: (N, V) booleans: the answers among the old items, for comparison.
+    """
+
+    split: Split
+    new: np.ndarray = field(repr=False)
+    warm: sp.csr_matrix = field(repr=False)
+
+
+def item_text(items: pd.DataFrame, catalogue: pd.Index) -> list[str]:
+    """Returns what a shop can say of each item (V) before it is sold: title, category and brand.
+
+    Args:
+        items: The shop's items.
+        catalogue: (V,) item ids.
+    """
+    table = items.set_index("item_id").reindex(catalogue)
+    parts = [table[name].astype("str").fillna("") for name in ("title", "category", "brand") if name in table]
+    parts = [part.where(part != "unknown", "") for part in parts]
+    return [". ".join(word.strip().lower() for word in row if word.strip()) for row in zip(*parts, strict=True)]
+
+
+def arrivals(split: Split, new: np.ndarray) -> Arrivals:
+    """Takes every purchase of the new items out of a split's history.
+
+    Args:
+        split: The split.
+        new: (V,) booleans.
+    """
+    if new.shape != (len(split.items),):
+        raise ValueError(
+            f"`new` must say yes or no of each item. Received: shape {new.shape}, {len(split.items)} items."
+        )
+    history = split.history[~new[split.history["item"].to_numpy()]].reset_index(drop=True)
+    answers = [sp.csr_matrix(split.answers.multiply(part)).astype(bool) for part in (new, ~new)]
+    for matrix in answers:
+        matrix.eliminate_zeros()
+    return Arrivals(replace(split, history=history, answers=answers[0]), new, answers[1])
+
+
+def random_scores(case: Arrivals, seed: int = 0) -> evaluation.Scorer:
+    """Returns a scorer that knows nothing."""
+    table = np.random.default_rng(seed).random((len(case.split.test_users), len(case.new)), np.float32)
+    return lambda rows: table[rows]
+
+
+def category_popularity(case: Arrivals, category: np.ndarray) -> evaluation.Scorer:
+    """Scores an item by what an old item of its category sells on average: the same list for everybody.
+
+    Args:
+        case: The arrivals.
+        category: (V,) codes.
+    """
+    sales = baselines.recent_popularity(case.split)
+    total = np.bincount(category, sales, category.max() + 1)
+    count = np.bincount(category[~case.new], minlength=category.max() + 1)
+    scores = (total / np.maximum(count, 1))[category].astype(np.float32)
+    return lambda rows: np.tile(scores, (len(rows), 1))
+
+
+def text_neighbours(case: Arrivals, text: np.ndarray, decay: float = 120) -> evaluation.Scorer:
+    """Scores an item by the cosine of its text vector with the mean text vector of the user's history."""
+    profile = normalize(_log_counts(case.split, decay)[case.split.test_users] @ text)
+    return lambda rows: profile[rows] @ text.T
+
+
+def own_kinds(case: Arrivals, kind: np.ndarray, category: np.ndarray, decay: float = 120) -> evaluation.Scorer:
+    """Scores an item by what the user bought of its kind, then of its category, then by the kind's popularity."""
+    counts = baselines.decayed_counts(case.split, decay)[case.split.test_users]
+    sales = np.bincount(kind, baselines.recent_popularity(case.split), kind.max() + 1)
+    sold = sales / np.maximum(np.bincount(kind[~case.new], minlength=len(sales)), 1)
+    tie = (1e-3 * sold / max(sold.max(), 1e-9))[kind].astype(np.float32)
+
+    def score(rows):
+        total = np.log1p(_grouped(counts[rows], kind)) + 0.1 * np.log1p(_grouped(counts[rows], category))
+        return total.astype(np.float32) + tie
+
+    return score
+
+
+def _grouped(counts: sp.csr_matrix, code: np.ndarray) -> np.ndarray:
+    """Sums counts (B, V) by group and gives each item its group's sum."""
+    return (counts @ _group(code)).toarray()[:, code]
+
+
+def _group(code: np.ndarray) -> sp.csr_matrix:
+    """Returns the (V, groups) matrix that adds up the items of each group."""
+    return sp.csr_matrix((np.ones(len(code), np.float32), (np.arange(len(code)), code)))
+
+
+def _log_counts(split: Split, decay: float = 120) -> sp.csr_matrix:
+    return baselines.decayed_counts(split, decay).log1p()
+
+
+@_register
+class TextTied(keras.layers.Layer):
+    """Scores items by attention from the candidate to the history, over embeddings that are a function of the text.
+
+    An item's embedding is an adapter's view of its text vector. A user's score of a candidate adds up three things:
+    the log of the history's weight near the candidate, a match with the mean of the history, and how well such texts
+    sell in general. Nothing in it is one item's own, so a new item gets a score like any other.
+
+    Args:
+        texts: (W, T): how many distinct texts there are, and the width of their vectors.
+        width: D.
+        fine_tune: Whether the text vectors may move while training; else only the adapter learns.
+    """
+
+    def __init__(self, texts: tuple[int, int], width: int = 48, fine_tune: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.texts, self.width, self.fine_tune = tuple(texts), width, fine_tune
+
+    def build(self, *shapes):
+        """Creates the text table, the adapter and the weights of the three parts."""
+        self.table = self.add_weight(shape=self.texts, initializer="zeros", trainable=self.fine_tune, name="text")
+        constant = keras.initializers.Constant
+        self.adapter = self.add_weight(shape=(self.texts[1], self.width), initializer="glorot_uniform", name="adapter")
+        self.sharp = self.add_weight(shape=(), initializer=constant(8.0), name="sharp")
+        self.gain = self.add_weight(shape=(), initializer="ones", name="gain")
+        self.match = self.add_weight(shape=(self.width, self.width), initializer="zeros", name="match")
+        self.sells = self.add_weight(shape=(self.width, 1), initializer="zeros", name="sells")
+
+    def embed(self):
+        """Returns (W, D) embeddings of length 1."""
+        vectors = ops.matmul(self.table, self.adapter)
+        return vectors / ops.sqrt(ops.sum(vectors**2, axis=-1, keepdims=True) + 1e-9)
+
+    def near(self, candidates):
+        """Returns (W, C) how near each text is to each candidate's: 1 for the same text, less for others."""
+        vectors = self.embed()
+        chosen = ops.take(vectors, candidates, axis=0)  # (C, D)
+        return ops.exp(self.sharp * (ops.matmul(vectors, ops.transpose(chosen)) - 1.0))
+
+    def call(self, counts, own, candidates, near=None):
+        """Scores candidates; a candidate's own count is taken out: training treats every item as if it were new.
+
+        Args:
+            counts: (B, W) what was bought of each text.
+            own: (B, C) what was bought of each candidate.
+            candidates: (C,) the candidates' texts.
+            near: (W, C) what `near` returns, if it is at hand.
+
+        Returns:
+            (B, C) scores.
+        """
+        vectors = self.embed()
+        near = self.near(candidates) if near is None else near
+        weight = ops.maximum(ops.matmul(counts, near) - own, 0.0)  # (B, W) @ (W, C); an item is nearest to itself
+        mean = ops.matmul(counts, vectors) / (ops.sum(counts, axis=1, keepdims=True) + 1e-6)  # (B, D)
+        chosen = ops.take(vectors, candidates, axis=0)  # (C, D)
+        match = ops.matmul(ops.matmul(mean, self.match), ops.transpose(chosen))
+        return self.gain * ops.log(weight + 0.01) + match + ops.transpose(ops.matmul(chosen, self.sells))
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {"texts": self.texts, "width": self.width, "fine_tune": self.fine_tune}
+
+
+class _Windows(keras.utils.PyDataset):
+    """Batches of (counts before a moment, items bought in the two weeks after it), all items old."""
+
+    def __init__(self, case: Arrivals, code: np.ndarray, windows: int, rows: int, drawn: int, seed: int, **kwargs):
+        super().__init__(**{"workers": 2} | kwargs)  # with 1 thread TensorFlow stalls between epochs
+        split, days = case.split, 14
+        self.code, self.group = code, _group(code)
+        history = split.history
+        age = ((split.cutoff - history["timestamp"]) / pd.Timedelta(days=1)).to_numpy()
+        user, item = history["user"].to_numpy(), history["item"].to_numpy()
+        shape = (len(split.users), len(split.items))
+        self.pairs, self.rows, self.drawn, self.seed, self.epoch = [], rows, drawn, seed, 0
+        for window in range(windows):
+            end = days * window
+            past, after = age >= end + days, (age < end + days) & (age >= end)
+            weight = np.exp(-(age[past] - end - days) / 120).astype(np.float32)
+            counts = sp.coo_matrix((weight, (user[past], item[past])), shape).tocsr()
+            bought = sp.coo_matrix((np.ones(after.sum(), np.float32), (user[after], item[after])), shape).tocsr()
+            bought.data[:] = 1
+            both = (np.diff(counts.indptr) > 0) & (np.diff(bought.indptr) > 0)
+            self.pairs.append((counts[both].log1p(), bought[both]))
+        self.sizes = np.array([pair[0].shape[0] // rows for pair in self.pairs])
+        if not self.sizes.sum():
+            raise ValueError(f"the history is too short to learn from: no {rows} users in {windows} windows.")
+        share = np.bincount(item, minlength=shape[1]) ** 0.75 * ~case.new
+        self.share = share / share.sum()
+        self.slots = min(int((share > 0).sum()), drawn + 16 * rows)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return int(self.sizes.sum())
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        rng = np.random.default_rng((self.seed, self.epoch))
+        self.plan = [
+            (window, part)
+            for window, (counts, _) in enumerate(self.pairs)
+            for part in rng.permutation(counts.shape[0])[: self.sizes[window] * self.rows].reshape(-1, self.rows)
+        ]
+        rng.shuffle(self.plan)
+
+    def __getitem__(self, index):
+        window, part = self.plan[index]
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        counts, bought = (matrix[part] for matrix in self.pairs[window])
+        forced = np.unique(bought.indices)[: self.slots]
+        drawn = np.setdiff1d(rng.choice(len(self.share), self.drawn, p=self.share), forced)
+        chosen = np.r_[forced, drawn][: self.slots]
+        if len(chosen) < self.slots:
+            rest = np.setdiff1d(np.flatnonzero(self.share), chosen)
+            chosen = np.r_[chosen, rng.choice(rest, self.slots - len(chosen), replace=False)]
+        chance = 1 - (1 - self.share[chosen]) ** self.drawn
+        chance[: len(forced)] = 1
+        x = {
+            "counts": (counts @ self.group).toarray(),
+            "own": counts[:, chosen].toarray(),
+            "candidates": self.code[chosen].astype(np.int32),
+            "log_chance": np.log(np.maximum(chance, 1e-6)).astype(np.float32),
+        }
+        return x, bought[:, chosen].toarray()
+
+
+def train(
+    case: Arrivals,
+    vectors: np.ndarray,
+    code: np.ndarray,
+    fine_tune: bool = False,
+    width: int = 48,
+    epochs: int = 1,
+    windows: int = 3,
+    rows: int = 32,
+    drawn: int = 400,
+    rate: float = 3e-3,
+    seed: int = 0,
+) -> tuple[keras.Model, list[float]]:
+    """Trains `TextTied` on the old items: from what was bought before a moment to what was bought in two weeks after.
+
+    Args:
+        case: The arrivals.
+        vectors: (W, T) vectors of the distinct texts.
+        code: (V,) which text each item has.
+        fine_tune: Whether the vectors move, too.
+        width: D.
+        epochs: Passes.
+        windows: How many fortnights before the cutoff are learned from.
+        rows: B.
+        drawn: Items drawn a batch beside those that were bought.
+        rate: Learning rate.
+        seed: Seed.
+
+    Returns:
+        The model, and the loss of each epoch.
+    """
+    keras.utils.set_random_seed(seed)
+    data = _Windows(case, code, windows, rows, drawn, seed)
+    inputs = {
+        "counts": keras.Input((len(vectors),), name="counts"),
+        "own": keras.Input((None,), name="own"),
+        "candidates": keras.Input(batch_shape=(None,), dtype="int32", name="candidates"),
+        "log_chance": keras.Input(batch_shape=(None,), name="log_chance"),
+    }
+    layer = TextTied(vectors.shape, width, fine_tune, name="tied")
+    scores = layer(inputs["counts"], inputs["own"], inputs["candidates"])
+    model = keras.Model(inputs, scores - ops.expand_dims(inputs["log_chance"], 0), name="text_tied")
+    layer.table.assign(vectors)
+    schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
+    model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
+    run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+    return model, run.history["loss"]
+
+
+def model_scorer(model: keras.Model, case: Arrivals, code: np.ndarray, decay: float = 120) -> evaluation.Scorer:
+    """Returns the function from rows (B,) to scores (B, V) of the new items; the old ones get -inf.
+
+    Args:
+        model: What `train` returned.
+        case: The arrivals.
+        code: (V,) which text each item has.
+        decay: Days after which a purchase weighs 1/e.
+    """
+    counts = _log_counts(case.split, decay)[case.split.test_users] @ _group(code)
+    layer, chosen = model.get_layer("tied"), np.flatnonzero(case.new)
+    texts = code[chosen].astype(np.int32)
+    near = layer.near(texts)
+
+    def score(rows: Sequence[int]) -> np.ndarray:
+        scores = np.full((len(rows), len(case.new)), -np.inf, np.float32)
+        own = np.zeros((len(rows), len(chosen)), np.float32)
+        scores[:, chosen] = ops.convert_to_numpy(layer(counts[rows].toarray(), own, texts, near))
+        return scores
+
+    return score

@@ -1,0 +1,282 @@
+"""Two retrievers that turn a household into vectors and look for the items nearest to them (notebook 08).
+
+- The *average tower* (YouTube-DNN style): the mean of the last items' vectors, then a small network. One vector.
+- The *multi-interest tower* (ComiRec style): attention gathers the last items into Q groups. Q vectors; an item's score
+  is that of the vector which likes it best, so that nappies and wine need not share one mean.
+
+Letters for shapes: U users, N examples, B of a batch, L last items, Q interests, D width, C candidates, V items of the
+catalogue (ids 1..V; 0 is padding).
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from keras import layers, ops
+from sklearn.utils.extmath import randomized_svd
+
+from recsys_kit import baselines, evaluation, report
+from recsys_kit.neural import losses
+from recsys_kit.preprocessing import Split
+from recsys_kit.training import baskets
+from recsys_kit.transformer import ItemEmbedding
+
+__all__ = [
+    "Interests",
+    "RetrievalLoss",
+    "examples",
+    "item_vectors",
+    "recent",
+    "tower",
+    "train",
+    "user_vectors",
+    "vector_scorer",
+]
+
+_register = keras.saving.register_keras_serializable(package="recsys_kit")
+
+
+@_register
+class Interests(layers.Layer):
+    """Maps the vectors of the last items (B, L, D) to Q vectors of the household (B, Q, D).
+
+    Args:
+        interests: Q; 1 is the plain average, more are groups that attention finds.
+        hidden: Width of the network after it.
+        dropout: Dropout on the items' vectors.
+    """
+
+    def __init__(self, interests: int = 1, hidden: int = 128, dropout: float = 0.2, **kwargs):
+        super().__init__(**kwargs)
+        self.interests, self.hidden, self.dropout = interests, hidden, dropout
+        self.look = layers.Dense(hidden // 4, "tanh", use_bias=False, name="look")
+        self.share = layers.Dense(interests, use_bias=False, name="share")
+        self.wide = layers.Dense(hidden, "relu", name="wide")
+        self.drop = layers.Dropout(dropout)
+
+    def build(self, vectors_shape, valid_shape=None):
+        """Creates the weights."""
+        width = vectors_shape[-1]
+        if self.interests > 1:
+            self.look.build((None, None, width))
+            self.share.build((None, None, self.hidden // 4))
+        self.wide.build((None, None, width))
+        self.out = layers.Dense(width, name="out")
+        self.out.build((None, None, self.hidden))
+
+    def call(self, vectors, valid, training=None):
+        """Returns (B, Q, D)."""
+        vectors = self.drop(vectors, training=training)
+        mask = ops.cast(valid, vectors.dtype)[:, :, None]  # (B, L, 1)
+        if self.interests == 1:
+            weight = mask / ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1.0)
+        else:
+            weight = ops.softmax(self.share(self.look(vectors)) - 1e9 * (1.0 - mask), axis=1) * mask  # (B, L, Q)
+        pooled = ops.matmul(ops.transpose(weight, (0, 2, 1)), vectors)  # (B, Q, L) @ (B, L, D)
+        return pooled + self.out(self.wide(pooled))
+
+    def get_config(self):
+        """Returns the arguments, for saving."""
+        return super().get_config() | {
+            "interests": self.interests,
+            "hidden": self.hidden,
+            "dropout": self.dropout,
+        }
+
+
+@_register
+class RetrievalLoss(layers.Layer):
+    """The end of a tower in training: sampled softmax of the interest that likes the bought item best."""
+
+    def call(self, states, vectors, column, log_chance):
+        """Maps states (B, Q, D), candidates (C, D), the bought items' columns (B, 1) and log chances to losses (B,)."""
+        logits = ops.matmul(states, ops.transpose(vectors))  # (B, Q, C)
+        own = ops.take_along_axis(logits, ops.repeat(column[:, None], logits.shape[1], axis=1), axis=2)  # (B, Q, 1)
+        best = ops.one_hot(ops.argmax(own[..., 0], axis=1), logits.shape[1], dtype=logits.dtype)  # (B, Q)
+        logits = ops.sum(logits * best[:, :, None], axis=1)  # (B, C)
+        return losses.sampled_softmax(logits, column, log_chance)
+
+
+def tower(groups: list[list[int]], interests: int = 1, width: int = 64) -> keras.Model:
+    """Builds a tower, untrained.
+
+    Args:
+        groups: `baskets.item_groups` of the catalogue.
+        interests: Q; 1 is the average tower.
+        width: Of the vectors; one more number holds an item's bias.
+
+    Returns:
+        A model from `items` (B, L) and `candidates` (C,) to the users' vectors (B, Q, D) and the items' (C, D).
+    """
+    embed, bias = ItemEmbedding(groups, width, name="item"), ItemEmbedding([], 1, size=len(groups[0]), name="bias")
+    items = keras.Input((None,), dtype="int32", name="items")
+    candidates = keras.Input(batch_shape=(None,), dtype="int32", name="candidates")
+    states = Interests(interests, name="interests")(embed(items), ops.not_equal(items, 0))
+    states = ops.concatenate([states, ops.ones_like(states[..., :1])], axis=-1)  # meets the bias
+    vectors = ops.concatenate([embed(candidates), bias(candidates)], axis=-1)
+    return keras.Model([items, candidates], [states, vectors], name=f"tower_{interests}")
+
+
+def recent(seq: baskets.Sequences, users: np.ndarray, end: np.ndarray, length: int = 48) -> np.ndarray:
+    """Returns (N, L) the last items of each user before a basket, newest first; 0 is padding.
+
+    Args:
+        seq: The sequences.
+        users: (N,) users.
+        end: (N,) one past the last basket that may be seen, as positions in `seq.days`.
+        length: L.
+    """
+    stop = seq.row_start[end]
+    first = seq.row_start[seq.basket_start[users]]
+    flat = stop[:, None] - 1 - np.arange(length)  # (N, L)
+    seen = flat >= first[:, None]
+    flat = np.maximum(flat, 0)
+    if not len(seq.row_item):
+        return np.zeros(flat.shape, np.int32)
+    ids = seq.items[np.minimum(seq.item_start[users][:, None] + seq.row_item[flat], len(seq.items) - 1)]
+    return np.where(seen, ids, 0).astype(np.int32)
+
+
+def examples(
+    seq: baskets.Sequences, days: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws one item from every recent basket that has one before it: the item to be found.
+
+    Items that the user buys for the first time come first: what is repeated needs no retriever to be found.
+
+    Args:
+        seq: The sequences.
+        days: How long before the cutoff a basket may lie.
+        rng: Random numbers.
+
+    Returns:
+        (N,) users, (N,) baskets (positions in `seq.days`) and (N,) items.
+    """
+    user = np.repeat(np.arange(len(seq.basket_start) - 1), np.diff(seq.basket_start))
+    basket = np.repeat(np.arange(len(seq.days)), np.diff(seq.row_start))  # (rows,)
+    owner = user[basket]
+    item = seq.items[seq.item_start[owner] + seq.row_item]
+    pair = pd.Series(owner.astype(np.int64) * seq.trend.shape[1] + item)
+    new = ~pair.duplicated().to_numpy()
+    later = (basket > seq.basket_start[owner]) & (seq.days[basket] >= seq.last - days)
+    order = np.lexsort((rng.random(len(item)), ~new, basket))
+    order = order[later[order]]
+    first = order[np.unique(basket[order], return_index=True)[1]]
+    return owner[first], basket[first], item[first]
+
+
+def train(
+    groups: list[list[int]],
+    split: Split,
+    interests: int = 1,
+    width: int = 64,
+    epochs: int = 2,
+    days: float = 60,
+    length: int = 48,
+    negatives: int = 1000,
+    rows: int = 512,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
+) -> keras.Model:
+    """Trains a tower to find the items that a household buys for the first time, and returns it.
+
+    Args:
+        groups: `baskets.item_groups` of the catalogue.
+        split: Its history is learned from.
+        interests: Q; 1 is the average tower.
+        width: D.
+        epochs: Passes over the baskets.
+        days: How long before the cutoff a basket may lie to be learned from.
+        length: L, how many last items a household is known by.
+        negatives: Items drawn a batch in proportion to popularity^0.75, shared by its examples.
+        rows: B.
+        learning_rate: Adam's highest rate; it falls along a cosine.
+        seed: Seed of everything random.
+
+    Returns:
+        The model, as `tower` builds it.
+    """
+    keras.utils.set_random_seed(seed)
+    seq = baskets.sequences(split)
+    size = len(groups[0])
+    rng = np.random.default_rng(seed)
+    model = tower(groups, interests, width)
+    model.get_layer("item").own.assign(_start(split, width))
+    column = keras.Input((1,), dtype="int32", name="column")
+    chance = keras.Input(batch_shape=(None,), dtype="float32", name="log_chance")
+    loss = RetrievalLoss(name="loss")(*model.outputs, column, chance)
+    trainer = keras.Model([*model.inputs, column, chance], loss)
+    share = np.bincount(seq.items, minlength=size).astype(float) ** 0.75
+    share[0] = 0
+    share /= max(share.sum(), 1e-9)
+    model.get_layer("bias").own.assign((np.log(share + 1e-6) - np.log(share + 1e-6).mean())[:, None])
+    slots = min(size - 1, rows + negatives)
+    log_chance = np.log(np.maximum(1 - (1 - share) ** slots, 1e-6)).astype(np.float32)
+    user, basket, item = examples(seq, days, rng)
+    batches = max(1, len(user) // rows)
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, batches * epochs, alpha=0.02)
+    few = batches * epochs < 20  # steps: not worth the seconds that a trace takes
+    mean = lambda y, value: ops.mean(value)  # noqa: E731
+    trainer.compile(keras.optimizers.Adam(rate), loss=mean, jit_compile=False, run_eagerly=few)
+    bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
+    for _ in range(epochs):
+        user, basket, item = examples(seq, days, rng)
+        order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
+        for part in np.array_split(order, batches):
+            drawn = rng.choice(size, negatives, p=share)
+            chosen = np.unique(item[part])
+            chosen = np.r_[chosen, np.setdiff1d(drawn, chosen)][:slots].astype(np.int32)
+            chosen = np.pad(chosen, (0, slots - len(chosen)))
+            place = np.zeros(size, np.int32)
+            place[chosen[::-1]] = np.arange(slots)[::-1]
+            log = np.where(chosen > 0, log_chance[chosen], np.float32(1e9))  # padding is no candidate
+            x = [recent(seq, user[part], basket[part], length), chosen, place[item[part]][:, None], log]
+            trainer.train_on_batch(x, np.zeros(len(part), np.float32))
+            bar.update()
+    bar.close()
+    return model
+
+
+def _start(split: Split, width: int, size: float = 0.1) -> np.ndarray:
+    """Returns (V + 1, D) first vectors: items bought by the same households are close (a truncated SVD)."""
+    counts = baselines.decayed_counts(split, 180).log1p()
+    often = np.asarray((counts > 0).sum(0)).ravel()
+    counts = counts @ sp.diags((1 / np.sqrt(np.maximum(often, 1))).astype(np.float32))  # best sellers say little
+    _, strength, right = randomized_svd(counts, max(1, min(width, min(counts.shape) - 1)), n_iter=2, random_state=0)
+    vectors = np.zeros((counts.shape[1] + 1, width), np.float32)
+    vectors[1:, : len(right)] = right.T * np.sqrt(strength)
+    return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
+
+
+def item_vectors(model: keras.Model) -> np.ndarray:
+    """Returns (V, D) the items' vectors."""
+    everything = np.arange(1, model.get_layer("item").size, dtype=np.int32)
+    return ops.convert_to_numpy(model([np.zeros((1, 2), np.int32), everything])[1])
+
+
+def user_vectors(model: keras.Model, seq: baskets.Sequences, users: np.ndarray, length: int = 48) -> np.ndarray:
+    """Returns (N, Q, D) the vectors of users (N,) at the end of their history."""
+    items = recent(seq, users, seq.basket_start[users + 1], length)
+    none = np.zeros(1, np.int32)
+    parts = [model([items[i : i + 512], none])[0] for i in range(0, len(items), 512)]  # a few calls: not worth a trace
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+
+def vector_scorer(vectors: np.ndarray, items: np.ndarray) -> evaluation.Scorer:
+    """Returns the function from rows (B,) to scores (B, V): of a user's vectors, the one that likes an item best.
+
+    Args:
+        vectors: (N, Q, D) of the users.
+        items: (V, D).
+    """
+    flat = np.ascontiguousarray(items.T)
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        best = vectors[rows, 0] @ flat
+        for q in range(1, vectors.shape[1]):
+            np.maximum(best, vectors[rows, q] @ flat, out=best)
+        return best
+
+    return score

@@ -1,0 +1,36 @@
+"""One search box for a whole shop, in stages: words, meaning, two-tower model, re-ranker (notebook 10)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "engine",
+        "fusion",
+        "index",
+        "judging",
+        "lexical",
+        "personal",
+        "queries",
+        "reranker",
+        "translation",
+        "two_tower",
+        "vectors",
+    ],
+    submod_attrs={
+        "engine": [
+            "COLUMNS",
+            "LONGEST",
+            "check_query",
+            "open_index",
+            "read_queries",
+            "run_file",
+            "run_one",
+            "search",
+            "search_file",
+            "search_many",
+        ],
+        "index": ["Index", "STAGES", "build", "scores"],
+        "judging": ["cross_validate", "task"],
+    },
+)

@@ -1,0 +1,272 @@
+"""The search index and its stages: words, meaning, two-tower model, fusion, translation, re-ranker (notebook 10).
+
+A query is answered in stages, each reading the one before: words (`lexical`), meaning (`fusion`), the two-tower model
+(`two_tower`) fused with the words, the same for the query's translation if there is one (`translation`), and a
+re-ranker (`reranker`) over the shortlist. For a household, the sequence model's view of what it buys joins in
+(`personal`).
+
+Letters for shapes: Q queries, P documents, K candidates of a shortlist, E width of the encoder, F facts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import workspace
+from recsys_kit.datasets.shops import Shop
+from recsys_kit.search import fusion, lexical, queries, translation
+from recsys_kit.search.vectors import encode, glossary_version, two_tower, uses_codes, vectors
+
+__all__ = [
+    "LEAST",
+    "RERANKER",
+    "SALES",
+    "SHORTLIST",
+    "STAGES",
+    "TRANSLATED",
+    "TRANSLATION",
+    "WEIGHT",
+    "Index",
+    "build",
+    "facts",
+    "fit_reranker",
+    "reranked",
+    "reranker_version",
+    "scores",
+    "space",
+    "translation_scores",
+]
+
+STAGES = ("words", "meaning", "tower", "fused", "translated", "reranked")
+
+WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
+TRANSLATED, TRANSLATION = 0.75, 0.5  # least part of a query that must be translated, and its weight; likewise
+
+
+@dataclass(frozen=True)
+class Index:
+    """Everything that answers a query.
+
+    Attributes:
+        documents: The P documents, see `fusion.documents`.
+        items: Which document each item belongs to.
+        words: The lexical index.
+        views: (P, S, E) frozen vectors of the documents.
+        query_tower: Maps (Q, E) encoder vectors into the trained space; None: the encoder's own space.
+        tower_views: (P, S, E) the documents there.
+        codes: Whether the glossary spells the documents out; then it translates Chinese queries, too.
+        rerankers: Trained re-rankers; empty: the order before them is final.
+    """
+
+    documents: pd.DataFrame = field(repr=False)
+    items: pd.DataFrame = field(repr=False)
+    words: lexical.Lexical = field(repr=False)
+    views: np.ndarray = field(repr=False)
+    query_tower: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    tower_views: np.ndarray | None = field(default=None, repr=False)
+    codes: bool = False
+    rerankers: Sequence[Any] = field(default=(), repr=False)
+
+
+def build(
+    shop: Shop,
+    store: workspace.Workspace,
+    sold: pd.Series | None = None,
+    tower: bool = True,
+    rerank: bool = True,
+    epochs: int = 3,
+    models: int = 1,
+    limit: int = 0,
+) -> Index:
+    """Builds the index, or loads from the workspace what was built before.
+
+    Args:
+        shop: The shop.
+        store: Where vectors and models are kept.
+        sold: How often each item id was sold; None: before the last 31 days.
+        tower: Whether to use the trained two-tower model.
+        rerank: Whether to use the re-ranker, which is trained on the kit's judged dev queries: only for the kit's shop.
+        epochs: Passes over the tower's training pairs.
+        models: Re-rankers whose scores are averaged.
+        limit: Only so many documents, the best sold ones; 0 for all.
+    """
+    documents, items = fusion.documents(shop, sold, limit)
+    parts = vectors(shop, store, documents)
+    text = fusion.texts(documents, uses_codes(shop))
+    every = [
+        " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
+    ]
+    words = lexical.Lexical(every, spelling=True)
+    index = Index(documents, items, words, fusion.views(parts), codes=uses_codes(shop))
+    if not tower:
+        return index
+    from recsys_kit.search import two_tower as search_tower
+
+    model = two_tower(shop, store, documents, parts, epochs)
+    index = replace(
+        index,
+        query_tower=functools.partial(search_tower.transform, model, tower="query"),
+        tower_views=search_tower.transform(model, index.views, "document"),
+    )
+    if not rerank or not index.codes:
+        return index
+    return _with_rerankers(index, shop, store, epochs, models)
+
+
+def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs: int, models: int) -> Index:
+    from recsys_kit.search import reranker
+
+    found = []
+    for seed in range(models):
+
+        def make(seed=seed):
+            judged = queries.judged()
+            return fit_reranker(index, judged[judged["split"] == "dev"], seed=seed)
+
+        params = {"epochs": epochs, "seed": seed} | reranker_version(index)
+        found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params, code=reranker))
+    return replace(index, rerankers=tuple(found))
+
+
+RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 0.5, "texts": True}
+"""Settings of the re-ranker, chosen by cross-validation on the dev queries."""
+
+
+def reranker_version(index: Index) -> dict[str, Any]:
+    """Returns what a re-ranker learns from, in short: its address in the workspace depends on it."""
+    judged = queries.judged()
+    dev = pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32
+    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary_version()}
+    return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
+
+
+def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) -> Any:
+    """Trains a re-ranker on judged queries.
+
+    Args:
+        index: An index with a tower.
+        judged: Judged queries to learn from, see `queries.judged`.
+        seed: Seed of everything random.
+        **settings: Overrule `RERANKER`.
+    """
+    from recsys_kit.search import reranker
+
+    found = scores(index, queries.texts(judged)["query"].tolist(), rerank=False)
+    lists = reranker.shortlist(found["translated"], SHORTLIST)
+    grade = np.take_along_axis(queries.grades(judged, index.documents), lists, 1)
+    base = np.take_along_axis(found["translated"], lists, 1)
+    inputs = (found["query"], space(index), lists, facts(index, found, lists), base, grade)
+    return reranker.train(*inputs, seed=seed, **(RERANKER | settings))[0]
+
+
+def space(index: Index) -> np.ndarray:
+    """Returns the (P, E) vectors of the documents that the re-ranker reads: the mean of their tower views."""
+    return fusion.unit(index.tower_views.mean(1))
+
+
+def facts(index: Index, found: dict[str, np.ndarray], lists: np.ndarray) -> np.ndarray:
+    """Returns what the re-ranker knows of each query and candidate, (Q, K, F).
+
+    Args:
+        index: The index.
+        found: What `scores` returned.
+        lists: (Q, K) shortlists.
+    """
+    rows = np.arange(len(lists))[:, None]
+    seen = [(found["vector"], index.views), (found["query"], index.tower_views)]
+    each = [np.einsum("qe,qke->qk", query, view[:, s][lists]) for query, view in seen for s in range(view.shape[1])]
+    known = found["known"][:, None]
+    each += [found["words_scaled"][rows, lists] * (known >= LEAST), np.broadcast_to(known, lists.shape)]
+    each += [np.log1p(index.documents["sold"].to_numpy())[lists] / 10]
+    each += [np.broadcast_to(np.log1p(np.arange(lists.shape[1])) / 4, lists.shape)]
+    base = found["translated"][rows, lists]
+    belief = np.exp(20 * (base - base.max(1, keepdims=True)))
+    belief /= belief.sum(1, keepdims=True)
+    shelf = pd.factorize(index.documents["category"])[0][lists]
+    same = (shelf[:, :, None] == shelf[:, None, :]) & ~np.eye(lists.shape[1], dtype=bool)
+    each += [(same * belief[:, None, :]).sum(-1)]  # how much of the belief lies on the same shelf
+    place = space(index)[lists].astype(np.float32)  # (Q, K, E)
+    each += [np.einsum("qke,qe->qk", place, np.einsum("qk,qke->qe", belief[:, :10], place[:, :10]))]  # and nearby
+    return np.stack(each, axis=-1).astype(np.float32)
+
+
+def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str, np.ndarray]:
+    """Scores every document for queries, stage by stage.
+
+    Args:
+        index: The index.
+        texts: Q queries.
+        rerank: Whether to run the re-ranker, if the index has one.
+
+    Returns:
+        (Q, P) scores for each of `STAGES` that the index has; and `vector` (Q, E), `query` (Q, E) in the towers' space,
+        `known` (Q,) the part of each query's words that the index knows, `words_scaled` (Q, P). Where a query was not
+        translated, `translated` is what `fused` is.
+    """
+    found = _until_fused(index, texts)
+    found["translated"] = found["fused"]
+    if index.codes:
+        pairs = [translation.by_glossary(text, spelling=True) for text in texts]
+        english = [each if part >= TRANSLATED else "" for each, part in pairs]
+        if any(english):
+            sure = np.array([part for _, part in pairs])
+            other = translation_scores(index, english)
+            found["translated"] = translation.mixed(found["fused"], other, sure, TRANSLATED, TRANSLATION)
+    if rerank and index.rerankers:
+        found["reranked"] = reranked(index, found)
+    return found
+
+
+def _until_fused(index: Index, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {"vector": encode(texts)}
+    found["words"] = np.stack([index.words.scores(text) for text in texts]).astype(np.float64)
+    found["known"] = np.array([index.words.known(text) for text in texts])
+    found["words_scaled"] = found["words"] / np.maximum(found["words"].max(1, keepdims=True), 1e-9)
+    found["meaning"] = fusion.best_view(found["vector"], index.views)
+    last = found["meaning"]
+    found["query"] = found["vector"]
+    if index.query_tower is not None:
+        found["query"] = index.query_tower(found["vector"])
+        found["tower"] = last = fusion.best_view(found["query"], index.tower_views)
+    base = last + SALES * np.log1p(index.documents["sold"].to_numpy())
+    found["fused"] = fusion.gated(fusion.weighted(base, found["words"], WEIGHT), base, found["known"], LEAST)
+    return found
+
+
+def translation_scores(index: Index, texts: Sequence[str]) -> np.ndarray:
+    """Returns the (Q, P) fused scores of translations; the same text is searched once, an empty one scores 0."""
+    result = np.zeros((len(texts), len(index.documents)))
+    distinct = sorted({text for text in texts if text})
+    if distinct:
+        found = _until_fused(index, distinct)["fused"]
+        some = [row for row, text in enumerate(texts) if text]
+        result[some] = found[[distinct.index(texts[row]) for row in some]]
+    return result
+
+
+def reranked(index: Index, found: dict[str, np.ndarray]) -> np.ndarray:
+    """Runs the re-ranker over the shortlists of fused scores.
+
+    Args:
+        index: An index with a re-ranker.
+        found: What `scores` returned for Q queries; `translated` may have been changed since.
+
+    Returns:
+        (Q, P) scores; what is not on a query's shortlist stays behind it.
+    """
+    from recsys_kit.search import reranker
+
+    base = found["translated"]
+    lists = reranker.shortlist(base, SHORTLIST)
+    picked = np.take_along_axis(base, lists, 1)
+    inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
+    new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
+    final = base - 100.0
+    np.put_along_axis(final, lists, new, axis=1)
+    return final

@@ -1,0 +1,159 @@
+"""The same query, another household: text relevance joined with the sequence model's view of it (notebook 10).
+
+Letters for shapes: N test cases, Q queries, P documents, V items of the catalogue, C items of one query's kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from recsys_kit import baselines, evaluation
+from recsys_kit.datasets.tables import DataError
+from recsys_kit.preprocessing import Split
+
+__all__ = ["all_scores", "as_liking", "item_documents", "open_households", "popularity", "within"]
+
+SCALE = 0.1
+"""What a unit of the household's log-odds is worth in text score; chosen on the validation weeks, see notebook 10."""
+
+
+def item_documents(split: Split, items: pd.DataFrame) -> np.ndarray:
+    """Returns the (V,) document of each item of the catalogue, -1 for an item that cannot be searched for.
+
+    Args:
+        split: Gives the catalogue.
+        items: What `fusion.documents` returned: item_id and document.
+    """
+    place = items.drop_duplicates("item_id").set_index("item_id")["document"]
+    return place.reindex(split.items).fillna(-1).to_numpy(int)
+
+
+def popularity(split: Split, days: float = 60) -> np.ndarray:
+    """Returns the (1, V) log popularity of the last days: the liking of somebody of whom nothing is known."""
+    return np.log(baselines.recent_popularity(split, days) + 0.5)[None]
+
+
+def all_scores(scorer: evaluation.Scorer, split: Split, block: int = 256) -> np.ndarray:
+    """Returns a scorer's (N, V) scores of all cases, in half precision."""
+    rows = np.arange(len(split.test_users))
+    return np.concatenate([scorer(part).astype(np.float16) for part in np.array_split(rows, 1 + len(rows) // block)])
+
+
+def within(
+    split: Split,
+    document: np.ndarray,
+    text: np.ndarray,
+    grades: np.ndarray,
+    liking: np.ndarray,
+    scale: float,
+    k: int = 10,
+    shortlist: int = 0,
+    most: int = 0,
+) -> pd.DataFrame:
+    """Ranks items for each query and every household that bought an item of the query's relevant kinds next.
+
+    Args:
+        split: The cases, and what each bought next.
+        document: (V,) document of each item.
+        text: (Q, P) scores of the queries.
+        grades: (Q, P) judgments; a kind is relevant from grade 1 on.
+        liking: (N, V) scores of each case, or (1, V) the same for all.
+        scale: Weight of liking against text.
+        k: Length of the list.
+        shortlist: Rank the items of so many documents, the best by text, whether relevant or not: what a search does;
+            0: only the items of the relevant kinds.
+        most: Look at the first so many households of a query only; 0: all.
+
+    Returns:
+        One row for each case and query with a purchase: case, query, ndcg, mrr, items (how many were ranked).
+    """
+    answers = split.answers.tocsc()
+    parts = []
+    for q in range(len(text)):
+        relevant = (document >= 0) & (grades[q][document] > 0)
+        ranked = relevant
+        if shortlist:
+            best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
+            ranked = np.isin(document, best)
+        column = np.flatnonzero(ranked)
+        if len(column) < 2:
+            continue
+        bought = sp.csr_matrix(answers[:, column].multiply(relevant[column][None]))
+        bought.eliminate_zeros()
+        cases = np.flatnonzero(np.diff(bought.indptr))
+        cases = cases[:most] if most else cases
+        if not len(cases):
+            continue
+        like = (liking[cases][:, column] if len(liking) > 1 else np.repeat(liking[:, column], len(cases), 0)).astype(
+            float
+        )
+        score = text[q][document[column]][None] + scale * like
+        result = evaluation.evaluate(score, bought[cases], k)
+        parts.append(
+            pd.DataFrame(
+                {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
+            ).assign(mrr=result["mrr"].to_numpy())
+        )
+    if not parts:
+        return pd.DataFrame(columns=["case", "query", "ndcg", "items", "mrr"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def open_households(
+    shop, folder: str | Path, data: str, users: list[str], say: Callable[[str], None] = print
+) -> dict[str, Callable[[pd.Index], np.ndarray]]:
+    """Returns for each user how much the trained sequence model thinks of items, from all that is known of the user.
+
+    Args:
+        shop: The shop.
+        folder: The workspace, where notebook 05 left the trained model; if it is not there it is trained, and said so.
+        data: Folder of the shop, for its promotions; empty: The Complete Journey.
+        users: Ids of the users.
+        say: Called with each line of progress.
+
+    Raises:
+        DataError: If a user is not known to the shop.
+    """
+    from recsys_kit import preprocessing, recommendation, workspace
+    from recsys_kit.datasets import promotions
+    from recsys_kit.training import baskets
+
+    unknown = [user for user in users if user not in set(shop.users["user_id"])]
+    if unknown:
+        raise DataError(f"{len(unknown)} users are not known to the shop: {', '.join(map(repr, unknown[:3]))}")
+    task = preprocessing.task(shop, promotions=promotions.load(data))
+    store = workspace.Workspace(folder)
+    settings = recommendation.default_settings(store, shop, task, say)
+    from recsys_kit import training
+
+    model = training.trained(store, shop, task, settings)
+    at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
+    split = recommendation.everybody(task.test, at, task.events)
+    score = training.scorer(model, split, baskets.sequences(split))
+    found = {}
+    for user in users:
+        case = split.users.get_indexer([user])[0]
+        if case < 0:
+            say(f"user {user} has bought nothing of the catalogue yet: their list is everybody's")
+            continue
+        found[user] = as_liking(pd.Series(score(np.array([case]))[0], index=split.items))
+    return found
+
+
+def as_liking(scores: pd.Series, scale: float = SCALE) -> Callable[[pd.Index], np.ndarray]:
+    """Returns the function from item ids to liking; an item outside the catalogue is liked as the least liked one.
+
+    Args:
+        scores: A household's score of each item id.
+        scale: What a unit of it is worth in text score.
+    """
+
+    def liking(ids: pd.Index) -> np.ndarray:
+        return scores.reindex(ids).fillna(scores.min()).to_numpy() * scale
+
+    return liking

@@ -1,0 +1,144 @@
+"""Queries put into English by what a shop has itself: its glossary, its titles, its words (notebooks 10 and 15).
+
+A translation is searched for beside the query, and the scores are mixed: the query keeps what the encoder understands,
+the translation adds the English words that the index knows best.
+
+Letters for shapes: Q queries, P documents, E width of the encoder, W known English texts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit.search import fusion, lexical, queries
+from recsys_kit.search.vectors import encode
+
+__all__ = ["by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
+
+_SMALL = frozenset(
+    "a an and at for from in my me of on or the to with without de del la las le les los el en et un une der die das "
+    "den ein eine fur für mit ohne und pour avec sans con sin para y du des contre gegen".split()
+)
+
+
+@functools.cache
+def dictionary() -> dict[str, str]:
+    """Returns the glossary backwards: Chinese words and the English that most codes give them."""
+    found: dict[str, list[str]] = {}
+    for english, chinese in queries.glossary()[["english", "chinese"]].itertuples(index=False):
+        if english and chinese and " " not in chinese:
+            found.setdefault(chinese, []).append(english)
+    return {word: Counter(each).most_common(1)[0][0] for word, each in found.items()}
+
+
+def by_glossary(text: str, spelling: bool = False) -> tuple[str, float]:
+    """Translates a Chinese query word by word, the longest known word first, as Chinese has no spaces.
+
+    Args:
+        text: The query.
+        spelling: Whether a word of three characters or more may differ in one of them, though not in the first: the
+            usual Chinese slip is a character that sounds like the right one.
+
+    Returns:
+        The English words, and the part of the characters that they stand for.
+
+    Example:
+        >>> by_glossary("冷冻披萨"), by_glossary("洗发睡"), by_glossary("洗发睡", spelling=True)
+        (('frozen pizza', 1.0), ('', 0.0), ('shampoo', 1.0))
+    """
+    text, known = "".join(str(text).split()), dictionary()
+    longest = max(map(len, known))
+    found, covered, at = [], 0, 0
+    while at < len(text):
+        for size in range(min(longest, len(text) - at), 0, -1):
+            piece = text[at : at + size]
+            word = piece if piece in known else _alike(piece) if spelling and size > 2 else ""
+            if word:
+                found.append(known[word])
+                covered, at = covered + size, at + size
+                break
+        else:
+            at += 1
+    return " ".join(dict.fromkeys(found)), covered / max(1, len(text))
+
+
+@functools.lru_cache(10_000)
+def _alike(piece: str) -> str:
+    """Returns the first word of the dictionary that differs in one later character; empty if there is none."""
+    for word in dictionary():
+        if (
+            len(word) == len(piece)
+            and word[0] == piece[0]
+            and sum(a != b for a, b in zip(word, piece, strict=True)) == 1
+        ):
+            return word
+    return ""
+
+
+def vocabulary(documents: pd.DataFrame) -> list[str]:
+    """Returns the W English texts that a shop knows: its readable titles, their words, and the glossary's phrases."""
+    names = fusion.texts(documents, True)["name"]
+    words = {word for name in names for word in name.split() if word.isalpha() and len(word) > 2}
+    return sorted(words | set(names) | set(queries.glossary()["english"]) - {""})
+
+
+def by_nearest(
+    vector: np.ndarray, known: Sequence[str], vectors: np.ndarray, forbidden: np.ndarray | None = None
+) -> tuple[list[str], np.ndarray]:
+    """Translates whole queries by the English text whose meaning lies nearest.
+
+    Args:
+        vector: (Q, E) the queries.
+        known: W English texts.
+        vectors: (W, E) their vectors.
+        forbidden: (Q, W) texts that must not be taken, such as those of the same intent while methods are compared.
+
+    Returns:
+        Q English texts, and the cosine (Q,) of each.
+    """
+    near = vector @ vectors.T
+    if forbidden is not None:
+        near = np.where(forbidden, -1.0, near)
+    best = near.argmax(1)
+    return [known[i] for i in best], near[np.arange(len(best)), best]
+
+
+def by_words(texts: Sequence[str], known: Sequence[str], vectors: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Translates queries word by word: each word by the English text nearest to it, small words left out.
+
+    Returns:
+        Q English texts, and the cosine (Q,) of the worst of each query's words: one wrong word spoils a query.
+    """
+    words = [[word for word in lexical.tokens(text, shop_aware=False) if word not in _SMALL] for text in texts]
+    distinct = sorted({word for each in words for word in each})
+    if not distinct:
+        return [""] * len(texts), np.zeros(len(texts))
+    english, cosine = by_nearest(encode(distinct), known, vectors)
+    table = dict(zip(distinct, zip(english, cosine, strict=True), strict=True))
+    return (
+        [" ".join(dict.fromkeys(table[word][0] for word in each)) for each in words],
+        np.array([min((table[word][1] for word in each), default=0.0) for each in words]),
+    )
+
+
+def mixed(own: np.ndarray, translated: np.ndarray, sure: np.ndarray, least: float, weight: float) -> np.ndarray:
+    """Mixes the scores of queries with those of their translations, where the translation is sure enough.
+
+    Args:
+        own: (Q, P) scores of the queries.
+        translated: (Q, P) scores of the translations.
+        sure: (Q,) how sure each translation is.
+        least: Translations below are not used.
+        weight: Weight of the translation, 0 to 1.
+
+    Example:
+        >>> mixed(np.array([[1.0], [1.0]]), np.array([[0.0], [0.0]]), np.array([0.9, 0.1]), 0.5, 0.5).tolist()
+        [[0.5], [1.0]]
+    """
+    share = np.where(sure >= least, weight, 0.0)[:, None]
+    return (1 - share) * own + share * translated

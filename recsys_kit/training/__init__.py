@@ -1,0 +1,12 @@
+"""The next-basket Transformer: its sequences, its two heads, its training and its scores (notebook 05)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["basket_batches", "basket_transformer", "baskets", "fit"],
+    submod_attrs={
+        "basket_batches": ["BasketBatches", "Settings", "scorer"],
+        "fit": ["KeepBest", "WarmCosine", "build", "history", "inclusion_bce", "run_folder", "train", "trained"],
+    },
+)

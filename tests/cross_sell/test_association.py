@@ -1,0 +1,91 @@
+import numpy as np
+import pandas as pd
+import pytest
+from basket_tables import ITEMS, table_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys_kit.cross_sell import association
+
+STALL = table_of([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0], [1, 0, 1, 0]])
+
+
+def test_measures_match_a_stall_worked_by_hand():
+    pair = association.pair_measures(STALL, min_count=2).iloc[0]
+    assert (pair["a"], pair["b"], pair["together"]) == (2, 3, 2)
+    assert pair["support"] == 0.4
+    assert pair["confidence_ab"] == pytest.approx(2 / 3)
+    assert pair["lift"] == pytest.approx(2 / (3 * 3 / 5))
+
+
+def test_measures_equal_those_of_mlxtend():
+    import warnings
+
+    with warnings.catch_warnings():
+        from mlxtend.frequent_patterns import apriori, association_rules
+    rng = np.random.default_rng(0)
+    table = table_of(rng.random((200, 4)) < [0.5, 0.3, 0.4, 0.2])
+    one_hot = pd.DataFrame(table.matrix.toarray().astype(bool), columns=ITEMS)
+    sets = apriori(one_hot, min_support=0.01, use_colnames=True, max_len=2)
+    rules = association_rules(sets, metric="support", min_threshold=0.01)
+    theirs = {(*r.antecedents, *r.consequents): (r.support, r.confidence, r.lift) for r in rules.itertuples()}
+    ours = association.pair_measures(table, min_count=2)
+    assert len(ours) == len(theirs) / 2
+    for row in ours.itertuples():
+        mine = (row.support, row.confidence_ab, row.lift)
+        np.testing.assert_allclose(mine, theirs[ITEMS[row.a], ITEMS[row.b]])
+
+
+@given(st.integers(1, 50), st.floats(0.01, 50))
+def test_the_lower_bound_lies_below_the_lift_and_the_upper_above(count, expected):
+    low, high = association.lift_bounds(np.array([count]), np.array([expected]))
+    assert low[0] < count / expected < high[0]
+
+
+def test_more_baskets_make_the_same_lift_surer():
+    low, high = association.lift_bounds(np.array([2, 20, 200]), np.array([0.2, 2.0, 20.0]))
+    assert (np.diff(low) > 0).all()
+    assert (np.diff(high) < 0).all()
+
+
+def test_g2_is_zero_at_chance_and_signed():
+    g2 = association.signed_g2(np.array([10, 30, 1]), np.full(3, 50), np.full(3, 20), 100)
+    assert g2[0] == pytest.approx(0)
+    assert g2[2] < 0 < g2[1]
+
+
+def test_g2_matches_scipy():
+    from scipy.stats import chi2_contingency
+
+    cells = [[12, 28], [18, 42 + 50]]
+    theirs = chi2_contingency(cells, correction=False, lambda_="log-likelihood")[0]
+    assert association.signed_g2(12, 40, 30, 150) == pytest.approx(theirs)
+
+
+def test_baskets_hold_an_item_once_and_only_catalogue_items():
+    events = pd.DataFrame(
+        {
+            "user_id": ["b", "b", "a", "b", "b"],
+            "basket_id": ["1", "1", "1", "2", "2"],
+            "item_id": ["tea", "tea", "jam", "milk", "rum"],
+            "timestamp": pd.date_range("2025-01-01", periods=5, tz="UTC"),
+        }
+    )
+    table = association.basket_table(events, ITEMS)
+    assert table.matrix.shape == (3, 4)  # basket 1 of a is not basket 1 of b
+    assert table.matrix.max() == 1
+    assert sorted(table.users[table.user]) == ["a", "b", "b"]
+    assert table.sizes().tolist() == [1, 1, 1]
+    later = association.basket_table(events, ITEMS, start=events["timestamp"].iloc[3])
+    assert len(later.user) == 1
+
+
+def test_a_group_is_in_a_basket_if_one_of_its_items_is():
+    grouped = STALL.grouped(["food", "food", "drink", "drink"])
+    assert grouped.items.tolist() == ["drink", "food"]
+    assert grouped.matrix.toarray().tolist() == [[1, 0], [1, 1], [1, 0], [0, 1], [1, 1]]
+
+
+def test_a_least_count_below_one_is_refused():
+    with pytest.raises(ValueError, match=r"`min_count` must be at least 1\. Received: min_count=0"):
+        association.pair_measures(STALL, min_count=0)

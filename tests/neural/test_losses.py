@@ -1,0 +1,108 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from recsys_kit import next_item, transformer
+from recsys_kit.neural import losses
+from recsys_kit.next_item import leave_one_out
+
+LOGITS = np.array([[2.0, 0.0, -1.0], [0.0, 1.0, 3.0]], "float32")  # two positions, three candidates
+COLUMNS = np.array([[0, 1], [2, 0]], "int32")  # answers 0 and 2; negatives 1 and 0
+
+
+def value(loss, logits=LOGITS, columns=COLUMNS, log_chance=None, items=3, **settings):
+    return keras.ops.convert_to_numpy(losses.LOSSES[loss](logits, columns, log_chance, items, **settings))
+
+
+def softplus(x):
+    return math.log1p(math.exp(x))
+
+
+def test_binary_crossentropy_matches_values_worked_by_hand():
+    # position 0: -log sigmoid(2) - log(1 - sigmoid(0)); position 1: -log sigmoid(3) - log(1 - sigmoid(0))
+    expected = [softplus(-2) + softplus(0), softplus(-3) + softplus(0)]
+    np.testing.assert_allclose(value("bce"), expected, rtol=1e-6)
+
+
+def test_softmax_matches_values_worked_by_hand():
+    expected = [math.log(1 + math.exp(-2) + math.exp(-3)), math.log(1 + math.exp(-3) + math.exp(-2))]
+    np.testing.assert_allclose(value("softmax"), expected, rtol=1e-6)
+
+
+def test_sampled_softmax_over_all_items_is_the_full_softmax():
+    np.testing.assert_allclose(value("sampled_softmax", log_chance=np.zeros(3, "float32")), value("softmax"), rtol=1e-6)
+
+
+def test_log_q_correction_makes_up_for_items_that_are_left_out():
+    """Item 1 is in every sample and two equal items in every other one: with the correction the sums agree."""
+    logits = np.array([[1.0, 0.5, 0.5]], "float32")
+    sample, chance = logits[:, :2], np.log(np.array([1.0, 0.5], "float32"))
+    columns = np.array([[0, 1]], "int32")
+    np.testing.assert_allclose(
+        value("sampled_softmax", sample, columns, chance), value("softmax", logits, columns), rtol=1e-6
+    )
+
+
+def test_gbce_without_calibration_is_binary_crossentropy():
+    logits = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    columns = np.array([[i, (i + 1) % 6, (i + 2) % 6] for i in range(5)], "int32")
+    np.testing.assert_allclose(
+        value("gbce", logits, columns, items=50, t=0.0), value("bce", logits, columns, items=50), rtol=1e-6
+    )
+
+
+def test_fully_calibrated_gbce_damps_the_positive_by_the_share_of_negatives_drawn():
+    # one of two wrong items is drawn: beta = 1/2
+    expected = [softplus(-2) / 2 + softplus(0), softplus(-3) / 2 + softplus(0)]
+    np.testing.assert_allclose(value("gbce", t=1.0), expected, rtol=1e-6)
+
+
+def test_calibrated_gbce_estimates_the_true_chance():
+    """The best logit for an item that is next with chance p is its log odds, however few negatives are drawn."""
+    p, drawn, items = 0.2, 2, 11  # each wrong item is drawn with chance 2/10
+    logit = np.linspace(-4, 4, 2001, dtype="float32")
+    zeros = np.zeros_like(logit)
+    right = value("gbce", np.stack([logit, zeros, zeros], 1), np.tile([0, 1, 2], (2001, 1)), items=items, t=1.0)
+    wrong = value("gbce", np.stack([zeros, logit, zeros], 1), np.tile([0, 1, 2], (2001, 1)), items=items, t=1.0)
+    total = p * right + (1 - p) * drawn / (items - 1) * wrong
+    assert logit[total.argmin()] == pytest.approx(math.log(p / (1 - p)), abs=0.01)
+
+
+def test_a_calibration_out_of_range_is_refused():
+    with pytest.raises(ValueError, match=r"0\.\.1.*1\.5"):
+        value("gbce", t=1.5)
+
+
+def test_an_unknown_loss_is_refused():
+    model = transformer.next_item_model(10, 5, width=8, blocks=1)
+    with pytest.raises(ValueError, match=r"bce, gbce, sampled_softmax, softmax.*'hinge'"):
+        losses.CandidateLoss(model.get_layer("logits"), "hinge", 10)
+
+
+def test_mean_loss_leaves_out_positions_of_weight_zero():
+    assert float(losses.mean_loss(np.array([1.0, 0.0]), np.array([3.0, 100.0]))) == 3.0
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_the_same_model_trains_under_every_loss(loss, tmp_path):
+    """Users walk a circle of 30 items; a few steps must bring the loss down and leave all weights finite."""
+    lines = [f"u{u} " + " ".join(str((u + step) % 30) for step in range(8)) for u in range(40)]
+    (tmp_path / "circle.txt").write_text("\n".join(lines))
+    data = leave_one_out.read(tmp_path / "circle.txt")
+    keras.utils.set_random_seed(0)
+    model = transformer.next_item_model(data.size, 8, width=8, blocks=1, dropout=0.0)
+    training = next_item.training_model(model, loss)
+    training.compile(keras.optimizers.Adam(0.01), loss=losses.mean_loss)
+    batches = next_item.NextItemBatches(data, length=8, loss=loss, tokens=40, candidates=16)
+    history = training.fit(batches, epochs=8, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_the_loss_layer_survives_its_own_config():
+    model = transformer.next_item_model(10, 5, width=8, blocks=1)
+    layer = losses.CandidateLoss(model.get_layer("logits"), "gbce", 10)
+    again = losses.CandidateLoss.from_config(layer.get_config())
+    assert (again.loss, again.items, again.logits.embedding.size) == ("gbce", 10, 11)

@@ -1,0 +1,110 @@
+"""Promises of `cold_items`: a new item is known by its text alone, and an old one is never a help to itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_kit import preprocessing
+from recsys_kit.optimization import cold_items
+
+
+@pytest.fixture(scope="module")
+def split():
+    """60 users, 40 items of 8 kinds; each user has two favourite kinds."""
+    rows = []
+    for user in range(60):
+        kinds = np.random.default_rng(user).choice(8, 2, replace=False)
+        for day in range(60):
+            for item in np.random.default_rng((user, day)).choice(5, 2, replace=False):
+                rows.append((f"u{user:02d}", f"i{kinds[day % 2] * 5 + item:02d}", f"b{user}-{day}", day))
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "basket_id", "day"])
+    events["timestamp"] = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(events.pop("day"), unit="D")
+    cutoff = pd.Timestamp("2020-02-25", tz="UTC")
+    return preprocessing.split_by_time(events, cutoff, min_users=2, min_items=1)
+
+
+@pytest.fixture(scope="module")
+def kinds(split):
+    return np.array([int(item[1:]) // 5 for item in split.items])
+
+
+@pytest.fixture(scope="module")
+def case(split):
+    return cold_items.arrivals(split, np.arange(len(split.items)) % 5 == 0)
+
+
+def test_no_trace_of_a_new_item_is_left_in_the_history(split, case):
+    assert not case.new[case.split.history["item"]].any()
+    assert split.history["item"].isin(np.flatnonzero(case.new)).any()
+
+
+def test_the_answers_are_the_new_items_and_the_rest_is_kept_apart(split, case):
+    together = (case.split.answers + case.warm).astype(bool)
+    assert (together != split.answers).nnz == 0
+    assert case.split.answers.multiply(case.warm).nnz == 0
+
+
+def test_which_items_are_new_must_be_said_of_each(split):
+    with pytest.raises(ValueError, match=r"`new` must say yes or no of each item. Received: shape \(3,\)"):
+        cold_items.arrivals(split, np.ones(3, bool))
+
+
+def test_text_says_what_is_known_and_leaves_out_what_is_not():
+    items = pd.DataFrame(
+        {"item_id": ["a", "b"], "title": ["Milk, 1 l", "Tea"], "category": ["DAIRY", "unknown"], "brand": ["X", "Y"]}
+    )
+    assert cold_items.item_text(items, pd.Index(["b", "a"])) == ["tea. y", "milk, 1 l. dairy. x"]
+
+
+def test_every_method_tells_new_items_apart_only_by_what_is_known_of_them(case, kinds):
+    cases = np.arange(len(case.split.test_users))
+    vectors = np.eye(8, dtype=np.float32)[kinds]
+    for scorer in (
+        cold_items.category_popularity(case, kinds),
+        cold_items.own_kinds(case, kinds, kinds // 2),
+        cold_items.text_neighbours(case, vectors),
+    ):
+        scores = scorer(cases)
+        assert scores.shape == (len(cases), len(kinds))
+        for kind in range(8):
+            assert np.allclose(scores[:, kinds == kind], scores[:, kinds == kind][:, :1])
+
+
+def test_an_item_does_not_recommend_itself():
+    layer = cold_items.TextTied((3, 3), width=3)
+    layer.build()
+    layer.table.assign(np.eye(3))
+    layer.adapter.assign(np.eye(3))
+    bought = np.array([[1.0, 0.0, 0.0]], np.float32)
+    alone = layer(bought, np.array([[1.0]], np.float32), np.array([0]))  # the only such item is the candidate itself
+    other = layer(bought, np.array([[0.0]], np.float32), np.array([0]))  # another item of the same text was bought
+    assert float(alone[0, 0]) == pytest.approx(np.log(0.01), abs=1e-3)
+    assert float(other[0, 0]) == pytest.approx(np.log(1.01), abs=1e-3)
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(case, kinds, fine_tune):
+    noise = np.random.default_rng(1).normal(0, 0.3, (8, 6)).astype(np.float32)
+    vectors = np.hstack([np.eye(8, dtype=np.float32), noise])
+    model, losses = cold_items.train(
+        case, vectors, kinds, fine_tune=fine_tune, width=8, epochs=6, windows=2, rows=20, drawn=10, rate=1e-2
+    )
+    assert losses[-1] < losses[0]
+    scores = cold_items.model_scorer(model, case, kinds)(np.arange(len(case.split.test_users)))
+    assert np.isneginf(scores[:, ~case.new]).all() and np.isfinite(scores[:, case.new]).all()
+    bought = case.split.counts()[case.split.test_users].toarray()  # (N, V)
+    of_kind = np.stack([bought[:, kinds == kind].sum(1) > 0 for kind in range(8)], axis=1)  # two of eight kinds each
+    assert of_kind[np.arange(len(scores)), kinds[scores.argmax(1)]].mean() > 0.9
+    moved = np.abs(np.asarray(model.get_layer("tied").table) - vectors).max()
+    assert (moved > 1e-4) == fine_tune
+
+
+def test_the_layer_survives_a_save():
+    layer = cold_items.TextTied((5, 4), width=3, fine_tune=True)
+    assert cold_items.TextTied.from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+def test_a_history_too_short_to_learn_from_is_an_error(split):
+    case = cold_items.arrivals(split, np.zeros(len(split.items), bool))
+    with pytest.raises(ValueError, match="the history is too short to learn from: no 500 users in 2 windows"):
+        cold_items.train(case, np.eye(8, dtype=np.float32), np.zeros(len(split.items), int), windows=2, rows=500)

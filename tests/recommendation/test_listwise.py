@@ -1,0 +1,32 @@
+"""The listwise network: its loss by hand, padding, and that it learns an order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_kit.recommendation import listwise
+
+
+def test_the_loss_is_the_one_worked_by_hand_and_padding_has_no_part_in_it():
+    logits = np.array([[2.0, 1.0, 0.0, 9.0]], "float32")
+    label = np.array([[1, 0, 1, -1]], "float32")
+    chance = np.exp([2.0, 1.0, 0.0]) / np.exp([2.0, 1.0, 0.0]).sum()
+    expected = -(np.log(chance[0]) + np.log(chance[2])) / 2
+    assert float(listwise.softmax_loss(label, logits)[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(listwise.softmax_loss(np.array([[0, 0, -1, -1]], "float32"), logits)[0]) == 0
+
+
+def test_long_lists_are_cut_and_short_ones_padded():
+    table = pd.DataFrame({"list": [7, 7, 7, 9], "a": [1.0, 2.0, np.nan, 4.0], "label": [0, 1, 0, 1]})
+    x, y = listwise.lists(table, ["a"], most=2)
+    assert x[..., 0].tolist() == [[1, 2], [4, 0]] and y.tolist() == [[0, 1], [1, -1]]
+
+
+@pytest.mark.slow
+def test_the_network_learns_which_fact_matters():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"list": np.repeat(np.arange(200), 10), "a": rng.random(2000), "b": rng.random(2000)})
+    table["label"] = (table.groupby("list")["a"].rank(ascending=False) <= 2).astype(int)
+    network, scale = listwise.train(table, ["a", "b"], epochs=30, most=10)
+    score = listwise.predict(network, scale, table)
+    assert abs(np.corrcoef(score, table["a"])[0, 1]) > 0.8 > 0.3 > abs(np.corrcoef(score, table["b"])[0, 1])

@@ -1,0 +1,150 @@
+"""The house is in order: one room for each notebook, imports point one way, no file too long, rooms light to enter."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "recsys_kit"
+LONGEST = 400  # lines of a file
+
+# From the ground up. An import may name a room of an earlier line, an earlier room of its own line, or its own room.
+ORDER = [
+    "workspace report plots evaluation datasets",
+    "transformer neural course",
+    "preprocessing",
+    "features baselines showcase start_here",
+    "training next_item",
+    "optimization",
+    "recommendation",
+    "large_models",
+    "search",
+    "cross_sell",
+    "advertising",
+    "demand",
+    "pricing",
+    "localization",
+    "customer_service",
+    "operations",
+    "privacy",
+    "explainability",
+    "fairness",
+    "multimodal",
+    "scaling",
+    "your_data",
+    "cli",
+]
+ROOMS = [room for line in ORDER for room in line.split()]
+APPLICATIONS = {"cross_sell", "advertising", "demand", "pricing", "localization", "customer_service"}
+"""Rooms that a notebook of part 2 has to itself: they don't know each other."""
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module of the kit that a file imports, at its top or inside a function, by its full name."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("recsys_kit.")}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "recsys_kit":
+            inside = PACKAGE.joinpath(*node.module.split(".")[1:])
+            for alias in node.names:
+                is_module = (inside / f"{alias.name}.py").exists() or (inside / alias.name).is_dir()
+                found.add(f"{node.module}.{alias.name}" if is_module else node.module)
+    return found - {"recsys_kit"}
+
+
+def test_every_room_has_a_place_in_the_order():
+    assert {room(name(path)) for path in FILES} <= set(ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_point_one_way(path):
+    own = room(name(path))
+    later = {other for other in imported(path) if room(other) != own and ROOMS.index(room(other)) > ROOMS.index(own)}
+    assert not later, f"{name(path)} is below {', '.join(sorted(later))}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_applications_do_not_know_each_other(path):
+    own = room(name(path))
+    if own in APPLICATIONS:
+        assert {room(other) for other in imported(path)} & (APPLICATIONS - {own}) == set()
+
+
+def test_no_import_is_relative():
+    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    assert not [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
+
+
+def test_no_file_imports_in_a_circle():
+    graph = {name(path): imported(path) for path in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module not in done:
+            for other in graph.get(module, ()):
+                visit(other, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_file_is_too_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_room_is_entered_by_its_door(path):
+    """From outside, no name with `_` of another room's modules is used."""
+    tree, own = ast.parse(path.read_text(encoding="utf-8")), room(name(path))
+    aliases, private = {}, []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "recsys_kit":
+            for alias in node.names:
+                where = f"{node.module}.{alias.name}"
+                if room(where) != own:
+                    aliases[alias.asname or alias.name] = where
+                    private += [where] * alias.name.startswith("_")
+    private += [
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.value.id in aliases and node.attr.startswith("_")
+    ]
+    assert private == []
+
+
+@pytest.mark.parametrize("light", ["search", "localization", "recommendation", "datasets", "customer_service"])
+def test_a_light_room_loads_no_keras(light):
+    script = f"import sys, recsys_kit.{light}; print({{'keras', 'tensorflow'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_every_name_that_a_room_hands_out_exists():
+    script = (
+        "import importlib, pkgutil, recsys_kit\n"
+        "for found in pkgutil.iter_modules(recsys_kit.__path__, 'recsys_kit.'):\n"
+        "    module = importlib.import_module(found.name)\n"
+        "    [getattr(module, name) for name in module.__all__]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
