@@ -204,7 +204,7 @@ def test_a_missing_extra_gives_one_clear_line(shop, name, monkeypatch):
 
 
 def test_importing_the_module_loads_no_optional_library():
-    code = "import sys; from recsys_kit import baselines; from recsys_kit.baselines import frequency, lstm; print(*sys.modules)"
+    code = "import sys; from recsys_kit.baselines import frequency, lstm; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"implicit", "surprise", "lightfm", "keras", "tensorflow"} & set(loaded)
 

