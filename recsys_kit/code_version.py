@@ -29,6 +29,8 @@ _KIT = __name__.partition(".")[0]
 _PRESENTATION = ("report", "plots", "workspace", "code_version", "source_names")  # modules that change no artifact
 _ALL = "*"  # stands for everything that a module defines
 
+_TABLE = 1000  # entries; a larger collection in a notebook is data, not a table of functions
+
 Key = tuple[str, str]
 """A definition: the name of its module, and its own."""
 
@@ -260,6 +262,8 @@ class _Running:
             if isinstance(value, ModuleType):
                 self.keys |= self.sources.meaning(value.__name__, attributes)
             elif isinstance(value, dict | list | tuple | set):
+                if len(value) > _TABLE:
+                    continue
                 for inner in filter(_is_code, value.values() if isinstance(value, dict) else value):
                     self.add(inner)
             elif value is not None:

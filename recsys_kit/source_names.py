@@ -108,8 +108,10 @@ class Definitions:
                     continue
                 for module in texts[:1] if key.value == name else [key.value] if name in texts else []:
                     relative = str(module).lstrip(".")
-                    yield relative if relative.startswith(self.name.partition(".")[0] + ".") else (
-                        f"{self.name}.{relative}"
+                    yield (
+                        relative
+                        if relative.startswith(self.name.partition(".")[0] + ".")
+                        else (f"{self.name}.{relative}")
                     )
 
 
@@ -210,9 +212,7 @@ def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Walks through a function's statements, but not into the functions and comprehensions inside."""
     for node in body:
         yield node
-        if not isinstance(
-            node, (*_FUNCTIONS, ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-        ):
+        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             yield from _own_nodes(ast.iter_child_nodes(node))
 
 
