@@ -209,8 +209,10 @@ class _Running:
         self._seen.add(id(value))
         self._alive.append(value)
         if isinstance(value, functools.partial):
-            for inner in (value.func, *filter(_is_code, (*value.args, *value.keywords.values()))):
-                self.add(inner)
+            self.add(value.func)
+            for name, inner in (*enumerate(value.args), *value.keywords.items()):
+                if _is_code(inner):  # an instance would be data: what it is follows from the function's annotations
+                    self._add_held(name, inner)
         elif isinstance(value, MethodType):
             self.add(value.__self__)
             self.add(value.__func__)
@@ -222,6 +224,13 @@ class _Running:
             self._add_function(inspect.unwrap(value))
         elif not isinstance(value, ModuleType):
             self._add_class(type(value))
+
+    def _add_held(self, name: str | int, value: Any) -> None:
+        """Adds what a function holds under a name; which one of several functions it is counts as well."""
+        if _is_code(value):
+            inner = value.func if isinstance(value, functools.partial) else value
+            self.compiled.add(f"{name}={inner.__module__}.{getattr(inner, '__qualname__', '')}")
+        self.add(value)
 
     def _add_class(self, kind: type) -> None:
         if self._in_file(kind.__module__, kind.__qualname__):
@@ -235,9 +244,9 @@ class _Running:
         in_file = home is not None and path.exists() and path.samefile(home)
         cells = dict(zip(function.__code__.co_freevars, map(_content, function.__closure__ or ()), strict=True))
         if in_file and self._in_file(function.__module__, function.__qualname__):
-            for value in cells.values():
+            for name, value in cells.items():
                 if not isinstance(value, ModuleType):  # whose attributes are named in the file
-                    self.add(value)
+                    self._add_held(name, value)
         elif not (path.exists() and _is_library(path)) and (function.__module__ or "").partition(".")[0] != "builtins":
             self._add_compiled(function, cells)
 
@@ -267,7 +276,7 @@ class _Running:
                 for inner in filter(_is_code, value.values() if isinstance(value, dict) else value):
                     self.add(inner)
             elif value is not None:
-                self.add(value)
+                self._add_held(name, value)
         for module, attributes in _imports(code):
             self.keys |= self.sources.meaning(module, attributes)
 
