@@ -77,15 +77,23 @@ class Sources:
         self._forget()
 
     def _forget(self) -> None:
+        """Forgets all that was read."""
         self._files: dict[str, Path | None] = {}
         self._modules: dict[str, Definitions] = {}
         self._stamps: dict[Path, tuple[int, int]] = {}
         self._parts: dict[Key, tuple[str, frozenset[Key]]] = {}
 
     def refresh(self) -> None:
-        """Reads everything anew if a file has changed since it was read."""
-        if any(_stamp(path) != stamp for path, stamp in self._stamps.items()):
-            self._forget()
+        """Reads anew what has changed since it was read."""
+        for name, old in list(self._modules.items()):
+            if _stamp(old.path) == self._stamps[old.path]:
+                continue
+            if not old.path.exists() or old.is_package:
+                return self._forget()
+            del self._modules[name]
+            if not self.module(name).has_the_names_of(old):  # then names elsewhere may mean something else
+                return self._forget()
+            self._parts = {key: part for key, part in self._parts.items() if key[0] != name}
 
     def version(self, *keys: Key) -> str:
         """Returns a short hash of definitions, each given as (module, name), and of what they use."""
