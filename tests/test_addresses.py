@@ -24,11 +24,22 @@ def is_address(node):
     return (made or (isinstance(store, ast.Name) and store.id in STORES)) and bool(node.args)
 
 
-def builders(call):
-    """Returns the expressions of an address that are code: its builder, and what it is said to use."""
+def builders(call, around=None):
+    """Returns the expressions of an address that are code: its builder, and what it is said to use.
+
+    A name that the function around the call assigned stands for what it was assigned, a partial for its function.
+    """
+    given = {}
+    for node in ast.walk(around) if around else ():
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            given[node.targets[0].id] = node.value
     named = {keyword.arg: keyword.value for keyword in call.keywords}
-    found = [call.args[1] if len(call.args) > 1 else named.get("build")]
-    return [*found, *getattr(named.get("uses"), "elts", ())]
+    found = call.args[1] if len(call.args) > 1 else named.get("build")
+    found = given.get(getattr(found, "id", ""), found)
+    if isinstance(found, ast.Call) and ast.unparse(found.func).endswith("partial"):
+        found = found.args[0]
+    uses = given.get(getattr(named.get("uses"), "id", ""), named.get("uses"))
+    return [found, *getattr(uses, "elts", ())]
 
 
 def notebook_source(path):
@@ -37,22 +48,23 @@ def notebook_source(path):
 
 
 def addresses():
-    """Returns every address of package, notebooks, solutions and pages: module, name of the artifact, code.
+    """Returns every address of package, notebooks, solutions and pages: module, artifact, definition, builders.
 
-    The code is the name of the definition around the call, which is what counts in the package. In a notebook it is
-    the builder itself, as the text of an expression.
+    The definition is the one whose code counts: the builder's own, or the one around it if it is defined inside; for a
+    notebook it is empty, because there only the builder counts.
     """
     found = []
     for path in sorted((ROOT / "recsys_kit").rglob("*.py")):
         if path.name == "workspace.py":
             continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-            found += [
-                (module, ast.unparse(node.args[0]), statement.name, builders(node))
-                for node in ast.walk(statement)
-                if is_address(node)
-            ]
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        own = {statement.name for statement in body if isinstance(statement, ast.FunctionDef)}
+        for statement in body:
+            for node in filter(is_address, ast.walk(statement)):
+                code = builders(node, statement)
+                name = getattr(code[0], "id", "")
+                found.append((module, ast.unparse(node.args[0]), name if name in own else statement.name, code))
     for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         module = f"notebook_{path.parent.name}_{path.stem}"
         for node in ast.walk(ast.parse(notebook_source(path))):
@@ -77,14 +89,18 @@ def copy(tmp_path_factory):
     return folder
 
 
-def key(index):
-    module, _, definition, _ = FOUND[index]
-    return module, definition or f"address_{index}"
+def keys(sources, index):
+    """Returns the definitions that an address is made of, as a running program would find them."""
+    module, _, definition, code = FOUND[index]
+    found = {(module, definition or f"address_{index}")}
+    for expression in code[1:] if definition else ():
+        found |= sources.meaning(module, tuple(ast.unparse(expression).split(".")))
+    return found
 
 
 def versions(sources):
     sources.refresh()
-    return [sources.version(key(index)) for index in range(len(FOUND))]
+    return [sources.version(*keys(sources, index)) for index in range(len(FOUND))]
 
 
 def changed(path, name=None):
@@ -109,7 +125,7 @@ def test_every_address_is_found_and_says_what_builds_it():
 def test_whatever_a_builder_uses_changes_its_address(copy):
     sources = Sources(copy)
     before = versions(sources)
-    used = [{line.split()[0] for line in sources.closure([key(index)])} for index in range(len(FOUND))]
+    used = [{line.split()[0] for line in sources.closure(keys(sources, index))} for index in range(len(FOUND))]
     wanted = {}  # each definition of the kit that some builder uses: the addresses that must change with it
     for index, lines in enumerate(used):
         for line in lines:
@@ -127,7 +143,7 @@ def test_whatever_a_builder_uses_changes_its_address(copy):
         for name in [name for name in names if name in defined]:
             changed(path, name)
             sources.refresh()
-            after = {index: sources.version(key(index)) for index in wanted[module, name]}
+            after = {index: sources.version(*keys(sources, index)) for index in wanted[module, name]}
             stale = [index for index, version in after.items() if version == last[index]]
             last.update(after)
             assert not stale, (module, name, [FOUND[i][:3] for i in stale])
@@ -164,7 +180,7 @@ def test_an_artifact_depends_on_what_lies_in_another_module(copy, artifact, depe
     used = set()
     for index, (_, found, *_) in enumerate(FOUND):
         if found == artifact:
-            used |= {line.split()[0] for line in sources.closure([key(index)])}
+            used |= {line.split()[0] for line in sources.closure(keys(sources, index))}
     assert any(line.endswith(f":{name}") and home_of(module, name) == line for line in used), sorted(used)
 
 
