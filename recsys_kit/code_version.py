@@ -93,7 +93,8 @@ class Sources:
             del self._modules[name]
             if not self.module(name).has_the_names_of(old):  # then names elsewhere may mean something else
                 return self._forget()
-            self._parts = {key: part for key, part in self._parts.items() if key[0] != name}
+            same = {(name, each) for each in old.statements if self._modules[name].text(each) == old.text(each)}
+            self._parts = {key: part for key, part in self._parts.items() if key[0] != name or key in same}
 
     def version(self, *keys: Key) -> str:
         """Returns a short hash of definitions, each given as (module, name), and of what they use."""

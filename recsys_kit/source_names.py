@@ -37,12 +37,22 @@ class Definitions:
         self.imports: dict[str, list[Target]] = {}
         self.stars: list[str] = []
         self.everything: list[ast.AST] = []
-        self._tree = ast.parse(path.read_bytes())
+        source = path.read_bytes()
+        self._lines = source.splitlines()
+        self._tree = ast.parse(source)
         self._read(self._tree.body)
 
     def names(self) -> set[str]:
         """Returns every name that the module defines or imports."""
         return self.statements.keys() | self.imports.keys()
+
+    def text(self, name: str) -> list[bytes]:
+        """Returns the lines of what is defined under a name; for a class all, as its makers belong to it."""
+        nodes = self.statements[name]
+        if any(isinstance(node, ast.ClassDef) for node in nodes):
+            return list(self._lines)
+        starts = [min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]) for node in nodes]
+        return [b"\n".join(self._lines[at - 1 : node.end_lineno]) for at, node in zip(starts, nodes, strict=True)]
 
     def has_the_names_of(self, other: Definitions) -> bool:
         """Returns whether two readings of a module define and import the same names from the same places."""
