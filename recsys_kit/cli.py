@@ -96,6 +96,24 @@ def doctor() -> None:
     raise typer.Exit(1 if (table["status"] == "missing").any() else 0)
 
 
+@app.command()
+def clean(
+    keep_latest: Annotated[
+        bool, typer.Option("--keep-latest", help="Keep what is still found; remove what changed code left behind.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    workspace: Annotated[Path, typer.Option(help="The workspace to clean.")] = Path("workspace"),
+) -> None:
+    """Remove old artifacts from a workspace: those with a later one of the same name, data and parameters."""
+    from recsys_kit.workspace import Workspace
+
+    if not keep_latest:
+        _stop("say --keep-latest: what was built last is kept, and what other code built before is removed")
+    if not workspace.is_dir():
+        _stop(f"{workspace} is no folder; --workspace FOLDER names another")
+    Workspace(workspace).clean(dry_run, typer.echo)
+
+
 @app.command(cls=ManyValues)
 def bench(
     file: Annotated[Path, typer.Argument(help="One user a line (user id, then items in time order), CSV or Parquet.")],

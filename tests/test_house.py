@@ -15,7 +15,7 @@ LONGEST = 400  # lines of a file
 
 # From the ground up. An import may name a room of an earlier line, an earlier room of its own line, or its own room.
 ORDER = [
-    "workspace report plots evaluation datasets",
+    "source_names code_version workspace report plots evaluation datasets",
     "transformer neural course",
     "preprocessing",
     "features baselines showcase start_here",

@@ -78,7 +78,17 @@ def complete_journey() -> Shop:
     people["user_id"] = people["user_id"].astype("str")
     users = pd.DataFrame({"user_id": events["user_id"].drop_duplicates().sort_values()})
     users = users.merge(people, on="user_id", how="left").reset_index(drop=True)
-    shop = Shop("The Complete Journey", events, items, users, "America/New_York", "", is_reference=True, currency="USD")
+    shop = Shop(
+        "The Complete Journey",
+        events,
+        items,
+        users,
+        "America/New_York",
+        "",
+        is_reference=True,
+        currency="USD",
+        is_kits_own=True,
+    )
     return replace(shop, fingerprint=fingerprint(shop))
 
 

@@ -41,6 +41,8 @@ class Shop:
         users: One row for each user.
         timezone: IANA name of the zone the shop lives in; timestamps are UTC.
         fingerprint: Short hash of the tables; artifacts are addressed by it.
+        is_kits_own: True for the kit's own data and samples of it: their texts are the codes that the kit's glossary
+            spells out, and queries are judged for them. Only `datasets.complete_journey` sets it.
         is_reference: True for the kit's own, unsampled data: only there do the notebooks' promises have to hold.
         currency: What prices are counted in (such as "EUR"); empty if unknown.
         notes: What was assumed while reading, one sentence each.
@@ -55,6 +57,7 @@ class Shop:
     is_reference: bool = False
     currency: str = ""
     notes: tuple[str, ...] = ()
+    is_kits_own: bool = False
 
 
 @cache

@@ -63,6 +63,7 @@ def test_the_complete_journey_is_whole_and_its_baskets_belong_to_one_user(journe
     assert journey.events["basket_id"].nunique() == len(journey.events.drop_duplicates(["basket_id", "user_id"]))
     assert set(journey.events["user_id"]) == set(journey.users["user_id"])
     assert journey.is_reference
+    assert journey.is_kits_own
     assert journey.currency == "USD"
 
 
@@ -86,6 +87,7 @@ def test_a_sample_keeps_every_event_of_the_users_it_keeps(journey):
     assert len(sample.events) == kept.sum()
     assert len(sample.items) == len(journey.items)
     assert not sample.is_reference
+    assert sample.is_kits_own
     assert datasets.sample_users(journey, 10_000) is journey
 
 
