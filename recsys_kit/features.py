@@ -17,7 +17,7 @@ from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split
 
 __all__ = [
-    "DECAYS",
+    "INTERACTION_DECAYS",
     "RANKING_COLUMNS",
     "category_profile",
     "circular_hour",
@@ -30,12 +30,12 @@ __all__ = [
     "user_features",
 ]
 
-DECAYS = (7, 30, 90, 365)
+INTERACTION_DECAYS = (7, 30, 90, 365)
 """Memories, in days, of the decayed counts: a purchase of so many days ago counts 1/e."""
 
 RANKING_COLUMNS = (
     "count",
-    *(f"decayed_{days}" for days in DECAYS),
+    *(f"decayed_{days}" for days in INTERACTION_DECAYS),
     "basket_share",
     "visits_since",
     "recency_days",
@@ -252,7 +252,7 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
         table.insert(0, "case", np.searchsorted(split.test_users, table["user"]).astype(np.int32))
     count = np.bincount(row, minlength=len(pair))
     table["count"] = count.astype(np.float32)
-    for days in DECAYS:
+    for days in INTERACTION_DECAYS:
         table[f"decayed_{days}"] = np.bincount(row, np.exp(-age / days), len(pair)).astype(np.float32)
     first, last = np.full(len(pair), -np.inf), np.full(len(pair), np.inf)
     np.maximum.at(first, row, age)

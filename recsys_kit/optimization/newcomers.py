@@ -23,7 +23,7 @@ from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 
 __all__ = [
-    "FACTS",
+    "NEWCOMER_FACTS",
     "Episode",
     "basket_counts",
     "batch",
@@ -36,7 +36,7 @@ __all__ = [
     "vectors",
 ]
 
-FACTS = (
+NEWCOMER_FACTS = (
     "known",
     "count",
     "fresh",
@@ -221,7 +221,7 @@ def _prefixes(ep: Episode, cases: np.ndarray, length: int) -> dict[str, np.ndarr
 def facts(
     ep: Episode, rows: dict, pick: np.ndarray, candidates: np.ndarray, logits: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yields what is known of each row and candidate, in the order of `FACTS`.
+    """Yields what is known of each row and candidate, in the order of `NEWCOMER_FACTS`.
 
     Args:
         ep: The episode.
@@ -367,7 +367,7 @@ def batch(
     if plain is not None:
         read, position = _inputs(ep, cases, length, candidates)
         logits = _logits(plain, read, position, candidates, len(share)).reshape(-1, size)
-    known = np.zeros((len(rows["day"]), size, len(FACTS)), np.float32)
+    known = np.zeros((len(rows["day"]), size, len(NEWCOMER_FACTS)), np.float32)
     for place, fact in enumerate(facts(ep, rows, np.arange(len(known)), candidates, logits)):
         known[..., place] = fact
     known = known.reshape(len(cases), length + 1, size, -1)

@@ -20,13 +20,13 @@ from recsys_kit import features, report
 from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Task
-from recsys_kit.recommendation.recommender import COLUMNS, Recommender, everybody, item_space, log_odds
+from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody, item_space, log_odds
 from recsys_kit.recommendation.rules import Rules
 from recsys_kit.recommendation.two_stages import Model, candidate_table, columns, fit, labelled, score, sources, windows
 from recsys_kit.workspace import Workspace
 
 __all__ = [
-    "COLUMNS",
+    "LIST_COLUMNS",
     "Model",
     "Recommender",
     "Rules",
@@ -198,7 +198,7 @@ def write(lists: pd.DataFrame, path: str | Path) -> Path:
     path = check_path(path)
     types = {"user_id": "str", "rank": "int32", "item_id": "str", "score": "float32", "reason": "str"}
     part = path.with_name(f".{path.name}.part")
-    lists[list(COLUMNS)].astype(types).to_parquet(part, index=False)
+    lists[list(LIST_COLUMNS)].astype(types).to_parquet(part, index=False)
     part.replace(path)
     return path
 

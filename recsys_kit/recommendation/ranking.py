@@ -17,7 +17,7 @@ from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.datasets.tables import PROMOTIONS
 from recsys_kit.preprocessing import Split
 
-__all__ = ["FACTS", "PLAN", "Facts", "boosting", "ordered", "pair_scorer"]
+__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "ordered", "pair_scorer"]
 
 _DAY = pd.Timedelta(days=1)
 OWN = features.RANKING_COLUMNS[:-4]
@@ -28,7 +28,7 @@ _NONE = (0.0, 0.0, np.nan)  # count, decayed count and days since the last purch
 PLAN = tuple(f"{when}_{way}" for when in ("now", "usual", "at_last") for way in PROMOTIONS)
 """What the promotion plan says of this week, of the four weeks before, and of the week of the last purchase."""
 
-FACTS = (
+RANKING_FACTS = (
     *OWN,
     *ABOUT,
     "frequency",
@@ -89,8 +89,8 @@ class Facts:
             table: `case`, `item` and `seen`, as `candidates.collect` returns them.
 
         Returns:
-            The table with `FACTS`, and `PLAN` if the split has a plan. What an item that the household never bought
-            can't have, such as a recency, is NaN.
+            The table with `RANKING_FACTS`, and `PLAN` if the split has a plan. What an item that the household never
+            bought can't have, such as a recency, is NaN.
         """
         split, case, item = self.split, table["case"].to_numpy(), table["item"].to_numpy()
         seen = table["seen"].to_numpy()

@@ -25,9 +25,9 @@ from recsys_kit.recommendation.cold_start import Newcomers
 from recsys_kit.recommendation.rules import Rules
 from recsys_kit.recommendation.two_stages import Model
 
-__all__ = ["COLUMNS", "Recommender", "everybody", "item_space", "log_odds"]
+__all__ = ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"]
 
-COLUMNS = ("user_id", "rank", "item_id", "score", "reason")
+LIST_COLUMNS = ("user_id", "rank", "item_id", "score", "reason")
 """The columns of every list that is written."""
 
 
@@ -151,7 +151,7 @@ class Recommender:
             parts.append(self._known(part, k, wanted, good, diversity_weight, novelty, method, explain))
         if (rows < 0).any():
             parts.append(self._unknown(users[rows < 0], k, wanted, good))
-        lists = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        lists = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(LIST_COLUMNS))
         order = users.get_indexer(lists["user_id"])
         return lists.iloc[np.lexsort((lists["rank"], order))].reset_index(drop=True)
 
@@ -167,7 +167,7 @@ class Recommender:
             keep &= ~np.isin(table["case"].to_numpy(np.int64) * size + table["item"], today)
         table = table[keep]
         if not len(table):
-            return pd.DataFrame(columns=list(COLUMNS))
+            return pd.DataFrame(columns=list(LIST_COLUMNS))
         cases, items, score, index = ranking.ordered(table, table["score"].to_numpy(), max(60, 4 * k))
         value = log_odds(score)
         if novelty:
