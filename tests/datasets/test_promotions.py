@@ -24,14 +24,6 @@ def test_a_plan_has_a_row_a_week_and_a_column_an_item(table):
     assert plan.share[:, :, 0].tolist() == [[0, 0, 0], [0, 0, 0.5], [0, 1, 0]]  # before; first week; second week
 
 
-def test_the_plan_of_the_complete_journey_has_a_row_an_item_and_week():
-    table = promotions.complete_journey()
-    assert not table.duplicated(["item_id", "start"]).any()
-    assert table["start"].nunique() == 53 and table["start"].dt.tz is not None
-    shares = table[list(promotions.PROMOTIONS)]
-    assert (shares.ge(0) & shares.le(1)).all(axis=None) and shares.gt(0).any(axis=1).all()
-
-
 @pytest.fixture(scope="module")
 def shop_with_plan(tmp_path_factory):
     folder = write_unseen_shop(tmp_path_factory.mktemp("shop"))
