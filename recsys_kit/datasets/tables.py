@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PROMOTIONS", "TIMESTAMP", "DataError", "Shop", "fingerprint", "positions", "problem", "problems", "schema"]
 
 TIMESTAMP = "datetime64[us, UTC]"
-PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # kinds; each a part of the stores, 0..1
+PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # ways to promote; each a part of the stores, 0..1
 _SHOWN = 3  # rows that a message quotes
 _WORDS = {"not_nullable": "must not be empty", "field_uniqueness": "must be unique: one row for each"}
 
@@ -104,10 +104,10 @@ def schema(table: str) -> pa.DataFrameSchema:
             "item_id": pa.Column("str", known),
             "start": pa.Column(TIMESTAMP, recent),
             **{
-                kind: pa.Column(
+                way: pa.Column(
                     "float64", pa.Check.in_range(0, 1, error="must be a part of the stores, 0 to 1"), required=False
                 )
-                for kind in PROMOTIONS
+                for way in PROMOTIONS
             },
         },
     }

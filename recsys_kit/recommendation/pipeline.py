@@ -17,15 +17,16 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import features, report
+from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Task
-from recsys_kit.recommendation.recommender import COLUMNS, Recommender, everybody, item_space, log_odds, titles
+from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody, item_space, log_odds
 from recsys_kit.recommendation.rules import Rules
 from recsys_kit.recommendation.two_stages import Model, candidate_table, columns, fit, labelled, score, sources, windows
 from recsys_kit.workspace import Workspace
 
 __all__ = [
-    "COLUMNS",
+    "LIST_COLUMNS",
     "Model",
     "Recommender",
     "Rules",
@@ -44,7 +45,6 @@ __all__ = [
     "score",
     "sources",
     "text_vectors",
-    "titles",
     "train_towers",
     "windows",
     "write",
@@ -120,7 +120,7 @@ def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, 
 
 def text_vectors(workspace: Workspace, shop: Shop, task: Task) -> np.ndarray | None:
     """Returns (V, W) vectors of the catalogue's titles of length 1; None if the shop has no titles."""
-    words = titles(shop, task.test.items)
+    words = titles(shop.items, task.test.items).to_numpy()
     if (words == task.test.items.to_numpy()).all():
         return None
     build_vectors = functools.partial(_text_vectors, words)
@@ -198,7 +198,7 @@ def write(lists: pd.DataFrame, path: str | Path) -> Path:
     path = check_path(path)
     types = {"user_id": "str", "rank": "int32", "item_id": "str", "score": "float32", "reason": "str"}
     part = path.with_name(f".{path.name}.part")
-    lists[list(COLUMNS)].astype(types).to_parquet(part, index=False)
+    lists[list(LIST_COLUMNS)].astype(types).to_parquet(part, index=False)
     part.replace(path)
     return path
 
