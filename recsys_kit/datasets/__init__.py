@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["files", "own_shop", "promotions", "shops", "tables"],
+    submodules=["files", "own_shop", "promotions", "shipped", "shops", "tables", "texts"],
     submod_attrs={
         "own_shop": ["read_shop"],
         "shops": ["complete_journey", "load", "sample_users"],
