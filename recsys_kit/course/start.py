@@ -25,6 +25,7 @@ Laid down by `recsys-kit start`, version {version}. In this folder:
 ```bash
 recsys-kit run            # runs every notebook, quick profile, and writes runs/quick/index.html
 jupyter lab notebooks     # opens them
+voila notebooks/pages/recommendation.ipynb   # a page on which to try recommendations
 recsys-kit doctor         # checks this machine
 ```
 
