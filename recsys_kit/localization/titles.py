@@ -12,7 +12,7 @@ import re
 
 import pandas as pd
 
-from recsys_kit.search import queries
+from recsys_kit.datasets import texts
 
 __all__ = ["LOCALES", "measure", "money", "phrase", "render", "size", "title", "titles"]
 
@@ -56,12 +56,12 @@ def _locale(name: str):
 @functools.cache
 def titles() -> pd.DataFrame:
     """Returns the translated names of the most sold categories (the index): measure and one column a locale."""
-    return queries.read(queries.DATA / "titles.csv", ("category", "measure", *LOCALES)).set_index("category")
+    return texts.read(texts.DATA / "titles.csv", ("category", "measure", *LOCALES)).set_index("category")
 
 
 @functools.cache
 def _phrases() -> dict[tuple[str, str], dict[str, str]]:
-    table = queries.read(queries.DATA / "phrases.csv", ("key", "plural", *LOCALES))
+    table = texts.read(texts.DATA / "phrases.csv", ("key", "plural", *LOCALES))
     return {(row["key"], row["plural"]): row.to_dict() for _, row in table.iterrows()}
 
 
