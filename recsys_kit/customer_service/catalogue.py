@@ -9,7 +9,7 @@ import pandas as pd
 
 from recsys_kit import search, workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import fusion, lexical
+from recsys_kit.search import corpus, fusion, glossary, lexical
 from recsys_kit.search import index as search_index
 from recsys_kit.search import vectors as search_vectors
 
@@ -129,17 +129,17 @@ class Shelf:
 
 def _index(shop: Shop, store: workspace.Workspace, limit: int) -> search_index.Index:
     """Builds the light search of notebook 10: words and meaning, nothing trained."""
-    codes = search_vectors.uses_codes(shop)
-    documents, items = fusion.documents(shop, limit=limit)
-    text = fusion.texts(documents, codes)
+    codes = glossary.uses_codes(shop)
+    documents, items = corpus.documents(shop, limit=limit)
+    text = corpus.texts(documents, codes)
     names = [name for name in text if name != "raw"]
 
     def vectors() -> dict[str, np.ndarray]:
         return {name: search_vectors.encode(text[name]) for name in names}
 
     params = {"documents": len(documents), "sold": int(documents["sold"].sum())}
-    params["glossary"] = search_vectors.glossary_version()
-    parts = store.get("shelf_vectors", vectors, data=shop.fingerprint, params=params, code=fusion)
+    params["glossary"] = glossary.version()
+    parts = store.get("shelf_vectors", vectors, data=shop.fingerprint, params=params, code=corpus)
     each = zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     words = lexical.Lexical([" ".join(together) for together in each], spelling=True)
     return search_index.Index(documents, items, words, fusion.views(parts), codes=codes)

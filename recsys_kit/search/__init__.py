@@ -5,8 +5,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "commands",
+        "corpus",
         "engine",
         "fusion",
+        "glossary",
         "index",
         "judging",
         "lexical",
@@ -18,18 +21,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "vectors",
     ],
     submod_attrs={
-        "engine": [
-            "COLUMNS",
-            "LONGEST",
-            "check_query",
-            "open_index",
-            "read_queries",
-            "run_file",
-            "run_one",
-            "search",
-            "search_file",
-            "search_many",
-        ],
+        "commands": ["open_index", "read_queries", "run_file", "run_one", "search_file"],
+        "engine": ["COLUMNS", "LONGEST", "check_query", "search", "search_many"],
         "index": ["Index", "STAGES", "build", "scores"],
         "judging": ["cross_validate", "task"],
     },

@@ -20,8 +20,8 @@ import pandas as pd
 
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import fusion, lexical, queries, translation
-from recsys_kit.search.vectors import encode, glossary_version, two_tower, uses_codes, vectors
+from recsys_kit.search import corpus, fusion, glossary, lexical, queries, translation
+from recsys_kit.search.vectors import encode, two_tower, vectors
 
 __all__ = [
     "LEAST",
@@ -54,7 +54,7 @@ class Index:
     """Everything that answers a query.
 
     Attributes:
-        documents: The P documents, see `fusion.documents`.
+        documents: The P documents, see `corpus.documents`.
         items: Which document each item belongs to.
         words: The lexical index.
         views: (P, S, E) frozen vectors of the documents.
@@ -96,14 +96,14 @@ def build(
         models: Re-rankers whose scores are averaged.
         limit: Only so many documents, the best sold ones; 0 for all.
     """
-    documents, items = fusion.documents(shop, sold, limit)
+    documents, items = corpus.documents(shop, sold, limit)
     parts = vectors(shop, store, documents)
-    text = fusion.texts(documents, uses_codes(shop))
+    text = corpus.texts(documents, glossary.uses_codes(shop))
     every = [
         " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     ]
     words = lexical.Lexical(every, spelling=True)
-    index = Index(documents, items, words, fusion.views(parts), codes=uses_codes(shop))
+    index = Index(documents, items, words, fusion.views(parts), codes=glossary.uses_codes(shop))
     if not tower:
         return index
     from recsys_kit.search import two_tower as search_tower
@@ -142,7 +142,7 @@ def reranker_version(index: Index) -> dict[str, Any]:
     """Returns what a re-ranker learns from, in short: its address in the workspace depends on it."""
     judged = queries.judged()
     dev = pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32
-    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary_version()}
+    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary.version()}
     return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
 
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import fusion, queries
+from recsys_kit.search import corpus, glossary, queries
 from recsys_kit.search.index import RERANKER, SHORTLIST, Index, facts, reranker_version, scores, space
-from recsys_kit.search.vectors import uses_codes
 
 __all__ = ["cross_validate", "task"]
 
@@ -32,12 +31,12 @@ def task(shop: Shop, documents: pd.DataFrame, count: int = 300, seed: int = 0) -
     Returns:
         The queries, see `queries.texts`, without those that have nothing to find, and their (Q, P) grades.
     """
-    if uses_codes(shop):
+    if glossary.uses_codes(shop):
         judged = queries.judged()
         text, grade = queries.texts(judged), queries.grades(judged, documents)
         there = (grade == 2).any(1)
         return text[there].reset_index(drop=True), grade[there]
-    text, target = fusion.paraphrases(documents, False, seed + 1, least=0)
+    text, target = corpus.paraphrases(documents, False, seed + 1, least=0)
     rows = np.random.default_rng(seed).permutation(len(text))[:count]
     name = documents["name"].to_numpy()
     grade = np.stack([np.where(name == name[target[row]], 2, 0) for row in rows]).astype(np.int8)

@@ -27,7 +27,7 @@ def item_documents(split: Split, items: pd.DataFrame) -> np.ndarray:
 
     Args:
         split: Gives the catalogue.
-        items: What `fusion.documents` returned: item_id and document.
+        items: What `corpus.documents` returned: item_id and document.
     """
     place = items.drop_duplicates("item_id").set_index("item_id")["document"]
     return place.reindex(split.items).fillna(-1).to_numpy(int)

@@ -1,12 +1,10 @@
-"""Judged shopping queries in five languages, a glossary of shop codes, and the worth of a ranking (notebook 10).
+"""Judged shopping queries in five languages, and the worth of a ranking (notebook 10).
 
 Letters for shapes: Q queries, P kinds of product (a kind is a pair of category and product type).
 """
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,12 +18,10 @@ __all__ = [
     "DATA",
     "KINDS",
     "LANGUAGES",
-    "glossary",
     "grades",
     "interval",
     "judged",
     "read",
-    "readable",
     "scores",
     "texts",
 ]
@@ -150,43 +146,3 @@ def interval(values: pd.Series, intents: pd.Series, level: float = 0.95, draws: 
     them, and counts by their mean.
     """
     return evaluation.bootstrap_interval(values.groupby(intents.to_numpy()).mean().to_numpy(), level, draws)
-
-
-@functools.cache
-def glossary() -> pd.DataFrame:
-    """Returns the kit's glossary of shop codes: code, english, chinese, kind ("code" or an ordinary "word").
-
-    An empty translation means that the code says nothing to a shopper ("EXC", "MISC.").
-    """
-    return read(DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
-
-
-@functools.cache
-def _pattern() -> re.Pattern:
-    codes = sorted(glossary()["code"], key=len, reverse=True)  # the longest first: SFT DRNK before DRNK
-    return re.compile(r"(?<![A-Z0-9])(" + "|".join(map(re.escape, codes)) + r")(?![A-Z0-9])")
-
-
-def readable(titles: Sequence[str], language: str = "english") -> list[str]:
-    """Writes shop codes out: "SFT DRNK 2 LITER BTL CARB" becomes "soft drink 2 liter bottle carbonated".
-
-    Args:
-        titles: The codes, in any case.
-        language: "english" or "chinese"; words that the glossary lacks stay as they are.
-
-    Returns:
-        The texts in small letters, without repeated words.
-
-    Example:
-        >>> readable(["FRZN PIZZA"]), readable(["FRZN PIZZA"], "chinese")
-        (['frozen pizza'], ['冷冻 披萨'])
-    """
-    if language not in ("english", "chinese"):
-        raise ValueError(f"`language` must be english or chinese. Received: language={language!r}.")
-    table = glossary().set_index("code")[language].to_dict()
-    result = []
-    for title in titles:
-        spelt = _pattern().sub(lambda found: f" {table[found[1]]} ", str(title).upper())
-        words = re.sub(r"[^\w%&.']+", " ", spelt.lower()).split()
-        result.append(" ".join(dict.fromkeys(word.strip(".&") for word in words if word.strip(".&"))))
-    return result

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from recsys_kit.search import fusion, lexical, queries
+from recsys_kit.search import corpus, glossary, lexical
 from recsys_kit.search.vectors import encode
 
 __all__ = ["by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
@@ -30,7 +30,7 @@ _SMALL = frozenset(
 def dictionary() -> dict[str, str]:
     """Returns the glossary backwards: Chinese words and the English that most codes give them."""
     found: dict[str, list[str]] = {}
-    for english, chinese in queries.glossary()[["english", "chinese"]].itertuples(index=False):
+    for english, chinese in glossary.entries()[["english", "chinese"]].itertuples(index=False):
         if english and chinese and " " not in chinese:
             found.setdefault(chinese, []).append(english)
     return {word: Counter(each).most_common(1)[0][0] for word, each in found.items()}
@@ -82,9 +82,9 @@ def _alike(piece: str) -> str:
 
 def vocabulary(documents: pd.DataFrame) -> list[str]:
     """Returns the W English texts that a shop knows: its readable titles, their words, and the glossary's phrases."""
-    names = fusion.texts(documents, True)["name"]
+    names = corpus.texts(documents, True)["name"]
     words = {word for name in names for word in name.split() if word.isalpha() and len(word) > 2}
-    return sorted(words | set(names) | set(queries.glossary()["english"]) - {""})
+    return sorted(words | set(names) | set(glossary.entries()["english"]) - {""})
 
 
 def by_nearest(

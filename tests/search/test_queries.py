@@ -138,19 +138,6 @@ def test_grades_line_up_with_texts_and_kinds(kinds):
     assert (queries.grades(JUDGED, shuffled.head(10)) > 0).sum() < len(JUDGED)
 
 
-def test_the_glossary_spells_codes_out_and_prefers_the_longest():
-    table = queries.glossary()
-    assert not table["code"].duplicated().any()
-    assert (table["code"] == table["code"].str.upper()).all()
-    assert {"FRZN", "SFT DRNK", "PLSTC"} <= set(table["code"])
-    assert queries.readable(["SFT DRNK 2 LITER BTL CARB INCL"]) == ["soft drink 2 liter bottle carbonated including"]
-    assert queries.readable(["BEERALEMALT LIQUORS"])[0].startswith("beer")
-    assert queries.readable(["TOOTHPASTE", "FRZN PIZZA"], "chinese") == ["牙膏", "冷冻 披萨"]
-    assert queries.readable(["Käse 500 g", "东北大米"]) == ["käse 500 g", "东北大米"]
-    with pytest.raises(ValueError, match="`language` must be"):
-        queries.readable(["x"], "klingon")
-
-
 def test_an_interval_draws_whole_intents():
     values = pd.Series([1.0, 1.0, 0.0, 0.0])
     low, high = queries.interval(values, pd.Series(["a", "a", "b", "b"]))
