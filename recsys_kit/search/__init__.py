@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "translation",
         "two_tower",
         "vectors",
+        "word_lists",
     ],
     submod_attrs={
         "commands": ["open_index", "read_queries", "run_file", "run_one", "search_file"],

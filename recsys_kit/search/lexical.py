@@ -13,15 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recsys_kit.search import word_lists
+
 __all__ = ["Lexical", "correct", "stem", "tokens"]
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _PIECE = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
-_STOP = frozenset(
-    "a an and at but can for from in into is it my me i of on or s the to we with without something "
-    "de del la las le les los el en et un une der die das den ein eine fur mit ohne und pour avec sans con sin para y "
-    "du des".split()
-)
 
 
 def stem(word: str) -> str:
@@ -65,12 +62,13 @@ def tokens(text: str, shop_aware: bool = True) -> list[str]:
     if not shop_aware:
         return pieces
     found: list[str] = []
+    stop = word_lists.words("stop")
     for piece in pieces:
         if re.match(f"[{_CJK}]", piece):
             found += [piece[i : i + 2] for i in range(len(piece) - 1)] or [piece]
         else:
             plain = "".join(c for c in unicodedata.normalize("NFKD", piece) if not unicodedata.combining(c))
-            if plain not in _STOP:
+            if plain not in stop:
                 found.append(stem(plain))
     return found
 

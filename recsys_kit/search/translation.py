@@ -15,15 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from recsys_kit.search import corpus, glossary, lexical
+from recsys_kit.search import corpus, glossary, lexical, word_lists
 from recsys_kit.search.vectors import encode
 
 __all__ = ["by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
-
-_SMALL = frozenset(
-    "a an and at for from in my me of on or the to with without de del la las le les los el en et un une der die das "
-    "den ein eine fur für mit ohne und pour avec sans con sin para y du des contre gegen".split()
-)
 
 
 @functools.cache
@@ -114,7 +109,8 @@ def by_words(texts: Sequence[str], known: Sequence[str], vectors: np.ndarray) ->
     Returns:
         Q English texts, and the cosine (Q,) of the worst of each query's words: one wrong word spoils a query.
     """
-    words = [[word for word in lexical.tokens(text, shop_aware=False) if word not in _SMALL] for text in texts]
+    small = word_lists.words("untranslated")
+    words = [[word for word in lexical.tokens(text, shop_aware=False) if word not in small] for text in texts]
     distinct = sorted({word for each in words for word in each})
     if not distinct:
         return [""] * len(texts), np.zeros(len(texts))
