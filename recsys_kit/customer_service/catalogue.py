@@ -10,9 +10,7 @@ import pandas as pd
 
 from recsys_kit import search, workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import corpus, fusion, glossary, lexical, word_lists
-from recsys_kit.search import index as search_index
-from recsys_kit.search import vectors as search_vectors
+from recsys_kit.search import word_lists
 
 __all__ = ["CROWD", "Shelf", "product_words"]
 
@@ -58,7 +56,7 @@ class Shelf:
     """
 
     def __init__(self, shop: Shop, store: workspace.Workspace, documents: int = 0):
-        self.index = _index(shop, store, documents)
+        self.index = search.build(shop, store, light=True, limit=documents)
         items = self.index.items
         self._document = items.set_index("item_id")["document"]
         best = items.sort_values("sold", ascending=False, kind="stable").drop_duplicates("document")
@@ -108,21 +106,3 @@ class Shelf:
         best = np.argsort(-found, kind="stable")[:places]
         best = best[found[best] >= found[best[0]] - 0.15]
         return item_ids.map(self._document).isin(best).to_numpy()
-
-
-def _index(shop: Shop, store: workspace.Workspace, limit: int) -> search_index.Index:
-    """Builds the light search of notebook 10: words and meaning, nothing trained."""
-    codes = glossary.uses_codes(shop)
-    documents, items = corpus.documents(shop, limit=limit)
-    text = corpus.texts(documents, codes)
-    names = [name for name in text if name != "raw"]
-
-    def vectors() -> dict[str, np.ndarray]:
-        return {name: search_vectors.encode(text[name]) for name in names}
-
-    params = {"documents": len(documents), "sold": int(documents["sold"].sum())}
-    params["glossary"] = glossary.version()
-    parts = store.get("shelf_vectors", vectors, data=shop.fingerprint, params=params, code=corpus)
-    each = zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
-    words = lexical.Lexical([" ".join(together) for together in each], spelling=True)
-    return search_index.Index(documents, items, words, fusion.views(parts), codes=codes)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import preprocessing
-from recsys_kit.datasets.shops import Shop
+from recsys_kit.datasets.tables import Shop, titles_without_size
 from recsys_kit.search import glossary
 
 __all__ = ["co_purchases", "documents", "paraphrases", "sold_before", "texts"]
@@ -40,10 +40,7 @@ def documents(shop: Shop, sold: pd.Series | None = None, limit: int = 0) -> tupl
     items = items[own | typed]
     if items.empty:
         raise ValueError("this shop has no titles: search needs an items file with a `title` for each item_id")
-    titles = [
-        title[: -len(size) - 2] if size and title.lower().endswith(f", {size.lower()}") else title
-        for title, size in zip(items["title"], items["size"], strict=True)
-    ]
+    titles = titles_without_size(items)
     built = [a.lower() == b.lower() for a, b in zip(titles, items["product_type"], strict=True)]
     kinds = items["product_type"].where(items["product_type"] != "unknown", "")
     names = np.where(built, kinds, [_joined(title, kind) for title, kind in zip(titles, kinds, strict=True)])

@@ -78,7 +78,7 @@ def build(
     shop: Shop,
     store: workspace.Workspace,
     sold: pd.Series | None = None,
-    tower: bool = True,
+    light: bool = False,
     rerank: bool = True,
     epochs: int = 3,
     models: int = 1,
@@ -90,21 +90,21 @@ def build(
         shop: The shop.
         store: Where vectors and models are kept.
         sold: How often each item id was sold; None: before the last 31 days.
-        tower: Whether to use the trained two-tower model.
+        light: Only words and meaning: nothing is trained.
         rerank: Whether to use the re-ranker, which is trained on the kit's judged dev queries: only for the kit's shop.
         epochs: Passes over the tower's training pairs.
         models: Re-rankers whose scores are averaged.
         limit: Only so many documents, the best sold ones; 0 for all.
     """
     documents, items = corpus.documents(shop, sold, limit)
-    parts = vectors(shop, store, documents)
+    parts = vectors(shop, store, documents, light)
     text = corpus.texts(documents, glossary.uses_codes(shop))
     every = [
         " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     ]
     words = lexical.Lexical(every, spelling=True)
     index = Index(documents, items, words, fusion.views(parts), codes=glossary.uses_codes(shop))
-    if not tower:
+    if light:
         return index
     from recsys_kit.search import two_tower as search_tower
 

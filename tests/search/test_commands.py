@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), tower=False)
+    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True)
 
 
 def test_a_file_of_queries_keeps_its_order_and_reports_what_got_no_answer(index, tmp_path):

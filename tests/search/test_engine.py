@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), tower=False)
+    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True)
 
 
 @pytest.mark.parametrize(

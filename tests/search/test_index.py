@@ -14,7 +14,7 @@ from recsys_kit.search import index as search_index
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), tower=False)
+    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True)
 
 
 def test_sizes_of_one_product_are_one_document_and_every_item_has_one(index):
@@ -64,7 +64,7 @@ def test_the_same_translation_is_searched_once_and_none_scores_nothing(monkeypat
 def small_index(tmp_path_factory) -> search_index.Index:
     """The light index of a part of the catalogue: words and meaning, nothing trained."""
     shop = datasets.load(users=20)
-    return search_index.build(shop, workspace.Workspace(tmp_path_factory.mktemp("ws")), tower=False, limit=150)
+    return search_index.build(shop, workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True, limit=150)
 
 
 def test_a_search_mixes_in_the_translation_of_chinese_and_leaves_all_else_alone(small_index):
