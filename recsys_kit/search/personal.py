@@ -135,14 +135,12 @@ def open_households(
     at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
     split = recommendation.everybody(task.test, at, task.events)
     score = training.scorer(model, split, baskets.sequences(split))
-    found = {}
-    for user in users:
-        case = split.users.get_indexer([user])[0]
-        if case < 0:
-            say(f"user {user} has bought nothing of the catalogue yet: their list is everybody's")
-            continue
-        found[user] = as_liking(pd.Series(score(np.array([case]))[0], index=split.items))
-    return found
+    case = split.users.get_indexer(users)
+    for row in np.flatnonzero(case < 0):
+        say(f"user {users[row]} has bought nothing of the catalogue yet: their list is everybody's")
+    known = np.flatnonzero(case >= 0)
+    scores = score(case[known])  # (known users, V); the model reads many households at once
+    return {users[row]: as_liking(pd.Series(own, index=split.items)) for row, own in zip(known, scores, strict=True)}
 
 
 def as_liking(scores: pd.Series, scale: float = SCALE) -> Callable[[pd.Index], np.ndarray]:
