@@ -19,9 +19,9 @@ import numpy as np
 from recsys_kit.customer_service import answers, catalogue, intents, orders
 from recsys_kit.search import word_lists
 
-__all__ = ["LONGEST", "OTHERS", "Assistant", "Memory", "Reply", "about_others", "clean"]
+__all__ = ["LONGEST_MESSAGE", "OTHERS", "Assistant", "Memory", "Reply", "about_others", "clean"]
 
-LONGEST = 300  # characters of a message
+LONGEST_MESSAGE = 300  # characters of a message
 _NUMBER = re.compile(r"[a-z_-]*\d[\w-]*")
 OTHERS = "others_order"
 
@@ -57,13 +57,13 @@ def clean(text: object) -> str:
         >>> clean("  Where\tis\u202e my\x00 order \uff14\uff12 ")
         'Where is my order 42'
     """
-    plain = unicodedata.normalize("NFKC", "" if text is None else str(text)[: 20 * LONGEST])
+    plain = unicodedata.normalize("NFKC", "" if text is None else str(text)[: 20 * LONGEST_MESSAGE])
     kept = []
     for c in plain:
-        kind = unicodedata.category(c)
-        if kind in ("Cf", "Cs", "Co", "Cn"):
+        category = unicodedata.category(c)
+        if category in ("Cf", "Cs", "Co", "Cn"):
             continue
-        kept.append(" " if kind in ("Cc", "Zl", "Zp") else c)
+        kept.append(" " if category in ("Cc", "Zl", "Zp") else c)
     return " ".join("".join(kept).split())
 
 
@@ -166,7 +166,7 @@ class Assistant:
         base = Reply("", "empty", language=language, memory=memory)
         if not any(c.isalnum() for c in plain):
             return self._say(base)
-        if len(plain) > LONGEST:
+        if len(plain) > LONGEST_MESSAGE:
             return self._say(replace(base, intent="too_long"))
         out = list(self.names).index(intents.OUT) if intents.OUT in self.names else None
         best, sure = intents.confidence(self.recognise([plain]), out)

@@ -73,9 +73,9 @@ class Shelf:
     def find(self, words: str, k: int = 3) -> pd.DataFrame:
         """Returns the best items for a product's name; see `search.search`. Empty if there is none."""
         try:
-            return search.search(self.index, words[: search.LONGEST], k)
+            return search.search(self.index, words[: search.LONGEST_QUERY], k)
         except ValueError:
-            return pd.DataFrame(columns=list(search.COLUMNS[1:]))
+            return pd.DataFrame(columns=list(search.RESULT_COLUMNS[1:]))
 
     def price(self, item_id: str) -> float:
         """Returns what an item costs on the shelf, the median of 90 days; NaN if too few customers bought it."""
@@ -99,7 +99,7 @@ class Shelf:
     def among(self, words: str, item_ids: pd.Series, places: int = 10) -> np.ndarray:
         """Returns which of some items (N,) are what the words name: those whose document is among the best found."""
         try:
-            text = search.check_query(words[: search.LONGEST])
+            text = search.check_query(words[: search.LONGEST_QUERY])
         except ValueError:
             return np.zeros(len(item_ids), bool)
         found = search.scores(self.index, [text], rerank=False)["translated"][0]

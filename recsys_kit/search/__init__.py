@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "commands": ["open_index", "read_queries", "run_file", "run_one", "search_file"],
-        "engine": ["COLUMNS", "LONGEST", "check_query", "search", "search_many"],
+        "engine": ["RESULT_COLUMNS", "LONGEST_QUERY", "check_query", "search", "search_many"],
         "index": ["Index", "STAGES", "build", "scores"],
         "judging": ["cross_validate", "task"],
     },

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search.engine import COLUMNS, check_query, search, search_many
+from recsys_kit.search.engine import RESULT_COLUMNS, check_query, search, search_many
 from recsys_kit.search.index import Index, build
 
 __all__ = ["open_index", "read_queries", "run_file", "run_one", "search_file"]
@@ -56,7 +56,7 @@ def search_file(
         households: For each user_id of the table, how much it likes items.
 
     Returns:
-        `COLUMNS`, in the order of the queries; and a line for each query that got no answer, saying why.
+        `RESULT_COLUMNS`, in the order of the queries; and a line for each query that got no answer, saying why.
     """
     notes, good, texts = [], [], []
     for row in range(len(table)):
@@ -73,7 +73,9 @@ def search_file(
         if result.empty:
             notes.append(f"{name}: nothing in this shop is like {table['query'].iloc[row]!r}")
         parts.append(result.assign(query_id=name))
-    return pd.concat([pd.DataFrame(columns=list(COLUMNS)), *parts])[list(COLUMNS)].reset_index(drop=True), notes
+    return pd.concat([pd.DataFrame(columns=list(RESULT_COLUMNS)), *parts])[list(RESULT_COLUMNS)].reset_index(
+        drop=True
+    ), notes
 
 
 def open_index(data: str, folder: str | Path, say: Callable[[str], None] = print) -> tuple[Shop, Index]:

@@ -42,8 +42,10 @@ def documents(shop: Shop, sold: pd.Series | None = None, limit: int = 0) -> tupl
         raise ValueError("this shop has no titles: search needs an items file with a `title` for each item_id")
     titles = titles_without_size(items)
     built = [a.lower() == b.lower() for a, b in zip(titles, items["product_type"], strict=True)]
-    kinds = items["product_type"].where(items["product_type"] != "unknown", "")
-    names = np.where(built, kinds, [_joined(title, kind) for title, kind in zip(titles, kinds, strict=True)])
+    types = items["product_type"].where(items["product_type"] != "unknown", "")
+    names = np.where(
+        built, types, [_joined(title, product_type) for title, product_type in zip(titles, types, strict=True)]
+    )
     if sold is None:
         sold = sold_before(shop, preprocessing.default_cutoff(shop))
     table = pd.DataFrame(
@@ -51,7 +53,7 @@ def documents(shop: Shop, sold: pd.Series | None = None, limit: int = 0) -> tupl
             "item_id": items["item_id"].to_numpy(),
             "title": items["title"].to_numpy(),
             "category": items["category"].where(items["category"] != "unknown", "").to_numpy(),
-            "product_type": kinds.to_numpy(),
+            "product_type": types.to_numpy(),
             "name": names,
             "sold": items["item_id"].map(sold).fillna(0).astype(int).to_numpy(),
         }
@@ -75,8 +77,8 @@ def sold_before(shop: Shop, cutoff: pd.Timestamp) -> pd.Series:
     return events["item_id"][events["timestamp"] < cutoff].value_counts()
 
 
-def _joined(title: str, kind: str) -> str:
-    return title if not kind or kind.lower() in title.lower() else f"{title} {kind}"
+def _joined(title: str, product_type: str) -> str:
+    return title if not product_type or product_type.lower() in title.lower() else f"{title} {product_type}"
 
 
 def texts(table: pd.DataFrame, codes: bool) -> dict[str, list[str]]:
@@ -146,12 +148,12 @@ def _typo(word: str, draw: random.Random) -> str:
     """Drops, swaps or doubles one inner letter."""
     if len(word) < 4:
         return word
-    i, kind = draw.randrange(1, len(word) - 1), draw.randrange(3)
+    i, slip = draw.randrange(1, len(word) - 1), draw.randrange(3)
     return (
         word[:i] + word[i + 1 :],
         word[:i] + word[i + 1] + word[i] + word[i + 2 :],
         word[:i] + word[i] + word[i:],
-    )[kind]
+    )[slip]
 
 
 def co_purchases(events: pd.DataFrame, document: pd.Series, size: int, each: int = 2) -> np.ndarray:

@@ -18,12 +18,12 @@ import pandas as pd
 
 from recsys_kit.search.index import SALES, SHORTLIST, Index, scores
 
-__all__ = ["COLUMNS", "LONGEST", "check_query", "search", "search_many"]
+__all__ = ["LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
 
-COLUMNS = ("query_id", "rank", "item_id", "title", "product_category", "product_type", "score")
+RESULT_COLUMNS = ("query_id", "rank", "item_id", "title", "product_category", "product_type", "score")
 """The columns of a file of results."""
 
-LONGEST = 200  # characters of a query
+LONGEST_QUERY = 200  # characters of a query
 NONSENSE, UNSPEAKABLE = 0.38, 0.6
 """Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the
 query is nothing but letters that no word strings together."""
@@ -33,7 +33,7 @@ def check_query(text: object) -> str:
     r"""Returns a query in its normal form, or says what is wrong with it.
 
     Raises:
-        ValueError: If it is empty, holds no letter or digit, or is longer than `LONGEST` characters.
+        ValueError: If it is empty, holds no letter or digit, or is longer than `LONGEST_QUERY` characters.
 
     Example:
         >>> check_query("  dog   food\n")
@@ -44,8 +44,8 @@ def check_query(text: object) -> str:
     plain = " ".join(plain.split())
     if not plain:
         raise ValueError("the query is empty: it must hold at least one word")
-    if len(plain) > LONGEST:
-        raise ValueError(f"the query must be at most {LONGEST} characters long. Received: {len(plain):,}")
+    if len(plain) > LONGEST_QUERY:
+        raise ValueError(f"the query must be at most {LONGEST_QUERY} characters long. Received: {len(plain):,}")
     if not any(c.isalnum() for c in plain):
         raise ValueError(f"the query must hold at least one letter or digit. Received: {plain!r}")
     return plain
@@ -68,8 +68,8 @@ def search(
         weight: Weight of that.
 
     Returns:
-        `COLUMNS` without query_id, best first. No row if nothing fits: none of the words is known, and no document
-        means anything like the query.
+        `RESULT_COLUMNS` without query_id, best first. No row if nothing fits: none of the words is known, and no
+        document means anything like the query.
 
     Raises:
         ValueError: If the query is empty, too long, or without a letter or digit; or `k` is below 1.
@@ -95,7 +95,7 @@ def search_many(
         best = found["meaning"].max(1)
         for i in range(len(part)):
             if found["words"][i].max() <= 0 and best[i] < (UNSPEAKABLE if _unspeakable(part[i]) else NONSENSE):
-                results.append(pd.DataFrame(columns=list(COLUMNS[1:])))
+                results.append(pd.DataFrame(columns=list(RESULT_COLUMNS[1:])))
                 continue
             person = households[start + i] if households else None
             results.append(_items(index, final[i], k, person, weight))

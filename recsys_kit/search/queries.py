@@ -1,6 +1,6 @@
 """Judged shopping queries in five languages, and the worth of a ranking (notebook 10).
 
-Letters for shapes: Q queries, P kinds of product (a kind is a pair of category and product type).
+Letters for shapes: Q queries, P item types (an item type is a pair of category and product type).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import pandas as pd
 from recsys_kit import evaluation
 
 __all__ = [
-    "COLUMNS",
     "DATA",
-    "KINDS",
+    "JUDGED_COLUMNS",
     "LANGUAGES",
+    "QUERY_KINDS",
     "grades",
     "interval",
     "judged",
@@ -26,7 +26,7 @@ __all__ = [
     "texts",
 ]
 
-COLUMNS = (
+JUDGED_COLUMNS = (
     "query_id",
     "intent_id",
     "language",
@@ -38,7 +38,7 @@ COLUMNS = (
     "grade",
 )
 LANGUAGES = ("en", "zh", "es", "fr", "de")
-KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
+QUERY_KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
 
 DATA = Path(__file__).parents[2] / "data"
 """Where the kit's own tables of texts lie."""
@@ -63,19 +63,19 @@ def read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def judged(path: str | Path | None = None) -> pd.DataFrame:
-    """Returns the judged queries: one row for each query and kind of product that is relevant to it.
+    """Returns the judged queries: one row for each query and item type that is relevant to it.
 
     Args:
         path: A file with the same columns; None for the kit's own `data/queries.csv`.
 
     Returns:
-        `COLUMNS`: the same intent has one `intent_id` in all languages, and lies in one `split` (dev or test);
+        `JUDGED_COLUMNS`: the same intent has one `intent_id` in all languages, and lies in one `split` (dev or test);
         `grade` is 2 (what was meant) or 1 (also useful). What is not listed is not relevant.
 
     Raises:
         ValueError: If a column is missing.
     """
-    table = read(path or DATA / "queries.csv", COLUMNS)
+    table = read(path or DATA / "queries.csv", JUDGED_COLUMNS)
     return table.assign(grade=table["grade"].astype(int))
 
 
@@ -85,18 +85,18 @@ def texts(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates("query_id")[columns].reset_index(drop=True)
 
 
-def grades(table: pd.DataFrame, kinds: pd.DataFrame) -> np.ndarray:
-    """Returns the (Q, P) grades of all kinds of product, 0 where nothing was judged; rows as in `texts`.
+def grades(table: pd.DataFrame, item_types: pd.DataFrame) -> np.ndarray:
+    """Returns the (Q, P) grades of all item types, 0 where nothing was judged; rows as in `texts`.
 
     Args:
         table: Judged queries.
-        kinds: P rows with the columns category and product_type.
+        item_types: P rows with the columns category and product_type.
     """
-    place = pd.MultiIndex.from_frame(kinds[["category", "product_type"]])
+    place = pd.MultiIndex.from_frame(item_types[["category", "product_type"]])
     column = place.get_indexer(pd.MultiIndex.from_frame(table[["product_category", "product_type"]]))
     row = pd.factorize(table["query_id"])[0]
-    known = column >= 0  # a sample of the shop may lack a kind
-    matrix = np.zeros((table["query_id"].nunique(), len(kinds)), np.int8)
+    known = column >= 0  # a sample of the shop may lack an item type
+    matrix = np.zeros((table["query_id"].nunique(), len(item_types)), np.int8)
     matrix[row[known], column[known]] = table["grade"].to_numpy()[known]
     return matrix
 

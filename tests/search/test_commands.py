@@ -24,7 +24,7 @@ def test_a_file_of_queries_keeps_its_order_and_reports_what_got_no_answer(index,
         path, index=False
     )
     lists, notes = search.search_file(index, search.read_queries(path), 2)
-    assert list(lists.columns) == list(search.COLUMNS)
+    assert list(lists.columns) == list(search.RESULT_COLUMNS)
     assert lists["query_id"].tolist() == ["z", "z", "x", "x"]
     assert [note.split(":")[0] for note in notes] == ["y", "w"]
 

@@ -35,7 +35,7 @@ def index(tmp_path_factory):
 )
 def test_a_query_in_any_language_finds_its_kind(index, query, category):
     found = search.search(index, query, 3)
-    assert list(found.columns) == list(search.COLUMNS[1:])
+    assert list(found.columns) == list(search.RESULT_COLUMNS[1:])
     assert found["rank"].tolist() == [1, 2, 3]
     assert found["product_category"].iloc[0] == category
     assert found["score"].is_monotonic_decreasing

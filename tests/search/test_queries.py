@@ -35,7 +35,7 @@ def test_there_are_enough_intents_in_every_language():
 
 
 def test_a_query_has_one_text_kind_and_split_and_each_intent_the_same_judgments_in_all_languages():
-    assert list(JUDGED.columns) == list(queries.COLUMNS)
+    assert list(JUDGED.columns) == list(queries.JUDGED_COLUMNS)
     assert not JUDGED.duplicated(["query_id", "product_category", "product_type"]).any()
     assert (
         (JUDGED.groupby("query_id")[["query", "kind", "split", "language", "intent_id"]].nunique() == 1)
@@ -54,7 +54,7 @@ def test_both_splits_hold_every_kind_and_language():
     table = pd.crosstab(TEXTS["split"], [TEXTS["kind"], TEXTS["language"]])
     assert set(table.index) == {"dev", "test"}
     assert (table >= 5).to_numpy().all()
-    assert set(TEXTS["kind"]) == set(queries.KINDS)
+    assert set(TEXTS["kind"]) == set(queries.QUERY_KINDS)
 
 
 def test_no_test_intent_is_a_dev_intent_in_other_words():
