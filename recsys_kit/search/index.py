@@ -33,12 +33,14 @@ __all__ = [
     "TRANSLATION",
     "WEIGHT",
     "Index",
+    "ahead",
     "build",
     "facts",
     "fit_reranker",
     "reranked",
     "reranker_version",
     "scores",
+    "shortlists",
     "space",
     "translation_scores",
 ]
@@ -47,6 +49,9 @@ STAGES = ("words", "meaning", "tower", "fused", "translated", "reranked")
 
 WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
 TRANSLATED, TRANSLATION = 0.75, 0.5  # least part of a query that must be translated, and its weight; likewise
+
+_SHARPNESS = 20.0  # of belief: a candidate that scores 0.1 more is believed e^2 times as much
+_TOP = 10  # the candidates whose middle others are compared with: as many as NDCG@10 reads
 
 
 @dataclass(frozen=True)
@@ -157,12 +162,23 @@ def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) 
     """
     from recsys_kit.search import reranker
 
-    found = scores(index, queries.texts(judged)["query"].tolist(), rerank=False)
+    short = shortlists(index, scores(index, queries.texts(judged)["query"].tolist(), rerank=False))
+    grade = np.take_along_axis(queries.grades(judged, index.documents), short.lists, 1)
+    return reranker.train(short, grade, seed=seed, **(RERANKER | settings))[0]
+
+
+def shortlists(index: Index, found: dict[str, np.ndarray]) -> Any:
+    """Returns the `reranker.Shortlists` of the translated scores.
+
+    Args:
+        index: An index with a tower.
+        found: What `scores` returned for Q queries.
+    """
+    from recsys_kit.search import reranker
+
     lists = reranker.shortlist(found["translated"], SHORTLIST)
-    grade = np.take_along_axis(queries.grades(judged, index.documents), lists, 1)
     base = np.take_along_axis(found["translated"], lists, 1)
-    inputs = (found["query"], space(index), lists, facts(index, found, lists), base, grade)
-    return reranker.train(*inputs, seed=seed, **(RERANKER | settings))[0]
+    return reranker.Shortlists(found["query"], space(index), lists, facts(index, found, lists), base)
 
 
 def space(index: Index) -> np.ndarray:
@@ -183,16 +199,17 @@ def facts(index: Index, found: dict[str, np.ndarray], lists: np.ndarray) -> np.n
     each = [np.einsum("qe,qke->qk", query, view[:, s][lists]) for query, view in seen for s in range(view.shape[1])]
     known = found["known"][:, None]
     each += [found["words_scaled"][rows, lists] * (known >= LEAST), np.broadcast_to(known, lists.shape)]
+    # the logarithms of sales (22,000 at most) and of places (50 at most), brought to about 0..1 as all other facts
     each += [np.log1p(index.documents["sold"].to_numpy())[lists] / 10]
     each += [np.broadcast_to(np.log1p(np.arange(lists.shape[1])) / 4, lists.shape)]
     base = found["translated"][rows, lists]
-    belief = np.exp(20 * (base - base.max(1, keepdims=True)))
+    belief = np.exp(_SHARPNESS * (base - base.max(1, keepdims=True)))
     belief /= belief.sum(1, keepdims=True)
     shelf = pd.factorize(index.documents["category"])[0][lists]
     same = (shelf[:, :, None] == shelf[:, None, :]) & ~np.eye(lists.shape[1], dtype=bool)
     each += [(same * belief[:, None, :]).sum(-1)]  # how much of the belief lies on the same shelf
     place = space(index)[lists].astype(np.float32)  # (Q, K, E)
-    each += [np.einsum("qke,qe->qk", place, np.einsum("qk,qke->qe", belief[:, :10], place[:, :10]))]  # and nearby
+    each += [np.einsum("qke,qe->qk", place, np.einsum("qk,qke->qe", belief[:, :_TOP], place[:, :_TOP]))]  # and nearby
     return np.stack(each, axis=-1).astype(np.float32)
 
 
@@ -262,11 +279,12 @@ def reranked(index: Index, found: dict[str, np.ndarray]) -> np.ndarray:
     """
     from recsys_kit.search import reranker
 
-    base = found["translated"]
-    lists = reranker.shortlist(base, SHORTLIST)
-    picked = np.take_along_axis(base, lists, 1)
-    inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
-    new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
-    final = base - 100.0
+    short = shortlists(index, found)
+    return ahead(found["translated"], short.lists, reranker.adjust(index.rerankers, short, RERANKER["scale"]))
+
+
+def ahead(base: np.ndarray, lists: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Returns (Q, P) scores: new ones (Q, K) on the shortlists (Q, K), ahead of all other documents in their order."""
+    final = base - 100.0  # scores are cosines and their sums: none lies that far from another
     np.put_along_axis(final, lists, new, axis=1)
     return final
