@@ -12,10 +12,14 @@ from recsys_kit import search, workspace
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.search import word_lists
 
-__all__ = ["CROWD", "Shelf", "product_words"]
+__all__ = ["CROWD", "NEAR", "PRICE_DAYS", "STOCK_DAYS", "Shelf", "product_words"]
 
 CROWD = 5
 """A price or a sale is told only if so many customers stand behind it: fewer would be somebody's shopping."""
+PRICE_DAYS, STOCK_DAYS = 90, 28
+"""The last days of the shop that a price is the median of, and in which an item must be sold to be in stock."""
+NEAR = 0.15
+"""What the words name scores at most so much less than the best document."""
 
 
 @functools.cache
@@ -63,12 +67,12 @@ class Shelf:
         self._title = best.set_index("document")["title"]  # of the best sold item of each document
         events = shop.events
         end = events["timestamp"].max()
-        quarter = events[(events["timestamp"] > end - pd.Timedelta(days=90)) & (events["quantity"] > 0)]
-        full = (quarter["price"] + quarter["discount"]).groupby(quarter["item_id"]).median()
-        crowd = quarter.groupby("item_id")["user_id"].nunique()
-        month = quarter[quarter["timestamp"] > end - pd.Timedelta(days=28)]
+        priced = events[(events["timestamp"] > end - pd.Timedelta(days=PRICE_DAYS)) & (events["quantity"] > 0)]
+        full = (priced["price"] + priced["discount"]).groupby(priced["item_id"]).median()
+        crowd = priced.groupby("item_id")["user_id"].nunique()
+        stocked = priced[priced["timestamp"] > end - pd.Timedelta(days=STOCK_DAYS)]
         self._price = full[crowd.reindex(full.index) >= CROWD].dropna()
-        self._buyers = month.groupby("item_id")["user_id"].nunique()
+        self._buyers = stocked.groupby("item_id")["user_id"].nunique()
 
     def find(self, words: str, k: int = 3) -> pd.DataFrame:
         """Returns the best items for a product's name; see `search.search`. Empty if there is none."""
@@ -78,11 +82,11 @@ class Shelf:
             return pd.DataFrame(columns=list(search.RESULT_COLUMNS[1:]))
 
     def price(self, item_id: str) -> float:
-        """Returns what an item costs on the shelf, the median of 90 days; NaN if too few customers bought it."""
+        """Returns what an item costs on the shelf, the median of `PRICE_DAYS`; NaN if too few customers bought it."""
         return float(self._price.get(item_id, np.nan))
 
     def sells(self, item_id: str) -> bool:
-        """Returns whether enough customers bought an item in the last four weeks to call it in stock."""
+        """Returns whether enough customers bought an item in the last `STOCK_DAYS` to call it in stock."""
         return int(self._buyers.get(item_id, 0)) >= CROWD
 
     def instead(self, item_id: str, k: int = 3) -> list[str]:
@@ -104,5 +108,5 @@ class Shelf:
             return np.zeros(len(item_ids), bool)
         found = search.scores(self.index, [text], rerank=False)["translated"][0]
         best = np.argsort(-found, kind="stable")[:places]
-        best = best[found[best] >= found[best[0]] - 0.15]
+        best = best[found[best] >= found[best[0]] - NEAR]
         return item_ids.map(self._document).isin(best).to_numpy()

@@ -134,6 +134,7 @@ def paraphrases(table: pd.DataFrame, codes: bool, seed: int = 0, least: int = 7)
 
 def _fragment(name: str, category: str, space: str, draw: random.Random) -> str:
     words = name.split() or category.split() or ["other"]
+    # one to three words, as people type; half of them with a word of the category, three in ten with a typo
     keep = sorted(draw.sample(range(len(words)), min(len(words), draw.choice((1, 2, 2, 3)))))
     part = [words[i] for i in keep]
     if draw.random() < 0.5 and category.split():
@@ -176,7 +177,7 @@ def co_purchases(events: pd.DataFrame, document: pd.Series, size: int, each: int
     matrix.data[:] = 1
     together = (matrix.T @ matrix).tocoo()
     count = np.asarray(matrix.sum(0)).ravel()
-    keep = (together.row != together.col) & (together.data >= 20)
+    keep = (together.row != together.col) & (together.data >= 20)  # fewer baskets say little about chance
     row, col = together.row[keep], together.col[keep]
     lift = np.log(together.data[keep] * matrix.shape[0] / (count[row] * count[col]))
     table = pd.DataFrame({"a": row, "b": col, "lift": lift})

@@ -103,7 +103,7 @@ def search_many(
 
 
 def _unspeakable(text: str) -> bool:
-    """Whether every word strings at least five Latin consonants together, as "asdfgh" does."""
+    """Whether every word strings at least five Latin consonants together, as "asdfgh" does: words rarely do."""
     return all(re.search("[bcdfghjklmnpqrstvwxz]{5}", word) for word in text.lower().split())
 
 

@@ -199,7 +199,7 @@ def facts(index: Index, found: dict[str, np.ndarray], lists: np.ndarray) -> np.n
     each = [np.einsum("qe,qke->qk", query, view[:, s][lists]) for query, view in seen for s in range(view.shape[1])]
     known = found["known"][:, None]
     each += [found["words_scaled"][rows, lists] * (known >= LEAST), np.broadcast_to(known, lists.shape)]
-    # the logarithms of sales (22,000 at most) and of places (50 at most), brought to about 0..1 as all other facts
+    # logarithms of sales (of 22,000 it is 10) and of places (of 50 about 4), brought to 0..1 as the other facts
     each += [np.log1p(index.documents["sold"].to_numpy())[lists] / 10]
     each += [np.broadcast_to(np.log1p(np.arange(lists.shape[1])) / 4, lists.shape)]
     base = found["translated"][rows, lists]

@@ -72,6 +72,7 @@ def pairs(documents: pd.DataFrame, parts: dict[str, np.ndarray], codes: bool) ->
     every = np.arange(len(documents))
     target = np.concatenate([every] * len(names) + [corpus.paraphrases(documents, codes)[1]])
     text = np.concatenate([parts[name] for name in names] + [parts["paraphrase"]])
+    # what is hardly sold teaches little; a shop with few sales keeps the better half
     often = documents["sold"].to_numpy()[target] >= min(3, documents["sold"].median())
     return text[often].astype(np.float32), target[often]
 
@@ -103,7 +104,7 @@ def two_tower(
         if together is not None:
             text = np.concatenate([text, parts["name"][together[:, 0]]])
             target = np.concatenate([target, together[:, 1]])
-        batch = min(512, max(8, len(target) // 8))
+        batch = min(512, max(8, len(target) // 8))  # a small shop, too, takes eight steps an epoch
         return search_tower.train(text, target, fusion.views(parts), epochs, rate=3e-4, batch=batch, seed=seed)[0]
 
     params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
