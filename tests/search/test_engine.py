@@ -83,9 +83,6 @@ def test_another_shop_is_searched_by_its_own_titles(tmp_path):
     assert not index.rerankers
     title = index.items["title"].iloc[0]
     assert title in set(search.search(index, title.split(",")[0], 5)["title"])
-    asked, grade = search.task(shop, index.documents, count=20)
-    assert len(asked) == len(grade) == 20
-    assert (grade.max(1) == 2).all()
 
 
 def test_lexical_and_search_import_no_model_library():
