@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import queries
+from recsys_kit.datasets import texts
+from recsys_kit.datasets.tables import Shop
 
 __all__ = ["entries", "readable", "uses_codes", "version"]
 
@@ -20,7 +20,7 @@ def entries() -> pd.DataFrame:
 
     An empty translation means that the code says nothing to a shopper ("EXC", "MISC.").
     """
-    return queries.read(queries.DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
+    return texts.read(texts.DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
 
 
 @functools.cache
@@ -61,4 +61,4 @@ def version() -> str:
 
 def uses_codes(shop: Shop) -> bool:
     """Whether the shop's texts are the codes that the kit's glossary spells out."""
-    return shop.name == "The Complete Journey"
+    return shop.is_kits_own

@@ -94,5 +94,5 @@ def cross_validate(
         return {"new": new}
 
     params = {"folds": folds, "seed": seed, "queries": len(asked)} | reranker_version(index)
-    kept = store.get("search_folds", make, data=shop.fingerprint, params=params, code=reranker)
+    kept = store.get("search_folds", make, data=shop.fingerprint, params=params, uses=[task])
     return ahead(found["translated"], lists, kept["new"])

@@ -5,23 +5,21 @@ Letters for shapes: Q queries, P item types (an item type is a pair of category 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from recsys_kit import evaluation
+from recsys_kit.datasets import texts as tables
 
 __all__ = [
-    "DATA",
     "JUDGED_COLUMNS",
     "LANGUAGES",
     "QUERY_KINDS",
     "grades",
     "interval",
     "judged",
-    "read",
     "scores",
     "texts",
 ]
@@ -40,27 +38,6 @@ JUDGED_COLUMNS = (
 LANGUAGES = ("en", "zh", "es", "fr", "de")
 QUERY_KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
 
-DATA = Path(__file__).parents[2] / "data"
-"""Where the kit's own tables of texts lie."""
-
-
-def read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Returns a CSV table of texts; an empty field is an empty text.
-
-    Args:
-        path: The file.
-        columns: What it must have.
-
-    Raises:
-        ValueError: If a column is missing.
-    """
-    path = Path(path)
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"{path.name}: columns must be {', '.join(columns)}. Missing: {', '.join(missing)}.")
-    return table
-
 
 def judged(path: str | Path | None = None) -> pd.DataFrame:
     """Returns the judged queries: one row for each query and item type that is relevant to it.
@@ -75,7 +52,7 @@ def judged(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    table = read(path or DATA / "queries.csv", JUDGED_COLUMNS)
+    table = tables.read(path or tables.DATA / "queries.csv", JUDGED_COLUMNS)
     return table.assign(grade=table["grade"].astype(int))
 
 

@@ -56,8 +56,8 @@ def vectors(
         return {name: encode(text) for name, text in parts.items()}
 
     params = {"documents": len(documents), "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
-    params |= {"light": True} if light else {}
-    return store.get("search_vectors", make, data=shop.fingerprint, params=params, code=corpus)
+    params |= {"codes": codes} | ({"light": True} if light else {})
+    return store.get("search_vectors", make, data=shop.fingerprint, params=params, uses=[corpus.documents])
 
 
 def pairs(documents: pd.DataFrame, parts: dict[str, np.ndarray], codes: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -108,5 +108,6 @@ def two_tower(
         return search_tower.train(text, target, fusion.views(parts), epochs, rate=3e-4, batch=batch, seed=seed)[0]
 
     params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
-    params["together"] = 0 if together is None else len(together)
-    return store.get("search_tower", make, data=shop.fingerprint, params=params, code=search_tower)
+    params |= {"together": 0 if together is None else len(together), "codes": glossary.uses_codes(shop)}
+    uses = [corpus.documents, corpus.co_purchases, vectors]
+    return store.get("search_tower", make, data=shop.fingerprint, params=params, uses=uses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from recsys_kit.search import queries
+from recsys_kit.datasets import texts
 
 __all__ = ["alternatives", "words"]
 
@@ -25,7 +25,7 @@ def words(name: str, language: str = "") -> tuple[str, ...]:
         >>> words("being"), words("being", "zh")
         (('is', 'was', '是', '为'), ('是', '为'))
     """
-    table = queries.read(queries.DATA / "words.csv", ("list", "language", "word"))
+    table = texts.read(texts.DATA / "words.csv", ("list", "language", "word"))
     found = table[(table["list"] == name) & (table["language"].eq(language) | (not language))]
     if found.empty:
         raise ValueError(f"`name` must be one of {', '.join(table['list'].unique())}. Received: name={name!r}.")

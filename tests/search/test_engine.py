@@ -1,5 +1,6 @@
 """Search: what can be found, stages that agree with their definitions, clear answers to any query, and the command."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,16 @@ def test_another_shop_is_searched_by_its_own_titles(tmp_path):
     assert not index.rerankers
     title = index.items["title"].iloc[0]
     assert title in set(search.search(index, title.split(",")[0], 5)["title"])
+
+
+def test_a_shop_in_a_folder_called_like_the_kits_gets_neither_its_glossary_nor_its_re_ranker(tmp_path):
+    folder = tmp_path / "The Complete Journey"
+    shutil.copytree(ROOT / "data" / "example_shop", folder)
+    (folder / "shop.json").unlink(missing_ok=True)  # so that the folder's name is the shop's
+    shop = datasets.load(str(folder))
+    assert shop.name == "The Complete Journey" and not shop.is_kits_own
+    index = search.build(shop, workspace.Workspace(tmp_path / "ws"), epochs=1)
+    assert not index.codes and not index.rerankers
 
 
 def test_lexical_and_search_import_no_model_library():

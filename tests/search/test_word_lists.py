@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 
-from recsys_kit.search import queries, word_lists
+from recsys_kit.datasets import texts
+from recsys_kit.search import word_lists
 
 
 def test_a_word_stands_once_in_a_list_of_a_language():
-    table = pd.read_csv(queries.DATA / "words.csv", dtype="str", keep_default_na=False)
+    table = pd.read_csv(texts.DATA / "words.csv", dtype="str", keep_default_na=False)
     assert not table.duplicated().any()
     assert (table["word"] == table["word"].str.strip()).all()
     assert (table["word"].str.isascii() | (table["language"] != "en")).all()
