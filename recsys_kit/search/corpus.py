@@ -174,11 +174,12 @@ def co_purchases(events: pd.DataFrame, document: pd.Series, size: int, each: int
     matrix = sp.csr_matrix(
         (np.ones(there.sum(), np.float32), (basket, column[there].astype(int))), (basket.max() + 1, size)
     )
-    matrix.data[:] = 1
+    matrix.data[:] = 1  # a basket holds a document or not, however many of its items
     together = (matrix.T @ matrix).tocoo()
     count = np.asarray(matrix.sum(0)).ravel()
     keep = (together.row != together.col) & (together.data >= 20)  # fewer baskets say little about chance
     row, col = together.row[keep], together.col[keep]
+    # log of P(a and b) / (P(a) P(b)): 0 is chance, 1 is e times as often
     lift = np.log(together.data[keep] * matrix.shape[0] / (count[row] * count[col]))
     table = pd.DataFrame({"a": row, "b": col, "lift": lift})
     table = table[table["lift"] > 1].sort_values("lift", ascending=False, kind="stable")

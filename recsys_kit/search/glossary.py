@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from recsys_kit.datasets import texts
-from recsys_kit.datasets.shops import Shop
+from recsys_kit.datasets.tables import Shop
 
 __all__ = ["entries", "readable", "uses_codes", "version"]
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import corpus, fusion, glossary, lexical, queries, translation
+from recsys_kit.search import corpus, fusion, glossary, lexical, queries, translation, word_lists
 from recsys_kit.search.vectors import encode, two_tower, vectors
 
 __all__ = [
@@ -146,6 +146,7 @@ def reranker_version(index: Index) -> dict[str, Any]:
     judged = queries.judged()
     dev = pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32
     found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary.version()}
+    found["stop"] = list(word_lists.words("stop"))
     return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
 
 

@@ -80,8 +80,9 @@ def within(
             best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
             ranked = np.isin(document, best)
         column = np.flatnonzero(ranked)
-        if len(column) < 2:
+        if len(column) < 2:  # nothing to rank
             continue
+        # on a shortlist an item of another type is ranked, too, but buying it answers nothing
         bought = sp.csr_matrix(answers[:, column].multiply(relevant[column][None]))
         bought.eliminate_zeros()
         cases = np.flatnonzero(np.diff(bought.indptr))

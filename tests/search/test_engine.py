@@ -84,9 +84,6 @@ def test_another_shop_is_searched_by_its_own_titles(tmp_path):
     assert not index.rerankers
     title = index.items["title"].iloc[0]
     assert title in set(search.search(index, title.split(",")[0], 5)["title"])
-    asked, grade = search.task(shop, index.documents, count=20)
-    assert len(asked) == len(grade) == 20
-    assert (grade.max(1) == 2).all()
 
 
 def test_a_shop_in_a_folder_called_like_the_kits_gets_neither_its_glossary_nor_its_re_ranker(tmp_path):
