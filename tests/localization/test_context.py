@@ -12,6 +12,7 @@ from recsys_kit.localization import context, context_transformer
 from recsys_kit.training import baskets
 
 FOLDER = Path(__file__).parents[2] / "data" / "example_shop"
+SETTINGS = context.Settings(epochs=2, batch_size=256, learning_rate=2e-2)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def rows(shop, task, stores):
 
 
 @pytest.fixture(scope="module")
-def kinds(task):
+def groups(task):
     return np.arange(len(task.test.items)) % 5
 
 
@@ -64,41 +65,41 @@ def test_rows_are_items_bought_before_and_never_from_the_future(shop, task, stor
         context.training_rows(task.validation, shop.timezone, stores, weeks=0)
 
 
-def test_untrained_context_adds_nothing(kinds, rows):
-    model = context.context_model(kinds, stores=3, width=4)
+def test_untrained_context_adds_nothing(groups, rows):
+    model = context.context_model(groups, stores=3, width=4)
     where, columns = rows["situation"][:4] * [1, 1, 0], np.tile(np.arange(6), (4, 1))
-    assert np.allclose(context.term(model, kinds, where, columns), 0)
+    assert np.allclose(context.term(model, groups, where, columns), 0)
 
 
-def test_the_term_is_the_difference_that_the_context_makes(task, kinds, stores, rows):
-    model, losses = context.train(rows, kinds, len(stores) + 1, epochs=2, batch=256, rate=2e-2)
+def test_the_term_is_the_difference_that_the_context_makes(task, groups, stores, rows):
+    model, losses = context.train(rows, groups, len(stores) + 1, settings=SETTINGS)
     assert losses[1] < losses[0]
     where = np.array([[0, 1, 1], [3, 5, 0]], np.int32)
     columns = np.tile(np.arange(4), (2, 1))
-    term = context.term(model, kinds, where, columns)
+    term = context.term(model, groups, where, columns)
 
     def logit(place):
         situation = np.repeat(where[place : place + 1], 4, 0)
-        x = {"item": np.arange(4, dtype=np.int32), "kind": kinds[:4].astype(np.int32), "situation": situation}
+        x = {"item": np.arange(4, dtype=np.int32), "group": groups[:4].astype(np.int32), "situation": situation}
         return np.asarray(model(x | {"facts": rows["facts"][:4]}))[:, 0]
 
     assert np.allclose(logit(0) - logit(1), term[0] - term[1], atol=1e-4)
-    parts = sum(context.term(model, kinds, where, columns, (name,)) for name in context.FACTORS)
+    parts = sum(context.term(model, groups, where, columns, (name,)) for name in context.FACTORS)
     assert np.allclose(parts, term, atol=1e-5)
 
 
-def test_the_twin_ignores_the_situation_and_its_scorer_agrees_with_the_model(task, kinds, stores, rows):
-    twin, _ = context.train(rows, kinds, len(stores) + 1, with_context=False, batch=256)
-    x = {"item": rows["item"][:5], "kind": kinds[rows["item"][:5]].astype(np.int32), "facts": rows["facts"][:5]}
+def test_the_twin_ignores_the_situation_and_its_scorer_agrees_with_the_model(task, groups, stores, rows):
+    twin, _ = context.train(rows, groups, len(stores) + 1, with_context=False, settings=SETTINGS)
+    x = {"item": rows["item"][:5], "group": groups[rows["item"][:5]].astype(np.int32), "facts": rows["facts"][:5]}
     one = np.asarray(twin(x | {"situation": rows["situation"][:5]}))
     other = np.asarray(twin(x | {"situation": np.zeros((5, 3), np.int32)}))
     assert np.allclose(one, other)
     split = task.test
-    scores = context.history_scores(twin, split, kinds)(np.arange(3))
+    scores = context.history_scores(twin, split, groups)(np.arange(3))
     owned = split.counts()[split.test_users[:3]]
     assert scores.shape == (3, len(split.items))
     assert scores[owned.toarray() > 0].min() > scores[owned.toarray() == 0].max()
-    assert (context.row_loss(twin, rows, kinds) > 0).all()
+    assert (context.row_loss(twin, rows, groups) > 0).all()
 
 
 def test_shortlists_score_as_the_whole_catalogue_does():
