@@ -31,11 +31,11 @@ __all__ = [
     "history_scores",
     "row_loss",
     "shortlists",
-    "situations",
     "sizes",
     "term",
     "train",
     "training_rows",
+    "visit_context",
 ]
 
 
@@ -66,7 +66,7 @@ HOURS = (0, 6, 9, 11, 13, 15, 17, 19, 21)
 CONTEXT_DECAYS = (30.0, 120.0)
 
 
-def situations(
+def visit_context(
     users: pd.Series, times: pd.Series, events: pd.DataFrame, timezone: str | float, stores: pd.Index
 ) -> np.ndarray:
     """Returns (N, 3) whole numbers: part of the day, weekday and store of a visit, in the order of `FACTORS`.
@@ -90,7 +90,7 @@ def situations(
 
 
 def sizes(stores: int) -> tuple[int, int, int]:
-    """Returns how many values each part of a situation has, in the order of `FACTORS`.
+    """Returns how many values each part of a context has, in the order of `FACTORS`.
 
     Args:
         stores: How many stores are told apart, the shared number 0 included.
@@ -140,7 +140,7 @@ def training_rows(
         seed: Seed of the draw.
 
     Returns:
-        `facts` (R, 4), `situation` (R, 3), `item`, `user`, `label` and `weight` (R,).
+        `facts` (R, 4), `context` (R, 3), `item`, `user`, `label` and `weight` (R,).
 
     Raises:
         ValueError: If no basket of these weeks has an item that was bought before.
@@ -167,11 +167,11 @@ def training_rows(
         row, item = np.repeat(some, drawn), owned.indices[pick.ravel()]
         other = ~np.asarray(bought[row, item]).ravel()
         r, i = np.r_[again.row, row[other]], np.r_[again.col, item[other]]
-        where = situations(visit["user_id"], visit["timestamp"], inside, timezone, stores)
+        where = visit_context(visit["user_id"], visit["timestamp"], inside, timezone, stores)
         parts.append(
             {
                 "facts": facts(counts, popular, user[r], i),
-                "situation": where[r],
+                "context": where[r],
                 "item": i.astype(np.int32),
                 "user": user[r],
                 "label": (np.arange(len(r)) < again.nnz).astype(np.float32),
@@ -184,7 +184,7 @@ def training_rows(
 
 
 def context_model(groups: np.ndarray, stores: int, width: int = 4, with_context: bool = True, usual=None):
-    """Builds the model: item, group, situation and facts in, log-odds (B, 1) out.
+    """Builds the model: item, group, context and facts in, log-odds (B, 1) out.
 
     Args:
         groups: (V,) the group of each item, such as its category, as whole numbers; items of a group share a vector.
@@ -202,7 +202,7 @@ def context_model(groups: np.ndarray, stores: int, width: int = 4, with_context:
     items, size = len(groups), int(groups.max(initial=0)) + 1
     item = keras.Input((), dtype="int32", name="item")
     group = keras.Input((), dtype="int32", name="group")
-    situation = keras.Input((3,), dtype="int32", name="situation")
+    context = keras.Input((3,), dtype="int32", name="context")
     known = keras.Input((4,), name="facts")
     mean, variance = usual if usual is not None else (np.zeros(4), np.ones(4))
     x = layers.Normalization(mean=np.asarray(mean).tolist(), variance=np.asarray(variance).tolist())(known)
@@ -215,11 +215,11 @@ def context_model(groups: np.ndarray, stores: int, width: int = 4, with_context:
         vector = layers.Embedding(size, width, "zeros", name="group_vector")(group)  # (B, D)
         start = keras.initializers.RandomNormal(stddev=0.3, seed=0)
         each = [
-            layers.Embedding(size, width, start, name=name)(situation[:, i])
+            layers.Embedding(size, width, start, name=name)(context[:, i])
             for i, (name, size) in enumerate(zip(FACTORS, sizes(stores), strict=True))
         ]
         logit = logit + ops.sum(vector * (each[0] + each[1] + each[2]), axis=-1, keepdims=True)
-    inputs = {"item": item, "group": group, "situation": situation, "facts": known}
+    inputs = {"item": item, "group": group, "context": context, "facts": known}
     return keras.Model(inputs, logit, name="context" if with_context else "no_context")
 
 
@@ -270,7 +270,7 @@ def train(
     usual = rows["facts"].mean(0), rows["facts"].var(0) + 1e-6
     model = context_model(groups, stores, settings.width, with_context, usual)
     x = {"item": rows["item"], "group": groups[rows["item"]].astype(np.int32)}
-    x |= {"situation": rows["situation"], "facts": rows["facts"]}
+    x |= {"context": rows["context"], "facts": rows["facts"]}
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     steps = max(1, -(-len(rows["item"]) // settings.batch_size)) * settings.epochs
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps, alpha=0.05)
@@ -287,19 +287,19 @@ def train(
 
 
 def term(
-    model, groups: np.ndarray, situation: np.ndarray, columns: np.ndarray, factors: tuple[str, ...] = FACTORS
+    model, groups: np.ndarray, context: np.ndarray, columns: np.ndarray, factors: tuple[str, ...] = FACTORS
 ) -> np.ndarray:
     """Returns (N, K) what the context adds to the log-odds of some items of each case.
 
     Args:
         model: A trained model with context.
         groups: (V,) the group of each item.
-        situation: (N, 3).
+        context: (N, 3).
         columns: (N, K) the items.
         factors: Only these parts of the context; each is measured from its own mean.
     """
     weight = {name: model.get_layer(name).get_weights()[0] for name in ("group_vector", *FACTORS)}
-    seen = sum(weight[name][situation[:, FACTORS.index(name)]] - weight[name].mean(0) for name in factors)
+    seen = sum(weight[name][context[:, FACTORS.index(name)]] - weight[name].mean(0) for name in factors)
     by_group = seen @ weight["group_vector"].T  # (N, D) @ (D, groups) -> (N, groups)
     return np.take_along_axis(by_group, groups[columns], axis=1).astype(np.float32)
 
@@ -365,7 +365,7 @@ def row_loss(model, rows: dict[str, np.ndarray], groups: np.ndarray) -> pd.Serie
         groups: (V,) the group of each item.
     """
     x = {"item": rows["item"], "group": groups[rows["item"]].astype(np.int32)}
-    x |= {"situation": rows["situation"], "facts": rows["facts"]}
+    x |= {"context": rows["context"], "facts": rows["facts"]}
     logit = np.asarray(model.predict(x, batch_size=65_536, verbose=0))[:, 0]
     bits = (np.logaddexp(0, logit) - logit * rows["label"]) / np.log(2) * rows["weight"]
     table = pd.DataFrame({"user": rows["user"], "bits": bits, "weight": rows["weight"]}).groupby("user").sum()
