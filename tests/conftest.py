@@ -1,4 +1,4 @@
-"""What several test files share: a folder that looks like the course, with small notebooks in it."""
+"""What all tests share: in which order and where notebooks are executed, and a folder that looks like the course."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from recsys_kit import datasets, preprocessing
 
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the workspace that all runs on a sample share, also those in other processes."""
-    config.addinivalue_line("markers", "executes(run): executes the committed notebook `name`; see executions.py")
-    if executions.WORKSPACE not in os.environ:  # a process of xdist has its parent's, and a patient reader an own one
+    if executions.WORKSPACE not in os.environ:  # xdist's processes have it; set it to keep what was built
         folder = os.environ[executions.WORKSPACE] = tempfile.mkdtemp(prefix="recsys_kit-test-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         config.add_cleanup(lambda: os.environ.pop(executions.WORKSPACE, None))

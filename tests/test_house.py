@@ -15,7 +15,7 @@ LONGEST = 400  # lines of a file
 
 # From the ground up. An import may name a room of an earlier line, an earlier room of its own line, or its own room.
 ORDER = [
-    "workspace report plots evaluation datasets",
+    "workspace report results_file plots evaluation datasets",
     "transformer neural course",
     "preprocessing",
     "features baselines showcase start_here",
