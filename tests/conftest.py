@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # counts before -k and -m leave some out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Gives nbval its values, counts what executes which notebook, and puts what takes longest first."""
+    """Gives nbval its values, counts what executes which notebook, and puts what takes long first."""
     planned = executions.plan()
     counted: dict[tuple[str, str], set[str]] = {}
     for item in items:
@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if run == executions.NBVAL:
             prepare(item, planned[name])
     config.stash[executions.COLLECTED] = Counter({key: len(units) for key, units in counted.items()})
-    items.sort(key=lambda item: -executions.urgency(*executed(item), planned))  # equals stay in order
+    place = {run: number for number, run in enumerate(executions.order(planned))}
+    items.sort(key=lambda item: place.get(executed(item), len(place)))  # other tests stay in order, behind
 
 
 def executed(item: Any) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +115,19 @@ def unit(nodeid: str) -> str:
     return nodeid if file == RUNS else file
 
 
-def urgency(run: str, name: str, planned: Mapping[str, Plan]) -> float:
-    """Returns a number that is larger for what should start earlier, 0 for what executes no notebook.
+def order(planned: Mapping[str, Plan]) -> list[tuple[str, str]]:
+    """Returns all runs, each with its notebook, in the order in which processes take them.
 
-    The longest first, so that no process is left with it at the end: notebooks at their own values, then what builds
-    artifacts from a sample, then what finds them there.
+    What takes long and builds artifacts comes first, so that no process is left with it at the end. Notebooks at their
+    own values take turns with samples in papermill: they work for other artifacts, so processes don't wait for each
+    other. Then follows what finds its artifacts there.
     """
-    if name not in planned:
-        return 0
-    at_own_values = run == NBVAL and planned[name].nbval == "own"
-    stage = 3 if at_own_values else 2 if run == PAPERMILL else 1
-    return 1e6 * stage + min(planned[name].seconds, 1e5)
+    longest = sorted(planned, key=lambda name: -planned[name].seconds)
+    own = [(NBVAL, name) for name in planned if planned[name].nbval == "own"]  # 10 builds what 16 asks for
+    cold = [(PAPERMILL, name) for name in longest]
+    turns = [run for pair in zip_longest(own, cold) for run in pair if run]
+    rest = [(run, name) for name in longest for run in (NBVAL, SHOP, SOLUTION) if planned[name].executions[run]]
+    return turns + [run for run in rest if run not in own]
 
 
 def table(planned: Mapping[str, Plan], seconds: Mapping[tuple[str, str], float]) -> list[str]:

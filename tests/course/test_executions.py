@@ -111,16 +111,18 @@ def test_nbval_compares_outputs_of_every_notebook_whatever_its_values(name):
     )
 
 
-def test_work_begins_with_what_takes_longest_and_ends_with_the_small_tests():
-    def urgency(run, name):
-        return executions.urgency(run, name, PLAN)
-
-    own = [urgency(executions.NBVAL, name) for name, planned in PLAN.items() if planned.nbval == "own"]
-    cold = [urgency(executions.PAPERMILL, name) for name in PLAN]
-    warm = [urgency(executions.NBVAL, name) for name, planned in PLAN.items() if planned.nbval == "quick"]
-    warm += [urgency(executions.SOLUTION, name) for name in PLAN]
-    assert min(own) > max(cold) > min(cold) > max(warm) > min(warm) > urgency("", "") == 0
-    assert urgency(executions.PAPERMILL, "08_recommendation") > urgency(executions.PAPERMILL, "00_start_here")
+def test_work_begins_with_what_takes_long_and_what_builds_comes_before_what_finds():
+    order = executions.order(PLAN)
+    assert Counter(order) == +Counter(
+        {(run, name): n for name, one in PLAN.items() for run, n in one.executions.items()}
+    )
+    own = [order.index((executions.NBVAL, name)) for name, planned in PLAN.items() if planned.nbval == "own"]
+    cold = [order.index((executions.PAPERMILL, name)) for name in PLAN]
+    warm = [order.index((executions.NBVAL, name)) for name, planned in PLAN.items() if planned.nbval == "quick"]
+    warm += [order.index((executions.SOLUTION, name)) for name in PLAN]
+    assert max(own + cold) < min(warm)
+    assert own == sorted(own)
+    assert cold[list(PLAN).index("08_recommendation")] < cold[list(PLAN).index("00_start_here")]
 
 
 def test_an_executed_notebook_is_a_piece_of_work_and_so_is_any_other_file():

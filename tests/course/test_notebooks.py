@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -45,6 +46,21 @@ def test_solution_keeps_the_template(path, check):
 
 def test_links_metadata_and_readme_tables_are_up_to_date():
     assert refresh.refresh(FOLDER, check=True) == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=by_name)
+def test_a_committed_cell_with_promises_says_which_hold(path):
+    """Where nbval has the quick profile's values, the committed outputs are what shows that the promises held."""
+    promising = [cell for cell in checks.code(notebooks.read(path)) if "report.promise(" in cell.source]
+    for cell in promising:
+        text = "".join(output.get("text", "") for output in cell.outputs)
+        assert re.search(r"^(holds|does not hold on this data): ", text, re.MULTILINE), cell.source
+
+
+def test_05_and_06_were_executed_with_one_and_the_same_transformer():
+    pages = notebooks.find(FOLDER, ["05", "06"])
+    headlines = [notebooks.headline(notebooks.read(page)) for page in pages]
+    assert headlines[0]["value"] == pytest.approx(headlines[1]["value"], abs=1e-6)
 
 
 # Each check finds what it is there for
