@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from functools import cache
@@ -25,7 +24,6 @@ import pandas as pd
 
 from recsys_kit import baselines, datasets, evaluation, preprocessing, results_file, training
 from recsys_kit.datasets import promotions
-from recsys_kit.workspace import code_version
 
 RULES = ("decayed frequency", "decayed frequency + popularity", "user-kNN")
 SIMPLE = {
@@ -85,7 +83,6 @@ def write_rules(path: Path) -> None:
         row="benchmarks/next_basket.py:rule_row",
         cheapest={"cutoff": CUTOFFS[0], "rule": "popularity"},
         data=datasets.load().fingerprint,
-        code=code_version(sys.modules[__name__]),
     )
     print(pd.DataFrame(rows).round(4).to_string(index=False))
 

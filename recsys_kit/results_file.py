@@ -17,9 +17,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
+
+from recsys_kit.workspace import code_version
 
 __all__ = ["Outdated", "Results", "function", "machine", "read", "recompute", "write"]
 
@@ -39,7 +42,7 @@ class Results:
         cheapest: The arguments of the row that is the cheapest to compute again.
         seeds: The seeds that it used; empty if nothing was drawn.
         data: Fingerprint of the data.
-        code: Version of the code.
+        code: Version of the code of `row` and of what it imports of the kit.
         rows: The figures, one dictionary a row.
         commit: The commit that was checked out, with a `+` if files had changed since; empty outside git.
         date: The day, as YYYY-MM-DD.
@@ -71,7 +74,6 @@ def write(
     row: str,
     cheapest: Mapping[str, Any],
     data: str,
-    code: str,
     seeds: Sequence[int] = (),
 ) -> Results:
     """Writes a results file in one step, so that an interruption leaves the old one whole.
@@ -83,7 +85,6 @@ def write(
         row: The function that makes a row; see `Results`.
         cheapest: The arguments of the row that is the cheapest to compute again.
         data: Fingerprint of the data, such as `Shop.fingerprint`.
-        code: Version of the code, such as `workspace.code_version` returns.
         seeds: The seeds that it used.
 
     Raises:
@@ -96,7 +97,7 @@ def write(
         cheapest=dict(cheapest),
         seeds=list(seeds),
         data=data,
-        code=code,
+        code=_version(path, row),
         rows=[dict(one) for one in rows],
         commit=_commit(path.resolve().parent),
         date=f"{datetime.date.today():%Y-%m-%d}",
@@ -110,19 +111,20 @@ def write(
     return made
 
 
-def read(path: str | Path, data: str = "", code: str = "") -> Results:
+def read(path: str | Path, data: str = "", same_code: bool = False) -> Results:
     """Reads a results file.
 
     Args:
         path: The file.
         data: Fingerprint of the data that the figures must have been made from; empty: any.
-        code: Version of the code that must have made them; empty: any. A page asks for its shop's data alone: code
+        same_code: Whether the code that made them must be what it was. A page asks for its shop's data alone: code
             changes often and figures seldom, and a test computes a row of each file again.
 
     Raises:
         Outdated: If the file was made from other data or by other code.
     """
     made = Results(**json.loads(Path(path).read_text(encoding="utf-8")))
+    code = _version(path, made.row) if same_code else ""
     for what, wanted, found in (("from other data", data, made.data), ("by other code", code, made.code)):
         if wanted and wanted != found:
             raise Outdated(f"{path} was made {what} ({found}, not {wanted}). This makes it anew: {made.command}")
@@ -146,15 +148,8 @@ def function(path: str | Path, name: str) -> Callable:
         path: A file of the repository, such as the results file.
         name: The function, as `folder/file.py:function`, seen from the repository's folder.
     """
-    folders = [folder for folder in Path(path).resolve().parents if (folder / "pyproject.toml").exists()]
-    if not folders:
-        raise ValueError(f"`path` must be a file of the repository. Received: {path}.")
     file, _, wanted = name.partition(":")
-    spec = importlib.util.spec_from_file_location(Path(file).stem, folders[0] / file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)  # who asks where a function of it was defined finds the file
-    spec.loader.exec_module(module)
-    return getattr(module, wanted)
+    return getattr(_module(path, file), wanted)
 
 
 def machine() -> dict[str, Any]:
@@ -172,6 +167,20 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _module(path: str | Path, file: str) -> ModuleType:
+    folders = [folder for folder in Path(path).resolve().parents if (folder / "pyproject.toml").exists()]
+    if not folders:
+        raise ValueError(f"`path` must be a file of the repository. Received: {path}.")
+    spec = importlib.util.spec_from_file_location(f"results_of_{Path(file).stem}", folders[0] / file)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # there, for who asks where a class is from
+    spec.loader.exec_module(module)
+    return module
+
+
+def _version(path: str | Path, name: str) -> str:
+    return code_version(_module(path, name.partition(":")[0]))
 
 
 def _row(made: Results) -> dict[str, Any]:
