@@ -46,8 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def executed(item: Any) -> tuple[str, str]:
     """Returns which run a test is, and which notebook it executes; two empty texts if none."""
-    if hasattr(item, "cell"):
-        return executions.NBVAL, item.path.stem
+    if hasattr(item, "cell"):  # a cell of nbval
+        return executions.NBVAL, item.path.stem if item.path.parent == executions.FOLDER else ""
     mark = item.get_closest_marker("executes")
     return (mark.args[0], item.callspec.params["name"]) if mark else ("", "")
 
