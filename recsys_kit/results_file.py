@@ -17,12 +17,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
-from recsys_kit.workspace import code_version
+from recsys_kit.code_version import code_version
 
 __all__ = ["Outdated", "Results", "function", "machine", "read", "recompute", "write"]
 
@@ -42,7 +41,7 @@ class Results:
         cheapest: The arguments of the row that is the cheapest to compute again.
         seeds: The seeds that it used; empty if nothing was drawn.
         data: Fingerprint of the data.
-        code: Version of the code of `row` and of what it imports of the kit.
+        code: Version of the code of `row` and of what it uses.
         rows: The figures, one dictionary a row.
         commit: The commit that was checked out, with a `+` if files had changed since; empty outside git.
         date: The day, as YYYY-MM-DD.
@@ -149,7 +148,13 @@ def function(path: str | Path, name: str) -> Callable:
         name: The function, as `folder/file.py:function`, seen from the repository's folder.
     """
     file, _, wanted = name.partition(":")
-    return getattr(_module(path, file), wanted)
+    folders = [folder for folder in Path(path).resolve().parents if (folder / "pyproject.toml").exists()]
+    if not folders:
+        raise ValueError(f"`path` must be a file of the repository. Received: {path}.")
+    spec = importlib.util.spec_from_file_location(f"results_of_{Path(file).stem}", folders[0] / file)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # there, for who asks where it is from
+    spec.loader.exec_module(module)
+    return getattr(module, wanted)
 
 
 def machine() -> dict[str, Any]:
@@ -169,18 +174,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _module(path: str | Path, file: str) -> ModuleType:
-    folders = [folder for folder in Path(path).resolve().parents if (folder / "pyproject.toml").exists()]
-    if not folders:
-        raise ValueError(f"`path` must be a file of the repository. Received: {path}.")
-    spec = importlib.util.spec_from_file_location(f"results_of_{Path(file).stem}", folders[0] / file)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # there, for who asks where a class is from
-    spec.loader.exec_module(module)
-    return module
-
-
 def _version(path: str | Path, name: str) -> str:
-    return code_version(_module(path, name.partition(":")[0]))
+    return code_version(function(path, name))
 
 
 def _row(made: Results) -> dict[str, Any]:

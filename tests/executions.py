@@ -1,7 +1,8 @@
 """Which run executes which notebook, and how often: one plan, made from what the committed notebooks record.
 
 `conftest` gives nbval its values and the processes their work from it, `course/test_executions.py` runs it and holds
-what was collected to it. A new notebook follows by itself.
+what was collected to it. A new notebook follows by itself. (`test_wheel` runs 00 besides, as an installed wheel lays it
+down: that is a test of the installation.)
 """
 
 from __future__ import annotations
