@@ -292,6 +292,10 @@ def test_with_gains_of_zero_and_one_graded_ndcg_is_the_ndcg_of_evaluate(ranking,
     assert np.isnan(graded).sum() == len(graded) - len(result)
 
 
+def test_among_equal_scores_the_item_that_is_worth_less_comes_first():
+    assert evaluation.graded_ndcg(np.array([0.5, 0.5]), np.array([[3.0, 0.0]]), k=1).tolist() == [0.0]
+
+
 # ---- lists
 
 

@@ -117,10 +117,6 @@ def test_surprise_is_entropy_for_the_true_shares_and_larger_for_others():
     assert np.isnan(store_taste.surprise(np.array([0.5, 0.5]), held)[1])
 
 
-def test_ranking_ties_count_against_the_forecast():
-    assert store_taste.ranking_ndcg(np.array([0.5, 0.5]), np.array([[3.0, 0.0]]), k=1).tolist() == [0.0]
-
-
 # Time
 
 
