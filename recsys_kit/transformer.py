@@ -164,7 +164,7 @@ class ItemEmbedding(layers.Layer):
     """One vector an item: its own, plus those of the groups that it belongs to (product type, category, …).
 
     Args:
-        groups: For each kind of group, V + 1 integers: the group of each item id (id 0 is padding).
+        groups: For each way to group, V + 1 integers: the group of each item id (id 0 is padding).
         width: D.
         size: V + 1; needed only if there are no groups.
     """

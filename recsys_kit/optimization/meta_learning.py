@@ -19,6 +19,7 @@ from keras import ops
 
 from recsys_kit import baselines, evaluation, training
 from recsys_kit.optimization import newcomer_facts, newcomers
+from recsys_kit.optimization.newcomer_facts import NEWCOMER_FACTS
 from recsys_kit.optimization.newcomers import Episode, basket_counts, lean
 from recsys_kit.preprocessing import Split
 
@@ -218,7 +219,7 @@ def train(
     x = data[0][0]
     model = meta_model(x["query"].shape[-1], x["vectors"].shape[-1], x["bought"].shape[1], steps, first_order, listwise)
     weights = np.zeros(x["query"].shape[-1], np.float32)
-    weights[[newcomer_facts.FACTS.index("Transformer, known"), newcomer_facts.FACTS.index("Transformer, new")]] = trust
+    weights[[NEWCOMER_FACTS.index("Transformer, known"), NEWCOMER_FACTS.index("Transformer, new")]] = trust
     model.get_layer("adapt").start.assign(weights)
     if start is not None:
         layer, old = model.get_layer("adapt"), start.get_layer("adapt")

@@ -16,9 +16,9 @@ from sklearn.preprocessing import normalize
 from recsys_kit.optimization.newcomers import Episode
 from recsys_kit.training import baskets
 
-__all__ = ["FACTS", "batch", "facts", "own_scores", "query", "vectors"]
+__all__ = ["NEWCOMER_FACTS", "batch", "facts", "own_scores", "query", "vectors"]
 
-FACTS = (
+NEWCOMER_FACTS = (
     "known",
     "count",
     "fresh",
@@ -28,9 +28,9 @@ FACTS = (
     "known / baskets",
     "popularity",
     "popularity, two weeks",
-    "kind bought",
-    "kind count",
-    "kind x share",
+    "type bought",
+    "type count",
+    "type x share",
     "category count",
     "neighbours",
     "popularity / baskets",
@@ -96,7 +96,7 @@ def _prefixes(ep: Episode, cases: np.ndarray, length: int) -> dict[str, np.ndarr
 def facts(
     ep: Episode, rows: dict, pick: np.ndarray, candidates: np.ndarray, logits: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yields what is known of each row and candidate, in the order of `FACTS`.
+    """Yields what is known of each row and candidate, in the order of `NEWCOMER_FACTS`.
 
     Args:
         ep: The episode.
@@ -125,10 +125,10 @@ def facts(
     yield bought * few
     yield item["popular"][None]
     yield item["recent"][None]
-    kinds = _summed(count, ep.facts["kind"])  # (R, kinds)
-    some = (kinds > 0).astype(np.float32)[:, item["kind"]]
+    types = _summed(count, ep.facts["item_type"])  # (R, types)
+    some = (types > 0).astype(np.float32)[:, item["item_type"]]
     yield some
-    yield np.log1p(kinds)[:, item["kind"]]
+    yield np.log1p(types)[:, item["item_type"]]
     yield some * item["share"]
     yield np.log1p(_summed(count, ep.facts["category"]))[:, item["category"]]
     count.data = np.log1p(count.data)
@@ -242,7 +242,7 @@ def batch(
     if plain is not None:
         read, position = _inputs(ep, cases, length, candidates)
         logits = _logits(plain, read, position, candidates, len(share)).reshape(-1, size)
-    known = np.zeros((len(rows["day"]), size, len(FACTS)), np.float32)
+    known = np.zeros((len(rows["day"]), size, len(NEWCOMER_FACTS)), np.float32)
     for place, fact in enumerate(facts(ep, rows, np.arange(len(known)), candidates, logits)):
         known[..., place] = fact
     known = known.reshape(len(cases), length + 1, size, -1)

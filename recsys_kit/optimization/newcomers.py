@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 
@@ -59,7 +60,7 @@ class Episode:
         split: The split, in which the newcomers have forgotten all but their last baskets.
         seq: The newcomers' baskets, and what is known of the shop from all others, at the cutoff.
         cases: (N,) the newcomers, as rows of the split's test cases.
-        facts: Item facts: `popular`, `recent`, `rebuy`, `share` (V,) and the codes `kind`, `category` (V,).
+        facts: Item facts: `popular`, `recent`, `rebuy`, `share` (V,) and the codes `item_type`, `category` (V,).
     """
 
     split: Split
@@ -114,14 +115,13 @@ def _item_facts(split: Split, items: pd.DataFrame) -> dict[str, np.ndarray]:
     pairs, times = np.unique(pair[visit], return_counts=True)
     again, buyers = np.bincount(pairs[times > 1] % size, minlength=size), np.bincount(pairs % size, minlength=size)
     usual = max(again.sum(), 1) / max(buyers.sum(), 1)
-    table = items.set_index("item_id").reindex(split.items)
-    kind = pd.factorize(table["category"] + "|" + table["product_type"])[0]
+    item_type = pd.factorize(item_types(items, split.items))[0]
     sold = np.bincount(column[age < 120], minlength=size) + 0.3
     facts = {
         "popular": log_share(60),
         "recent": log_share(14),
         "rebuy": np.log((again + 10 * usual) / (buyers + 10) / usual),
-        "share": np.log(sold / np.bincount(kind, sold)[kind]),
+        "share": np.log(sold / np.bincount(item_type, sold)[item_type]),
     }
     facts = {name: values.astype(np.float32) for name, values in facts.items()}
-    return facts | {"kind": kind, "category": pd.factorize(table["category"])[0]}
+    return facts | {"item_type": item_type, "category": pd.factorize(look_up(items, split.items)["category"])[0]}

@@ -5,6 +5,7 @@ Letters for shapes: B users of a batch, P positions to predict at.
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import time
@@ -22,7 +23,7 @@ from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import basket_transformer, baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings, scorer
-from recsys_kit.workspace import Workspace
+from recsys_kit.workspace import Workspace, atomic
 
 __all__ = [
     "BasketBatches",
@@ -32,6 +33,7 @@ __all__ = [
     "build",
     "history",
     "inclusion_bce",
+    "is_trained",
     "run_folder",
     "scorer",
     "train",
@@ -107,7 +109,7 @@ class KeepBest(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Takes up the record of an interrupted run."""
         path = self.folder / "record.json"
-        self.record = json.loads(path.read_text()) if path.exists() else []
+        self.record = _read_record(path) if path.exists() else []
         self.bar = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -139,8 +141,10 @@ class KeepBest(keras.callbacks.Callback):
         best = max((r["ndcg"] for r in self.record), default=-1.0)
         self.record.append(row)
         if row["ndcg"] > best:
-            self.model.save_weights(self.folder / "best.weights.h5")
-        (self.folder / "record.json").write_text(json.dumps(self.record))
+            with atomic(self.folder / "best.weights.h5") as part:
+                self.model.save_weights(part)
+        with atomic(self.folder / "record.json") as part:
+            part.write_text(json.dumps(self.record))
         print(
             f"epoch {epoch + 1:2d}  loss {row['loss']:.4f}  validation NDCG@10 {everything:.4f}, explore {explore:.4f}"
         )
@@ -163,7 +167,7 @@ def train(
     """Trains the next-basket Transformer on what lies before the validation weeks and keeps its best epoch.
 
     Every epoch is backed up in `folder`: calling again after an interruption goes on where it stopped, and ends with
-    the same weights.
+    the same weights. If the record of the interrupted run can't be read, the training starts afresh, and says so.
 
     Args:
         shop: The shop, for its items' groups.
@@ -177,6 +181,7 @@ def train(
         validation split) and the seconds of training.
     """
     folder = Path(folder)
+    _start_afresh_if_damaged(folder)
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
     seq = baskets.sequences(task.validation)
@@ -240,16 +245,22 @@ def trained(
         fresh: Trains again even if the model is there.
     """
     address = _address(shop, task, settings)
-    folder = run_folder(workspace, shop, task, settings)
     if fresh:
-        workspace.path("basket_transformer", **address).with_suffix(".keras").unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-    return workspace.get("basket_transformer", lambda: train(shop, task, settings, folder, callbacks)[0], **address)
+        workspace.forget("basket_transformer", _model, **address)
+        workspace.forget("training", _model, **address)
+    folder = run_folder(workspace, shop, task, settings)
+    build = functools.partial(_model, shop, task, settings, folder, callbacks)
+    return workspace.get("basket_transformer", build, **address)
+
+
+def is_trained(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> bool:
+    """Returns whether `trained` would find the model in the workspace."""
+    return workspace.file("basket_transformer", _model, **_address(shop, task, settings)) is not None
 
 
 def run_folder(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> Path:
     """Returns where the training of `trained` keeps its record, backups and best weights."""
-    return workspace.path("training", **_address(shop, task, settings))
+    return workspace.path("training", _model, **_address(shop, task, settings))
 
 
 def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> pd.DataFrame:
@@ -261,13 +272,40 @@ def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) ->
     path = run_folder(workspace, shop, task, settings) / "record.json"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: call `trained` with the same settings first (or with fresh=True).")
-    return pd.DataFrame(json.loads(path.read_text()))
+    return pd.DataFrame(_read_record(path))
+
+
+def _read_record(path: Path) -> list[dict]:
+    """Returns the record of a training.
+
+    Raises:
+        ValueError: If the file is empty or cut off.
+    """
+    record = json.loads(path.read_text())
+    if not isinstance(record, list):
+        raise ValueError(f"{path} holds no list of epochs")
+    return record
+
+
+def _start_afresh_if_damaged(folder: Path) -> None:
+    """Removes what an interrupted training left if its record can't be read: without it the rest is of no use."""
+    path = folder / "record.json"
+    if not path.exists():
+        return
+    try:
+        _read_record(path)
+    except ValueError as error:
+        print(f"{path} can't be read ({error}): the training starts afresh")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _model(shop: Shop, task: Task, settings: Settings, folder: Path, callbacks: Sequence) -> keras.Model:
+    """Trains the model of `trained`; its code is part of the model's address, and of its folder's."""
+    return train(shop, task, settings, folder, callbacks)[0]
 
 
 def _address(shop: Shop, task: Task, settings: Settings) -> dict:
-    """Returns what a trained model depends on, as `Workspace.get` wants it."""
-    import recsys_kit.training.fit as code
-
+    """Returns what a trained model depends on besides its code, as `Workspace.get` wants it."""
     plan = task.test.plan
     params = asdict(settings) | {"cutoff": str(task.test.cutoff), "promotions": plan.fingerprint() if plan else ""}
-    return {"data": shop.fingerprint, "params": params, "code": code}
+    return {"data": shop.fingerprint, "params": params}

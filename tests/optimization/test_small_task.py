@@ -1,4 +1,4 @@
-"""Promises of `next_kinds`, on a sample of the shop: nothing of the future is read, and a fit can be repeated."""
+"""Promises of `next_types`, on a sample of the shop: nothing of the future is read, and a fit can be repeated."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from recsys_kit.optimization import small_task
 
 @pytest.fixture(scope="module")
 def task(shop, splits):
-    return small_task.next_kinds(splits, shop.items, length=20)
+    return small_task.next_types(splits, shop.items, length=20)
 
 
 RECIPE = small_task.Recipe(width=16, epochs=2)
@@ -46,14 +46,14 @@ def test_copying_raises_what_was_bought_before_and_nothing_else():
     assert np.allclose(out[0], [0, 0, np.log(2), 0]) and np.allclose(out[2], [0, np.log(2), np.log(3), 0])
 
 
-def test_the_frequent_kinds_are_those_bought_most_often(task):
-    scores = small_task.frequent_kinds(task, task.test)
+def test_the_frequent_types_are_those_bought_most_often(task):
+    scores = small_task.frequent_types(task, task.test)
     case = int(np.argmax((task.test.ids[task.test.cases] > 0).sum(1)))
     often = np.bincount(task.test.ids[task.test.cases[case]], minlength=len(task.names) + 1)[1:]
     assert often[scores[case].argmax()] == often.max()
 
 
-def test_the_newest_kinds_are_read(task):
+def test_the_newest_types_are_read(task):
     full = (task.train > 0).all(axis=1)
     assert full.any()
     assert (task.validation.ids[full] == task.train[full][:, 1:]).all()
@@ -85,11 +85,11 @@ def test_label_smoothing_is_the_loss_against_a_smoothed_target():
     chance = np.array([0.7, 0.2, 0.1])
     logits = np.log(np.r_[1e-9, chance])[None, None].astype("float32")
     target = 0.8 * np.array([1, 0, 0]) + 0.2 / 3
-    loss = ops.convert_to_numpy(small_task.next_kind_loss(0.2)(np.array([[[1]]]), logits))
+    loss = ops.convert_to_numpy(small_task.next_type_loss(0.2)(np.array([[[1]]]), logits))
     assert loss[0, 0] == pytest.approx(-(target * np.log(chance)).sum(), abs=1e-4)
 
 
-def test_a_shop_without_categories_has_items_as_kinds(shop, splits):
+def test_a_shop_without_categories_has_items_as_types(shop, splits):
     items = shop.items[["item_id"]].assign(category="unknown", product_type="unknown")
-    names = small_task.next_kinds(splits, items, most=50).names
+    names = small_task.next_types(splits, items, most=50).names
     assert len(names) == 50 and names.isin(splits.test.items.astype("str")).all()
