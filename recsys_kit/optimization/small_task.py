@@ -31,7 +31,7 @@ __all__ = [
     "fit",
     "frequent_types",
     "judge",
-    "next_type_loss",
+    "next_kind_loss",
     "next_types",
     "part_of",
     "plain_loss",
@@ -219,24 +219,24 @@ def sequence_model(size: int, length: int, recipe: Recipe) -> keras.Model:
     return keras.Model(ids, Copy(name="copy")(ids, logits), name="next_types")
 
 
-def next_type_loss(smoothing: float = 0.0):
-    """Returns the cross-entropy of the next type, part of whose target may be spread over all types.
+def next_kind_loss(smoothing: float = 0.0):
+    """Returns the cross-entropy of the next kind, part of whose target may be spread over all kinds.
 
     Args:
         smoothing: That part.
 
     Returns:
-        A function from types (B, L, 1), 0 at padding, and logits (B, L, V + 1) to losses (B, L).
+        A function from kinds (B, L, 1), 0 at padding, and logits (B, L, V + 1) to losses (B, L).
     """
 
-    def next_type(y, logits):
+    def next_kind(y, logits):
         chance = ops.log_softmax(logits, axis=-1)  # (B, L, V + 1)
         right = ops.take_along_axis(chance, ops.cast(y, "int32"), axis=-1)[..., 0]
         if smoothing:
             right = (1 - smoothing) * right + smoothing * ops.mean(chance[..., 1:], axis=-1)
         return -right
 
-    return next_type
+    return next_kind
 
 
 def score(model: keras.Model, look: Look) -> np.ndarray:
@@ -272,7 +272,7 @@ def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
     total, count = 0.0, 0
     for part in np.array_split(rows, max(1, len(rows) // 256)):
         x, y = part[:, :-1] * (part[:, 1:] > 0), part[:, 1:, None]
-        loss = ops.convert_to_numpy(next_type_loss()(y, model(x)))
+        loss = ops.convert_to_numpy(next_kind_loss()(y, model(x)))
         total, count = total + float((loss * (y[..., 0] > 0)).sum()), count + int((y > 0).sum())
     return total / max(count, 1)
 
@@ -324,7 +324,7 @@ def fit(
         model = fresh
         model.compile(
             keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.weight_decay, clipnorm=1.0),
-            next_type_loss(recipe.smoothing),
+            next_kind_loss(recipe.smoothing),
             weighted_metrics=[],
             jit_compile=False,
         )

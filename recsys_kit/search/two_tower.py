@@ -152,11 +152,10 @@ def train(
     target: np.ndarray,
     documents: np.ndarray,
     epochs: int = 6,
-    width: int = 128,
     rate: float = 1e-3,
     batch: int = 512,
-    dropout: float = 0.1,
     seed: int = 0,
+    **sizes,
 ) -> tuple[keras.Model, list[float]]:
     """Trains both towers with an in-batch softmax.
 
@@ -165,18 +164,17 @@ def train(
         target: (N,) the document of each.
         documents: (P, S, E) vectors.
         epochs: Passes over the pairs.
-        width: D.
         rate: Learning rate.
         batch: B; each text tells its document from so many minus one others.
-        dropout: Dropout in both towers.
         seed: Seed of everything random.
+        **sizes: width and dropout of `tower_model`.
 
     Returns:
         The model and the mean loss of each epoch.
     """
     keras.utils.set_random_seed(seed)
     data = Pairs(texts, target, documents, batch, seed)
-    model = tower_model(documents.shape[-1], documents.shape[1], width, dropout)
+    model = tower_model(documents.shape[-1], documents.shape[1], **sizes)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
     history = model.fit(data, epochs=epochs, verbose=0, shuffle=False)

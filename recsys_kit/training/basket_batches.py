@@ -1,7 +1,7 @@
 """What the next-basket Transformer reads: batches to train on, and scores for evaluation (notebook 05).
 
 Letters for shapes: B users of a batch, L baskets, H distinct items of a user's history, P positions to predict at,
-C candidate items, S parts of a situation, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
+C candidate items, S parts of a context, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class BasketBatches(keras.utils.PyDataset):
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
         x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
-        if seq.situation.shape[1]:
-            x["situation"] = seq.situation[low[:, None] + position + 1]  # (B, P, S)
+        if seq.context.shape[1]:
+            x["context"] = seq.context[low[:, None] + position + 1]  # (B, P, S)
         known = baskets.known(x["last"])
         new = (target > 0) & ~known
         candidates, place = self._candidates(np.broadcast_to(x["items"][:, None], new.shape)[new], rng)
@@ -163,7 +163,7 @@ def scorer(
     seq: baskets.Sequences | None = None,
     window: int = 256,
     block: int = 32,
-    situation: np.ndarray | None = None,
+    context: np.ndarray | None = None,
 ) -> evaluation.Scorer:
     """Returns the function from rows (B,) of the split's test cases to scores (B, V).
 
@@ -175,7 +175,7 @@ def scorer(
         seq: The split's sequences, if they are at hand.
         window: The last baskets of a history that are read.
         block: Households scored at once.
-        situation: (N, S) the situation of each case, for a model that reads it.
+        context: (N, S) the context of each case, for a model that reads it.
     """
     seq = seq or baskets.sequences(split)
     everything = np.arange(1, len(split.items) + 1, dtype=np.int32)
@@ -187,8 +187,8 @@ def scorer(
         x = baskets.history_arrays(seq, users, end - length, end)
         x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[rows, None])
         x |= baskets.market_arrays(seq, x, everything)
-        if situation is not None:
-            x["situation"] = situation[rows][:, None].astype(np.int32)
+        if context is not None:
+            x["context"] = context[rows][:, None].astype(np.int32)
         logits = model.predict_on_batch(x)
         scores, repeat = np.array(logits["discover"][:, 0]), np.asarray(logits["repeat"][:, 0])
         user, item = np.nonzero(x["items"])

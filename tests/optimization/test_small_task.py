@@ -85,7 +85,7 @@ def test_label_smoothing_is_the_loss_against_a_smoothed_target():
     chance = np.array([0.7, 0.2, 0.1])
     logits = np.log(np.r_[1e-9, chance])[None, None].astype("float32")
     target = 0.8 * np.array([1, 0, 0]) + 0.2 / 3
-    loss = ops.convert_to_numpy(small_task.next_type_loss(0.2)(np.array([[[1]]]), logits))
+    loss = ops.convert_to_numpy(small_task.next_kind_loss(0.2)(np.array([[[1]]]), logits))
     assert loss[0, 0] == pytest.approx(-(target * np.log(chance)).sum(), abs=1e-4)
 
 
