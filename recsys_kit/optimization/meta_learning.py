@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from recsys_kit import baselines, evaluation, training
+from recsys_kit import baselines, evaluation
+from recsys_kit.neural import losses
 from recsys_kit.optimization import newcomers
 from recsys_kit.optimization.newcomers import FACTS, Episode, basket_counts, lean
 from recsys_kit.preprocessing import Split
@@ -30,7 +31,6 @@ __all__ = [
     "compare",
     "fine_tuning",
     "lean",
-    "listwise_loss",
     "meta_model",
     "scores",
     "train",
@@ -134,7 +134,7 @@ class Adapt(keras.layers.Layer):
                 error = valid[..., None] * (ops.sum(bought, axis=-1, keepdims=True) * share - bought)
             else:
                 error = importance * (ops.sigmoid(logits) - bought)
-            error = error / (10.0 * count)
+            error = error / (losses.BASKET_SIZE * count)
             if self.first_order:
                 error = ops.stop_gradient(error)
             weights = weights - ops.softplus(self.rate) * ops.einsum("bpc,bpcf->bf", error, lessons)
@@ -144,21 +144,6 @@ class Adapt(keras.layers.Layer):
     def get_config(self):
         """Returns the arguments, for saving."""
         return super().get_config() | {"steps": self.steps, "first_order": self.first_order, "listwise": self.listwise}
-
-
-def listwise_loss(y, logits):
-    """Cross-entropy of a softmax over weighted candidates, summed over the items bought and divided by 10.
-
-    Args:
-        y: (B, C, 2) labels and weights; a candidate of weight w stands for w items.
-        logits: (B, C).
-
-    Returns:
-        (B,) losses.
-    """
-    label, weight = y[..., 0], y[..., 1]
-    chance = ops.log_softmax(logits + ops.log(ops.maximum(label, weight) + 1e-9), axis=-1)
-    return -ops.sum(label * chance, axis=-1) / 10.0
 
 
 def meta_model(
@@ -207,7 +192,7 @@ def train(
         steps: Gradient steps; 0 trains a start that is used as it is.
         rate: Highest learning rate of the training itself.
         first_order: See `Adapt`.
-        listwise: Learns by `listwise_loss`; else by `training.inclusion_bce`.
+        listwise: Learns by `losses.weighted_softmax`; else by `losses.inclusion_bce`.
         trust: Weight of the next-basket Transformer's logits before training; all others begin at 0.
         start: A model whose start to begin from.
         seed: Seed.
@@ -225,7 +210,7 @@ def train(
         layer, old = model.get_layer("adapt"), start.get_layer("adapt")
         layer.start.assign(old.start)
         layer.bias.assign(old.bias)
-    loss = listwise_loss if listwise else training.inclusion_bce
+    loss = losses.weighted_softmax if listwise else losses.inclusion_bce
     schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)

@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from keras import layers, ops
 
 from recsys_kit import evaluation, transformer
+from recsys_kit.neural import losses
 from recsys_kit.preprocessing import Split, Task
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "fit",
     "frequent_kinds",
     "judge",
-    "next_kind_loss",
     "next_kinds",
     "part_of",
     "plain_loss",
@@ -222,26 +222,6 @@ def sequence_model(size: int, length: int, recipe: Recipe) -> keras.Model:
     return keras.Model(ids, Copy(name="copy")(ids, logits), name="next_kinds")
 
 
-def next_kind_loss(smoothing: float = 0.0):
-    """Returns the cross-entropy of the next kind, part of whose target may be spread over all kinds.
-
-    Args:
-        smoothing: That part.
-
-    Returns:
-        A function from kinds (B, L, 1), 0 at padding, and logits (B, L, V + 1) to losses (B, L).
-    """
-
-    def next_kind(y, logits):
-        chance = ops.log_softmax(logits, axis=-1)  # (B, L, V + 1)
-        right = ops.take_along_axis(chance, ops.cast(y, "int32"), axis=-1)[..., 0]
-        if smoothing:
-            right = (1 - smoothing) * right + smoothing * ops.mean(chance[..., 1:], axis=-1)
-        return -right
-
-    return next_kind
-
-
 def score(model: keras.Model, look: Look) -> np.ndarray:
     """Returns (N, V) the logits of all kinds after each case's history."""
     ids = look.ids[look.cases]
@@ -275,7 +255,7 @@ def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
     total, count = 0.0, 0
     for part in np.array_split(rows, max(1, len(rows) // 256)):
         x, y = part[:, :-1] * (part[:, 1:] > 0), part[:, 1:, None]
-        loss = ops.convert_to_numpy(next_kind_loss()(y, model(x)))
+        loss = ops.convert_to_numpy(losses.smoothed_softmax()(y, model(x)))
         total, count = total + float((loss * (y[..., 0] > 0)).sum()), count + int((y > 0).sum())
     return total / max(count, 1)
 
@@ -327,7 +307,7 @@ def fit(
         model = fresh
         model.compile(
             keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.weight_decay, clipnorm=1.0),
-            next_kind_loss(recipe.smoothing),
+            losses.smoothed_softmax(recipe.smoothing),
             weighted_metrics=[],
             jit_compile=False,
         )

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from keras import layers, ops
 
-from recsys_kit.neural.losses import softmax_loss
+from recsys_kit.neural import losses
 
-__all__ = ["lists", "model", "predict", "softmax_loss", "train"]
+__all__ = ["lists", "model", "predict", "train"]
 
 
 def model(facts: int, hidden: int = 64, dropout: float = 0.2) -> keras.Model:
@@ -71,7 +71,7 @@ def train(
     x, y = lists(_scaled(facts, scale).assign(list=table["list"], label=table["label"]), names, most)
     useful = (y > 0).any(1)
     network = model(len(names))
-    network.compile(keras.optimizers.Adam(2e-3), loss=softmax_loss, jit_compile=False)
+    network.compile(keras.optimizers.Adam(2e-3), loss=losses.softmax_loss, jit_compile=False)
     x, y = x[useful], y[useful]
     if len(x) > rows:
         x, y = x[: len(x) // rows * rows], y[: len(x) // rows * rows]  # batches of one size: one trace

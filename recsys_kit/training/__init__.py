@@ -7,6 +7,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["basket_batches", "basket_transformer", "baskets", "fit"],
     submod_attrs={
         "basket_batches": ["BasketBatches", "Settings", "scorer"],
-        "fit": ["KeepBest", "WarmCosine", "build", "history", "inclusion_bce", "run_folder", "train", "trained"],
+        "fit": ["KeepBest", "WarmCosine", "build", "history", "run_folder", "train", "trained"],
     },
 )

@@ -19,6 +19,7 @@ from keras import ops
 
 from recsys_kit import evaluation, report
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.neural import losses
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import basket_transformer, baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings, scorer
@@ -31,30 +32,11 @@ __all__ = [
     "WarmCosine",
     "build",
     "history",
-    "inclusion_bce",
     "run_folder",
     "scorer",
     "train",
     "trained",
 ]
-
-
-@keras.saving.register_keras_serializable(package="recsys_kit")
-def inclusion_bce(y, logits):
-    """Binary cross-entropy of "is this item in the basket?", weighted and summed over the items.
-
-    A basket is a set of yes-or-no decisions, so each item gets its own; a softmax would make them compete.
-
-    Args:
-        y: (B, P, items, 2) labels and weights.
-        logits: (B, P, items).
-
-    Returns:
-        (B, P) losses, divided by 10 (about a basket's size).
-    """
-    label, weight = y[..., 0], y[..., 1]
-    loss = ops.relu(logits) - logits * label + ops.log1p(ops.exp(-ops.abs(logits)))
-    return ops.sum(weight * loss, axis=-1) / 10.0
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit")
@@ -215,7 +197,7 @@ def build(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.build(model.trainable_variables)  # or else TensorFlow traces the first step twice
     # No XLA: batches differ in shape, and each new shape would be compiled anew (on a GPU Keras would choose XLA).
-    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce}, jit_compile=False)
+    model.compile(optimizer, loss={"repeat": losses.inclusion_bce, "discover": losses.inclusion_bce}, jit_compile=False)
     nothing = {name: np.zeros((1, 1, 1), np.float32) for name in model.output_names}
     model.compute_loss(y={k: np.zeros((1, 1, 1, 2), np.float32) for k in nothing}, y_pred=nothing)  # the same reason
     return model

@@ -47,15 +47,6 @@ def test_a_listwise_step_is_one_step_down_the_softmax():
     assert np.allclose(weights[0], 1 - 2.0 * (error @ np.array(FACTS)) / 20, atol=1e-5)
 
 
-def test_a_candidate_of_weight_two_counts_like_two_candidates():
-    def loss(logits, label, weight):
-        y = np.stack([label, weight], axis=-1)[None].astype("float32")
-        return float(meta_learning.listwise_loss(y, np.array([logits], "float32"))[0])
-
-    twice = loss([1.0, 0.5, 0.5], [1, 0, 0], [1, 1, 1])
-    assert loss([1.0, 0.5], [1, 0], [1, 2]) == pytest.approx(twice, abs=1e-5)
-
-
 @pytest.mark.parametrize("settings", [{"steps": 0}, {"steps": 3}])
 def test_without_steps_or_without_lessons_the_start_stays(settings):
     x = lesson(FACTS, BOUGHT, valid=float(settings["steps"] == 0))

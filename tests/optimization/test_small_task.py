@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from keras import ops
 
 from recsys_kit.optimization import small_task
 
@@ -79,14 +78,6 @@ def test_training_lowers_the_loss_of_the_learned(task):
     run = small_task.fit(task, replace(RECIPE, epochs=3), users[:60], unseen=users[60:90])
     assert run.curve["loss"].iloc[-1] < run.curve["loss"].iloc[0] < np.log(len(task.names)) + 0.5
     assert {"epoch", "ndcg", "loss", "unseen_loss"} == set(run.curve)
-
-
-def test_label_smoothing_is_the_loss_against_a_smoothed_target():
-    chance = np.array([0.7, 0.2, 0.1])
-    logits = np.log(np.r_[1e-9, chance])[None, None].astype("float32")
-    target = 0.8 * np.array([1, 0, 0]) + 0.2 / 3
-    loss = ops.convert_to_numpy(small_task.next_kind_loss(0.2)(np.array([[[1]]]), logits))
-    assert loss[0, 0] == pytest.approx(-(target * np.log(chance)).sum(), abs=1e-4)
 
 
 def test_a_shop_without_categories_has_items_as_kinds(shop, splits):

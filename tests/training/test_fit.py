@@ -105,13 +105,6 @@ def test_a_shop_with_nothing_to_learn_from_says_so(task):
         training.BasketBatches(short, SMALL)
 
 
-def test_the_loss_is_the_one_worked_by_hand():
-    logits = np.array([[0.0, 2.0, -1.0]], "float32")
-    labels = np.array([[[1, 1], [0, 2], [1, 0]]], "float32")  # label and weight
-    by_hand = (np.log(2) + 2 * np.log(1 + np.exp(2))) / 10
-    assert float(training.inclusion_bce(labels, logits)[0]) == pytest.approx(by_hand, rel=1e-5)
-
-
 def test_the_learning_rate_rises_then_falls():
     rate = training.WarmCosine(0.01, steps=100, warm=10)
     rates = [float(rate(step)) for step in range(101)]
