@@ -19,7 +19,8 @@ from keras import ops
 from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines, evaluation
-from recsys_kit.neural import losses
+from recsys_kit.neural import losses, sampling
+from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.preprocessing import Split
 
 __all__ = [
@@ -202,18 +203,18 @@ class TextTied(keras.layers.Layer):
         return super().get_config() | {"texts": self.texts, "width": self.width, "fine_tune": self.fine_tune}
 
 
-class _Windows(keras.utils.PyDataset):
+class _Windows(EpochBatches):
     """Batches of (counts before a moment, items bought in the two weeks after it), all items old."""
 
     def __init__(self, case: Arrivals, code: np.ndarray, windows: int, rows: int, drawn: int, seed: int, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # with 1 thread TensorFlow stalls between epochs
+        super().__init__(seed, **kwargs)
         split, days = case.split, 14
         self.code, self.group = code, _group(code)
         history = split.history
         age = ((split.cutoff - history["timestamp"]) / pd.Timedelta(days=1)).to_numpy()
         user, item = history["user"].to_numpy(), history["item"].to_numpy()
         shape = (len(split.users), len(split.items))
-        self.pairs, self.rows, self.drawn, self.seed, self.epoch = [], rows, drawn, seed, 0
+        self.pairs, self.rows, self.drawn = [], rows, drawn
         for window in range(windows):
             end = days * window
             past, after = age >= end + days, (age < end + days) & (age >= end)
@@ -226,36 +227,32 @@ class _Windows(keras.utils.PyDataset):
         self.sizes = np.array([pair[0].shape[0] // rows for pair in self.pairs])
         if not self.sizes.sum():
             raise ValueError(f"the history is too short to learn from: no {rows} users in {windows} windows.")
-        share = np.bincount(item, minlength=shape[1]) ** 0.75 * ~case.new
-        self.share = share / share.sum()
-        self.slots = min(int((share > 0).sum()), drawn + 16 * rows)
-        self.on_epoch_end()
+        self.share = sampling.popularity_share(np.bincount(item, minlength=shape[1]), ~case.new)
+        self.slots = min(int((self.share > 0).sum()), drawn + 16 * rows)
+        self.start_epoch(1)
 
     def __len__(self):
         return int(self.sizes.sum())
 
-    def on_epoch_end(self):
-        self.epoch += 1
-        rng = np.random.default_rng((self.seed, self.epoch))
-        self.plan = [
+    def plan(self):
+        rng = self.rng()
+        self.parts = [
             (window, part)
             for window, (counts, _) in enumerate(self.pairs)
             for part in rng.permutation(counts.shape[0])[: self.sizes[window] * self.rows].reshape(-1, self.rows)
         ]
-        rng.shuffle(self.plan)
+        rng.shuffle(self.parts)
 
     def __getitem__(self, index):
-        window, part = self.plan[index]
-        rng = np.random.default_rng((self.seed, self.epoch, index))
+        window, part = self.parts[index]
+        rng = self.rng(index)
         counts, bought = (matrix[part] for matrix in self.pairs[window])
-        forced = np.unique(bought.indices)[: self.slots]
-        drawn = np.setdiff1d(rng.choice(len(self.share), self.drawn, p=self.share), forced)
-        chosen = np.r_[forced, drawn][: self.slots]
+        chosen, answers = sampling.draw(self.share, self.drawn, np.unique(bought.indices), self.slots, rng)
         if len(chosen) < self.slots:
             rest = np.setdiff1d(np.flatnonzero(self.share), chosen)
             chosen = np.r_[chosen, rng.choice(rest, self.slots - len(chosen), replace=False)]
-        chance = 1 - (1 - self.share[chosen]) ** self.drawn
-        chance[: len(forced)] = 1
+        chance = sampling.chance(self.share[chosen], self.drawn)
+        chance[:answers] = 1
         x = {
             "counts": (counts @ self.group).toarray(),
             "own": counts[:, chosen].toarray(),

@@ -19,6 +19,7 @@ from keras import ops
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.neural import losses
+from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.optimization import newcomers
 from recsys_kit.optimization.newcomers import FACTS, Episode, basket_counts, lean
 from recsys_kit.preprocessing import Split
@@ -40,7 +41,7 @@ __all__ = [
 _register = keras.saving.register_keras_serializable(package="recsys_kit")
 
 
-class Lessons(keras.utils.PyDataset):
+class Lessons(EpochBatches):
     """Batches of newcomers with their lessons, made once and kept: an epoch then costs little.
 
     Args:
@@ -62,8 +63,8 @@ class Lessons(keras.utils.PyDataset):
         plain: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(**{"workers": 2} | kwargs)  # with 1 thread TensorFlow stalls between epochs
-        self.seed, self.epoch, self.batches = seed, 0, []
+        super().__init__(seed, **kwargs)
+        self.batches = []
         rng = np.random.default_rng(seed)
         size = min([size, *(len(ep.cases) for ep in episodes)])
         for ep in episodes:
@@ -73,16 +74,15 @@ class Lessons(keras.utils.PyDataset):
             ]
         if not self.batches:
             raise ValueError("no household has a history that is long enough to forget some of it.")
-        self.on_epoch_end()
+        self.start_epoch(1)
 
     def __len__(self):
         """How many batches an epoch has."""
         return len(self.batches)
 
-    def on_epoch_end(self):
+    def plan(self):
         """Changes the order."""
-        self.epoch += 1
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.batches))
+        self.order = self.rng().permutation(len(self.batches))
 
     def __getitem__(self, index):
         """Returns a batch."""

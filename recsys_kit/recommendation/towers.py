@@ -13,12 +13,10 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from keras import layers, ops
-from sklearn.utils.extmath import randomized_svd
 
 from recsys_kit import baselines, evaluation, report
-from recsys_kit.neural import losses
+from recsys_kit.neural import losses, sampling, start_vectors
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 from recsys_kit.transformer import ItemEmbedding
@@ -203,17 +201,16 @@ def train(
     size = len(groups[0])
     rng = np.random.default_rng(seed)
     model = tower(groups, interests, width)
-    model.get_layer("item").own.assign(_start(split, width))
+    bought = baselines.decayed_counts(split, 180).log1p()
+    model.get_layer("item").own.assign(start_vectors.from_users(bought, width))
     column = keras.Input((1,), dtype="int32", name="column")
     chance = keras.Input(batch_shape=(None,), dtype="float32", name="log_chance")
     loss = RetrievalLoss(name="loss")(*model.outputs, column, chance)
     trainer = keras.Model([*model.inputs, column, chance], loss)
-    share = np.bincount(seq.items, minlength=size).astype(float) ** 0.75
-    share[0] = 0
-    share /= max(share.sum(), 1e-9)
+    share = sampling.popularity_share(np.bincount(seq.items, minlength=size))  # padding is no item: 0
     model.get_layer("bias").own.assign((np.log(share + 1e-6) - np.log(share + 1e-6).mean())[:, None])
     slots = min(size - 1, rows + negatives)
-    log_chance = np.log(np.maximum(1 - (1 - share) ** slots, 1e-6)).astype(np.float32)
+    log_chance = np.log(np.maximum(sampling.chance(share, slots), 1e-6)).astype(np.float32)
     user, basket, item = examples(seq, days, rng)
     batches = max(1, len(user) // rows)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, batches * epochs, alpha=0.02)
@@ -225,10 +222,8 @@ def train(
         user, basket, item = examples(seq, days, rng)
         order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
         for part in np.array_split(order, batches):
-            drawn = rng.choice(size, negatives, p=share)
-            chosen = np.unique(item[part])
-            chosen = np.r_[chosen, np.setdiff1d(drawn, chosen)][:slots].astype(np.int32)
-            chosen = np.pad(chosen, (0, slots - len(chosen)))
+            chosen, _ = sampling.draw(share, negatives, np.unique(item[part]), slots, rng)
+            chosen = np.pad(chosen, (0, slots - len(chosen))).astype(np.int32)
             place = np.zeros(size, np.int32)
             place[chosen[::-1]] = np.arange(slots)[::-1]
             log = np.where(chosen > 0, log_chance[chosen], np.float32(1e9))  # padding is no candidate
@@ -237,17 +232,6 @@ def train(
             bar.update()
     bar.close()
     return model
-
-
-def _start(split: Split, width: int, size: float = 0.1) -> np.ndarray:
-    """Returns (V + 1, D) first vectors: items bought by the same households are close (a truncated SVD)."""
-    counts = baselines.decayed_counts(split, 180).log1p()
-    often = np.asarray((counts > 0).sum(0)).ravel()
-    counts = counts @ sp.diags((1 / np.sqrt(np.maximum(often, 1))).astype(np.float32))  # best sellers say little
-    _, strength, right = randomized_svd(counts, max(1, min(width, min(counts.shape) - 1)), n_iter=2, random_state=0)
-    vectors = np.zeros((counts.shape[1] + 1, width), np.float32)
-    vectors[1:, : len(right)] = right.T * np.sqrt(strength)
-    return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
 
 
 def item_vectors(model: keras.Model) -> np.ndarray:

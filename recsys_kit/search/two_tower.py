@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from recsys_kit.neural.batches import EpochBatches
+
 __all__ = ["Pairs", "Residual", "Similarity", "tower_model", "train", "transform"]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit")
@@ -106,7 +108,7 @@ def tower_model(embedding: int = 512, views: int = 2, width: int = 128, dropout:
     return keras.Model(inputs, logits, name="two_tower")
 
 
-class Pairs(keras.utils.PyDataset):
+class Pairs(EpochBatches):
     """Batches of pairs of a text and the document that it should find.
 
     Args:
@@ -118,12 +120,11 @@ class Pairs(keras.utils.PyDataset):
     """
 
     def __init__(self, texts, target, documents, batch: int = 512, seed: int = 0, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # as in `next_item.NextItemBatches`
-        self.texts, self.target, self.documents, self.batch, self.seed = texts, target, documents, batch, seed
+        super().__init__(seed, **kwargs)
+        self.texts, self.target, self.documents, self.batch = texts, target, documents, batch
         share = np.bincount(target, minlength=len(documents)) / len(target)
         self.log_chance = np.log(np.maximum(share, 1e-9)).astype(np.float32)
-        self.epoch = 0
-        self.on_epoch_end()
+        self.start_epoch(0)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -141,10 +142,9 @@ class Pairs(keras.utils.PyDataset):
         }
         return inputs, np.arange(len(rows))
 
-    def on_epoch_end(self) -> None:
+    def plan(self) -> None:
         """Shuffles."""
-        self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.target))
-        self.epoch += 1
+        self.order = self.rng().permutation(len(self.target))
 
 
 def train(

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 
 from recsys_kit import evaluation
+from recsys_kit.neural import sampling
+from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 
@@ -53,12 +55,11 @@ class Settings:
     seed: int = 0
 
 
-class BasketBatches(keras.utils.PyDataset):
+class BasketBatches(EpochBatches):
     """Batches of households of similar length, with a few random target baskets each and shared candidate items.
 
     The candidates of a batch are all new items that its targets hold, and a sample of the catalogue in proportion to
-    popularity^0.75. Each sampled item stands for those that were not drawn: its weight in the loss is one over its
-    chance of being drawn, at most 30.
+    popularity^0.75. Each sampled item stands for those that were not drawn: see `sampling.weights`.
 
     Args:
         seq: The sequences.
@@ -68,7 +69,7 @@ class BasketBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, count: int = 0, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
+        super().__init__(settings.seed, **kwargs)
         self.seq, self.settings, self.min_items = seq, settings, min_items
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):
@@ -79,34 +80,22 @@ class BasketBatches(keras.utils.PyDataset):
         batches = [users[i : i + step] for i in range(0, len(users), step)]
         some = np.random.default_rng(settings.seed).permutation(len(batches))[: count or None]
         self.batches = [batches[place] for place in sorted(some)]
-        share = np.bincount(seq.items, minlength=seq.trend.shape[1]) ** 0.75
-        self.share = share / share.sum()
-        chance = 1 - (1 - self.share) ** settings.candidates
-        self.weight = np.minimum(1 / np.maximum(chance, 1e-9), 30.0).astype(np.float32)
-        self.slots = min(len(share), settings.candidates + 5 * settings.rows)  # C
+        self.share = sampling.popularity_share(np.bincount(seq.items, minlength=seq.trend.shape[1]))
+        self.weight = sampling.weights(self.share, settings.candidates).astype(np.float32)
+        self.slots = min(len(self.share), settings.candidates + 5 * settings.rows)  # C
         self.start_epoch(0)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
         return len(self.batches)
 
-    def start_epoch(self, epoch: int) -> None:
-        """Sets the order of the batches and the seed of what is drawn.
-
-        Keras reads off the first two batches which axes vary, so these are the shortest and the longest; should they
-        have the same length, the second is padded more.
-        """
-        self.epoch, n = epoch, len(self.batches)
-        middle = np.random.default_rng((self.settings.seed, epoch)).permutation(np.arange(1, n - 1))
-        self.order = np.r_[0, n - 1, middle].astype(int)[:n]
-
-    def on_epoch_end(self) -> None:
-        """Draws other targets and candidates in the next epoch."""
-        self.start_epoch(self.epoch + 1)
+    def plan(self) -> None:
+        """Sets the order of the batches; should the first two have the same length, the second is padded more."""
+        self.order = first_and_last_first(len(self.batches), self.rng())
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns a batch: the model's inputs, and for each head labels and weights, stacked (..., 2)."""
-        rng = np.random.default_rng((self.settings.seed, self.epoch, index))
+        rng = self.rng(index)
         seq, users = self.seq, self.batches[self.order[index]]
         length = np.minimum(seq.baskets()[users], self.settings.window)
         spare = seq.baskets()[users] - length
@@ -149,9 +138,8 @@ class BasketBatches(keras.utils.PyDataset):
 
     def _candidates(self, bought: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Returns (C,) candidate ids, padded with 0, and (V + 1,) each item's place among them, -1 if it has none."""
-        bought = np.unique(bought)
-        drawn = np.setdiff1d(rng.choice(len(self.share), self.settings.candidates, p=self.share), bought)
-        chosen = np.r_[bought, drawn][: self.slots].astype(np.int32)
+        chosen, _ = sampling.draw(self.share, self.settings.candidates, np.unique(bought), self.slots, rng)
+        chosen = chosen.astype(np.int32)
         place = np.full(len(self.share), -1)
         place[chosen] = np.arange(len(chosen))
         return np.pad(chosen, (0, self.slots - len(chosen))), place
