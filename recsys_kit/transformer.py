@@ -21,6 +21,7 @@ __all__ = [
     "TransformerBlock",
     "attention",
     "attention_mask",
+    "encoder",
     "next_item_model",
     "position_encoding",
 ]
@@ -260,6 +261,45 @@ class TiedLogits(layers.Layer):
         return cls(keras.saving.deserialize_keras_object(config.pop("embedding")), **config)
 
 
+def encoder(
+    ids,
+    embedding: ItemEmbedding,
+    length: int = 0,
+    blocks: int = 2,
+    heads: int = 2,
+    dropout: float = 0.2,
+    causal: bool = True,
+    noise: float = 0.0,
+):
+    """Builds the stem that all sequence models share: item vectors, places, blocks and a last norm.
+
+    Args:
+        ids: (B, L) the model's input; 0 is padding.
+        embedding: The items' vectors.
+        length: The longest sequence; 0: the items are a set and have no places.
+        blocks: Number of Transformer blocks.
+        heads: Attention heads a block.
+        dropout: Dropout while training.
+        causal: Whether a position sees only what came before it.
+        noise: Standard deviation of the noise added to the vectors while training.
+
+    Returns:
+        States (B, L, D), the output of the layer "norm".
+    """
+    valid = ids > 0
+    # Vectors of the usual initial size would drown in the places, whose table is larger.
+    x = layers.Rescaling(float(embedding.width) ** 0.5, name="scale")(embedding(ids))
+    if length:
+        x = PositionEmbedding(length, name="position")(x, valid=valid)
+    if noise:
+        x = layers.GaussianNoise(noise, name="noise")(x)
+    x = layers.Dropout(dropout, name="drop")(x)
+    mask = attention_mask(valid, causal=causal)
+    for i in range(blocks):
+        x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
+    return layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+
+
 def next_item_model(
     items: int,
     length: int,
@@ -286,13 +326,6 @@ def next_item_model(
     Source: Kang and McAuley (2018), Self-attentive sequential recommendation; Sun et al. (2019), BERT4Rec.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    valid = ids > 0
     embedding = ItemEmbedding([], width, size=items + (1 if causal else 2), name="item")
-    x = layers.Rescaling(float(width) ** 0.5, name="scale")(embedding(ids))  # else the places drown the items
-    x = PositionEmbedding(length, name="position")(x, valid=valid)
-    x = layers.Dropout(dropout, name="drop")(x)
-    mask = attention_mask(valid, causal=causal)
-    for i in range(blocks):
-        x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
-    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = encoder(ids, embedding, length, blocks, heads, dropout, causal)
     return keras.Model(ids, TiedLogits(embedding, name="logits")(x), name="gpt_style" if causal else "bert_style")

@@ -16,14 +16,13 @@ import keras
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from keras import layers, ops
+from keras import ops
 
-from recsys_kit import evaluation, report, transformer
+from recsys_kit import evaluation, transformer
 from recsys_kit.cross_sell.association import BasketTable, together
-from recsys_kit.neural import losses, sampling, start_vectors
+from recsys_kit.neural import fitting, losses, sampling, start_vectors
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.neural.ranges import ragged
-from recsys_kit.training.fit import WarmCosine
 
 __all__ = [
     "Cases",
@@ -229,14 +228,11 @@ def completion_model(items: int, settings: Settings = Settings(), groups: list |
     ids = keras.Input((None,), dtype="int32", name="ids")
     groups = [[*group, 0] for group in groups or []]  # the mask token has no group
     embedding = transformer.ItemEmbedding(groups, settings.width, size=items + 2, name="item")
-    x = layers.Rescaling(float(settings.width) ** 0.5, name="scale")(embedding(ids))
-    x = layers.Dropout(settings.dropout, name="drop")(x)
-    mask = transformer.attention_mask(ids > 0, causal=False)
-    for i in range(settings.blocks):
-        x = transformer.TransformerBlock(2, settings.dropout, name=f"block_{i}")(x, attention_mask=mask)
-    small = keras.initializers.Constant(0.05)
-    x = layers.LayerNormalization(epsilon=1e-6, gamma_initializer=small, name="norm")(x)
-    return keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="completion")
+    x = transformer.encoder(ids, embedding, 0, settings.blocks, dropout=settings.dropout, causal=False)
+    model = keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="completion")
+    gamma = model.get_layer("norm").gamma
+    gamma.assign(0.05 * ops.ones_like(gamma))
+    return model
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit")
@@ -346,14 +342,12 @@ def train(
     start[1 : batches.items + 1] += starting_vectors(table, settings.width)
     own.assign(start)
     steps = settings.epochs * len(batches)
-    rate = WarmCosine(settings.learning_rate, steps, max(1, steps // 20))
+    rate = fitting.WarmCosine(settings.learning_rate, steps, max(1, steps // 20))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
     training = _with_loss(model, batches.items)
     training.compile(optimizer, loss=losses.mean_loss, jit_compile=False)
-    bar = report.progress(label="training", total=steps)
-    move = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-    training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[move, *callbacks])
-    bar.close()
+    bar = fitting.Progress("training", steps)
+    training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[bar, *callbacks])
     return model
 
 

@@ -22,6 +22,7 @@ from recsys_kit.neural import sampling
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
+from recsys_kit.training.scores import joined
 
 __all__ = [
     "FACTS",
@@ -302,15 +303,10 @@ def _inputs(
 
 def _logits(model: keras.Model, x: dict, position: np.ndarray, candidates: np.ndarray, size: int) -> np.ndarray:
     """Returns a Transformer's logits (B, P, C) of the candidates; `size` is V."""
-    logits = model.predict_on_batch(x)
-    scores = np.array(logits["discover"])
     place = np.full(size + 1, -1)
     place[candidates[::-1] + 1] = np.arange(len(candidates))[::-1]  # of equal ones (padding), the first
     place[0] = -1  # padding
-    where = place[x["items"]]
-    known = baskets.known(x["last"])
-    user, at, item = np.nonzero((where >= 0)[:, None] & known)
-    scores[user, at, where[user, item]] = np.asarray(logits["repeat"])[user, at, item]
+    scores = joined(model.predict_on_batch(x), place[x["items"]], baskets.known(x["last"]))
     scores[position < 0] = -4.0  # nothing to go by
     return (scores + 4) / 2  # about as large as the other facts
 

@@ -20,6 +20,7 @@ from keras import layers, ops
 
 from recsys_kit import evaluation, transformer
 from recsys_kit.neural import losses
+from recsys_kit.neural.fitting import BestWeights, reset
 from recsys_kit.preprocessing import Split, Task
 
 __all__ = [
@@ -209,15 +210,7 @@ def sequence_model(size: int, length: int, recipe: Recipe) -> keras.Model:
     """Builds notebook 04's causal model, plus noise on embeddings and `Copy`: ids (B, L) -> logits (B, L, V + 1)."""
     ids = keras.Input((length,), dtype="int32", name="ids")
     embedding = transformer.ItemEmbedding([], recipe.width, size=size + 1, name="item")
-    x = layers.Rescaling(float(recipe.width) ** 0.5, name="scale")(embedding(ids))
-    x = transformer.PositionEmbedding(length, name="position")(x, valid=ids > 0)
-    if recipe.noise:
-        x = layers.GaussianNoise(recipe.noise, name="noise")(x)
-    x = layers.Dropout(recipe.dropout, name="drop")(x)
-    mask = transformer.attention_mask(ids > 0)
-    for block in range(recipe.blocks):
-        x = transformer.TransformerBlock(2, recipe.dropout, name=f"block_{block}")(x, attention_mask=mask)
-    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = transformer.encoder(ids, embedding, length, recipe.blocks, dropout=recipe.dropout, noise=recipe.noise)
     logits = transformer.TiedLogits(embedding, name="logits")(x)
     return keras.Model(ids, Copy(name="copy")(ids, logits), name="next_kinds")
 
@@ -313,15 +306,13 @@ def fit(
         )
         model.optimizer.build(model.trainable_variables)
     else:
-        for variable in model.optimizer.variables:
-            if "learning_rate" not in variable.path:
-                variable.assign(ops.zeros_like(variable))
+        reset(model.optimizer)
     model.set_weights(start)
     x, y = rows[:, :-1], rows[:, 1:, None]
     x = x * (y[..., 0] > 0)  # the newest kind of a short row has no next one
     weight = (y[..., 0] > 0).astype(np.float32)
     held = task.validation if watch is None else part_of(task.validation, watch)
-    curve, best, kept = [], -1.0, None
+    curve, best = [], BestWeights(recipe.patience)
     for epoch in range(recipe.epochs):
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(x))
         whole = np.resize(order, (-(-len(x) // recipe.batch), recipe.batch))  # one shape: the last batch is filled up
@@ -332,11 +323,8 @@ def fit(
         curve.append({"epoch": epoch + 1, "ndcg": float(ndcg)})
         if unseen is not None:
             curve[-1] |= {"loss": plain_loss(model, rows), "unseen_loss": plain_loss(model, task.train[unseen])}
-        if recipe.patience:
-            if ndcg > best:
-                best, kept = ndcg, model.get_weights()
-            elif epoch - int(np.argmax([row["ndcg"] for row in curve])) >= recipe.patience:
-                break
-    if kept is not None:
-        model.set_weights(kept)
+        if recipe.patience and best.add(ndcg, model.get_weights):
+            break
+    if best.weights is not None:
+        model.set_weights(best.weights)
     return Result(model, pd.DataFrame(curve), time.perf_counter() - began)

@@ -21,6 +21,7 @@ from keras import ops
 from recsys_kit import report
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
+from recsys_kit.training.scores import questions
 
 __all__ = ["FORMATS", "Serve", "ServeTower", "check", "export", "request", "serving_model", "serving_tower"]
 
@@ -123,14 +124,8 @@ def request(split: Split, rows: np.ndarray, seq: baskets.Sequences | None = None
         seq: The split's sequences, if they are at hand.
         window: The last baskets of a history that are read.
     """
-    seq = seq or baskets.sequences(split)
-    users, end = split.test_users[rows], seq.basket_start[split.test_users[rows] + 1]
-    length = np.minimum(seq.baskets()[users], window)
-    x = baskets.history_arrays(seq, users, end - length, end)
-    when = seq.day(split.answer_times[rows])
-    x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[:, None])
-    x |= baskets.market_arrays(seq, x, np.arange(1, len(split.items) + 1, dtype=np.int32))
-    del x["candidates"]
+    x = questions(split, rows, seq, window)
+    del x["candidates"]  # the server's model knows its catalogue
     return x
 
 

@@ -1,23 +1,20 @@
-"""What the next-basket Transformer reads: batches to train on, and scores for evaluation (notebook 05).
+"""What the next-basket Transformer is trained on: batches of households with target baskets (notebook 05).
 
 Letters for shapes: B users of a batch, L baskets, H distinct items of a user's history, P positions to predict at,
-C candidate items, S parts of a situation, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
+C candidate items, S parts of a situation, V items of the catalogue (ids 1..V; 0 is padding).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from recsys_kit import evaluation
 from recsys_kit.neural import sampling
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
-from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 
-__all__ = ["BasketBatches", "Settings", "scorer"]
+__all__ = ["BasketBatches", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -143,54 +140,3 @@ class BasketBatches(EpochBatches):
         place = np.full(len(self.share), -1)
         place[chosen] = np.arange(len(chosen))
         return np.pad(chosen, (0, self.slots - len(chosen))), place
-
-
-def scorer(
-    model: keras.Model,
-    split: Split,
-    seq: baskets.Sequences | None = None,
-    window: int = 256,
-    block: int = 32,
-    situation: np.ndarray | None = None,
-) -> evaluation.Scorer:
-    """Returns the function from rows (B,) of the split's test cases to scores (B, V).
-
-    Items of the household's own history get the repeat head's logit, all others the discover head's.
-
-    Args:
-        model: A trained next-basket model.
-        split: The split; the model sees its whole history.
-        seq: The split's sequences, if they are at hand.
-        window: The last baskets of a history that are read.
-        block: Households scored at once.
-        situation: (N, S) the situation of each case, for a model that reads it.
-    """
-    seq = seq or baskets.sequences(split)
-    everything = np.arange(1, len(split.items) + 1, dtype=np.int32)
-    when = seq.day(split.answer_times)
-
-    def one(rows: np.ndarray) -> np.ndarray:
-        users, end = split.test_users[rows], seq.basket_start[split.test_users[rows] + 1]
-        length = np.minimum(seq.baskets()[users], window)
-        x = baskets.history_arrays(seq, users, end - length, end)
-        x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[rows, None])
-        x |= baskets.market_arrays(seq, x, everything)
-        if situation is not None:
-            x["situation"] = situation[rows][:, None].astype(np.int32)
-        logits = model.predict_on_batch(x)
-        scores, repeat = np.array(logits["discover"][:, 0]), np.asarray(logits["repeat"][:, 0])
-        user, item = np.nonzero(x["items"])
-        scores[user, x["items"][user, item] - 1] = repeat[user, item]
-        return scores
-
-    def score(rows: np.ndarray) -> np.ndarray:
-        rows = np.asarray(rows)
-        users = split.test_users[rows]
-        order = np.lexsort((np.diff(seq.item_start)[users], seq.baskets()[users] // 32))
-        scores = np.empty((len(rows), len(everything)), np.float32)
-        for i in range(0, len(rows), block):
-            part = order[i : i + block]
-            scores[part] = one(rows[part])
-        return scores
-
-    return score

@@ -105,13 +105,6 @@ def test_a_shop_with_nothing_to_learn_from_says_so(task):
         training.BasketBatches(short, SMALL)
 
 
-def test_the_learning_rate_rises_then_falls():
-    rate = training.WarmCosine(0.01, steps=100, warm=10)
-    rates = [float(rate(step)) for step in range(101)]
-    assert max(rates) == pytest.approx(0.01, rel=1e-3) and np.argmax(rates) == 10
-    assert rates[0] == pytest.approx(0.001, rel=1e-3) and rates[-1] == pytest.approx(0.0002, rel=1e-2)
-
-
 @pytest.mark.slow
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(shop, task, whole, tmp_path):
     with pytest.raises(KeyboardInterrupt):
