@@ -22,6 +22,7 @@ from recsys_kit import evaluation, transformer
 from recsys_kit.cross_sell.association import BasketTable, together
 from recsys_kit.neural import fitting, losses, sampling, start_vectors
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.neural.ranges import ragged
 
 __all__ = [
@@ -321,7 +322,7 @@ class MaskedBaskets(EpochBatches):
 
 def train(
     table: BasketTable, counted: Counted, settings: Settings = Settings(), groups: list | None = None, callbacks=()
-) -> keras.Model:
+) -> Fitted:
     """Trains the completion model on baskets, beside the counts of the same baskets.
 
     Args:
@@ -332,7 +333,7 @@ def train(
         callbacks: Keras callbacks.
 
     Returns:
-        The trained model.
+        The model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(settings.seed)
     batches = MaskedBaskets(table, counted, settings)
@@ -347,8 +348,8 @@ def train(
     training = _with_loss(model, batches.items)
     training.compile(optimizer, loss=losses.mean_loss, jit_compile=False)
     bar = fitting.Progress("training", steps)
-    training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[bar, *callbacks])
-    return model
+    run = training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[bar, *callbacks])
+    return Fitted(model, loss_curve(run))
 
 
 def _with_loss(model: keras.Model, items: int) -> keras.Model:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,9 +34,16 @@ class Fitted(NamedTuple):
     curve: pd.DataFrame
 
 
-def loss_curve(history: keras.callbacks.History) -> pd.DataFrame:
-    """Returns what `fit` recorded as one row an epoch: `epoch` and `loss`."""
-    losses = np.array(history.history["loss"], float)
+def loss_curve(losses: keras.callbacks.History | Sequence[float]) -> pd.DataFrame:
+    """Returns the losses, or those that `fit` recorded, as one row an epoch: `epoch` and `loss`.
+
+    Example:
+        >>> loss_curve([0.5, 0.25]).to_dict("list")
+        {'epoch': [1, 2], 'loss': [0.5, 0.25]}
+    """
+    if isinstance(losses, keras.callbacks.History):
+        losses = losses.history.get("loss", [])  # without an epoch there is none
+    losses = np.array(losses, float)
     return pd.DataFrame({"epoch": np.arange(1, len(losses) + 1), "loss": losses})
 
 

@@ -21,6 +21,7 @@ from sklearn.preprocessing import normalize
 from recsys_kit import baselines, evaluation
 from recsys_kit.neural import losses, sampling
 from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.preprocessing import Split
 
 __all__ = [
@@ -274,7 +275,7 @@ def train(
     drawn: int = 400,
     rate: float = 3e-3,
     seed: int = 0,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains `TextTied` on the old items: from what was bought before a moment to what was bought in two weeks after.
 
     Args:
@@ -291,7 +292,7 @@ def train(
         seed: Seed.
 
     Returns:
-        The model, and the loss of each epoch.
+        The model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     data = _Windows(case, code, windows, rows, drawn, seed)
@@ -308,7 +309,7 @@ def train(
     schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model, run.history["loss"]
+    return Fitted(model, loss_curve(run))
 
 
 def model_scorer(model: keras.Model, case: Arrivals, code: np.ndarray, decay: float = 120) -> evaluation.Scorer:

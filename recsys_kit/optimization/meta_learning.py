@@ -20,6 +20,7 @@ from keras import ops
 from recsys_kit import baselines, evaluation
 from recsys_kit.neural import losses
 from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.optimization import newcomers
 from recsys_kit.optimization.newcomers import FACTS, Episode, basket_counts, lean
 from recsys_kit.preprocessing import Split
@@ -183,7 +184,7 @@ def train(
     trust: float = 0.0,
     start: keras.Model | None = None,
     seed: int = 0,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains a start, so that the next basket is ranked well after `steps` gradient steps on the lessons.
 
     Args:
@@ -198,7 +199,7 @@ def train(
         seed: Seed.
 
     Returns:
-        The model, and the loss of each epoch.
+        The model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     x = data[0][0]
@@ -214,7 +215,7 @@ def train(
     schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model, run.history["loss"]
+    return Fitted(model, loss_curve(run))
 
 
 def fine_tuning(start: keras.Model, rate: float, steps: int = 3) -> keras.Model:

@@ -17,6 +17,7 @@ from keras import layers, ops
 
 from recsys_kit import baselines, evaluation, report
 from recsys_kit.neural import losses, sampling, start_vectors
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 from recsys_kit.transformer import ItemEmbedding
@@ -177,8 +178,8 @@ def train(
     rows: int = 512,
     learning_rate: float = 3e-3,
     seed: int = 0,
-) -> keras.Model:
-    """Trains a tower to find the items that a household buys for the first time, and returns it.
+) -> Fitted:
+    """Trains a tower to find the items that a household buys for the first time.
 
     Args:
         groups: `baskets.item_groups` of the catalogue.
@@ -194,7 +195,7 @@ def train(
         seed: Seed of everything random.
 
     Returns:
-        The model, as `tower` builds it.
+        The model, as `tower` builds it, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     seq = baskets.sequences(split)
@@ -218,6 +219,7 @@ def train(
     mean = lambda y, value: ops.mean(value)  # noqa: E731
     trainer.compile(keras.optimizers.Adam(rate), loss=mean, jit_compile=False, run_eagerly=few)
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
+    curve = []
     for _ in range(epochs):
         user, basket, item = examples(seq, days, rng)
         order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
@@ -228,10 +230,12 @@ def train(
             place[chosen[::-1]] = np.arange(slots)[::-1]
             log = np.where(chosen > 0, log_chance[chosen], np.float32(1e9))  # padding is no candidate
             x = [recent(seq, user[part], basket[part], length), chosen, place[item[part]][:, None], log]
-            trainer.train_on_batch(x, np.zeros(len(part), np.float32))
+            loss = trainer.train_on_batch(x, np.zeros(len(part), np.float32))
             bar.update()
+        curve.append(float(loss))  # the mean of the epoch's batches
+        trainer.reset_metrics()
     bar.close()
-    return model
+    return Fitted(model, loss_curve(curve))
 
 
 def item_vectors(model: keras.Model) -> np.ndarray:

@@ -162,7 +162,7 @@ def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) 
     grade = np.take_along_axis(queries.grades(judged, index.documents), lists, 1)
     base = np.take_along_axis(found["translated"], lists, 1)
     inputs = (found["query"], space(index), lists, facts(index, found, lists), base, grade)
-    return reranker.train(*inputs, seed=seed, **(RERANKER | settings))[0]
+    return reranker.train(*inputs, seed=seed, **(RERANKER | settings)).model
 
 
 def space(index: Index) -> np.ndarray:

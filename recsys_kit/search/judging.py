@@ -92,7 +92,7 @@ def cross_validate(
         for number in range(folds):
             rows, out = fold != number, fold == number
             inputs = (found["query"][rows], space(index), lists[rows], known[rows], base[rows], truth[rows])
-            model = reranker.train(*inputs, seed=seed, **RERANKER)[0]
+            model = reranker.train(*inputs, seed=seed, **RERANKER).model
             inputs = (found["query"][out], space(index), lists[out], known[out], base[out])
             new[out] = reranker.adjust(model, *inputs, scale=RERANKER["scale"])
         return {"new": new}

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.transformer import TransformerBlock, attention_mask
 
 __all__ = ["LambdaLoss", "Meet", "adjust", "reranker_model", "shortlist", "train"]
@@ -150,7 +151,7 @@ def train(
     rate: float = 1e-3,
     seed: int = 0,
     **sizes,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains a re-ranker on the shortlists of judged queries.
 
     Args:
@@ -167,7 +168,7 @@ def train(
         **sizes: width, blocks, heads, dropout, texts of `reranker_model`.
 
     Returns:
-        The model and the mean loss of each epoch.
+        The model, and its mean loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     some = (grades > 0).any(1)
@@ -177,7 +178,7 @@ def train(
     model = reranker_model(facts.shape[-1], documents.shape[-1], usual=usual, **sizes)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False)
     history = model.fit(inputs, grades[some].astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
-    return model, [float(value) for value in history.history["loss"]]
+    return Fitted(model, loss_curve(history))
 
 
 def adjust(

@@ -14,6 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.neural.fitting import Fitted, loss_curve
 
 __all__ = ["Pairs", "Residual", "Similarity", "tower_model", "train", "transform"]
 
@@ -157,7 +158,7 @@ def train(
     batch: int = 512,
     dropout: float = 0.1,
     seed: int = 0,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains both towers with an in-batch softmax.
 
     Args:
@@ -172,7 +173,7 @@ def train(
         seed: Seed of everything random.
 
     Returns:
-        The model and the mean loss of each epoch.
+        The model, and its mean loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     data = Pairs(texts, target, documents, batch, seed)
@@ -180,7 +181,7 @@ def train(
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
     history = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model, [float(value) for value in history.history["loss"]]
+    return Fitted(model, loss_curve(history))
 
 
 def transform(model: keras.Model, vectors: np.ndarray, tower: str) -> np.ndarray:

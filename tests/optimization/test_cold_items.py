@@ -86,10 +86,10 @@ def test_an_item_does_not_recommend_itself():
 def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(case, kinds, fine_tune):
     noise = np.random.default_rng(1).normal(0, 0.3, (8, 6)).astype(np.float32)
     vectors = np.hstack([np.eye(8, dtype=np.float32), noise])
-    model, losses = cold_items.train(
+    model, curve = cold_items.train(
         case, vectors, kinds, fine_tune=fine_tune, width=8, epochs=6, windows=2, rows=20, drawn=10, rate=1e-2
     )
-    assert losses[-1] < losses[0]
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     scores = cold_items.model_scorer(model, case, kinds)(np.arange(len(case.split.test_users)))
     assert np.isneginf(scores[:, ~case.new]).all() and np.isfinite(scores[:, case.new]).all()
     bought = case.split.counts()[case.split.test_users].toarray()  # (N, V)

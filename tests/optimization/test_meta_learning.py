@@ -91,7 +91,7 @@ def lessons(episodes):
 
 @pytest.fixture(scope="module")
 def start(lessons):
-    return meta_learning.train(lessons, epochs=3, steps=0)[0]
+    return meta_learning.train(lessons, epochs=3, steps=0).model
 
 
 def test_every_household_is_a_newcomer_once_a_round_and_the_test_weeks_are_not_touched(episodes, splits):
@@ -105,8 +105,8 @@ def test_every_household_is_a_newcomer_once_a_round_and_the_test_weeks_are_not_t
 
 def test_training_lowers_the_loss_and_meta_learning_begins_at_the_start(lessons, start):
     before = start.get_layer("adapt").start.numpy()
-    model, losses = meta_learning.train(lessons, epochs=2, start=start, rate=1e-3)
-    assert np.isfinite(losses).all() and losses[-1] < losses[0] + 0.1
+    model, curve = meta_learning.train(lessons, epochs=2, start=start, rate=1e-3)
+    assert np.isfinite(curve["loss"]).all() and curve["loss"].iloc[-1] < curve["loss"].iloc[0] + 0.1
     assert np.abs(model.get_layer("adapt").start.numpy() - before).max() < 0.2
 
 

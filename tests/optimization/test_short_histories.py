@@ -36,7 +36,7 @@ def test_a_piece_has_room_for_a_question(splits):
 
 
 def test_the_second_basket_of_a_piece_is_asked_for_too(pieces):
-    data = short_histories.ShortHistories(baskets.sequences(pieces), short_histories.SETTINGS, count=3)
+    data = short_histories.ShortHistories(baskets.sequences(pieces), short_histories.SETTINGS, count=3).model
     assert len(data) == 3
     sizes = np.array([[9.0, 9.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0]])
     position = data._positions(sizes, np.random.default_rng(0))
@@ -49,7 +49,7 @@ def test_the_second_basket_of_a_piece_is_asked_for_too(pieces):
 def test_training_leaves_the_plain_model_alone(shop, splits):
     plain = training.build(shop, splits.test, training.Settings())
     before = plain.get_weights()
-    model = short_histories.train(plain, shop, splits, epochs=1, size=4, count=3)
+    model = short_histories.train(plain, shop, splits, epochs=1, size=4, count=3).model
     assert all(np.array_equal(a, b) for a, b in zip(before, plain.get_weights(), strict=True))
     moved = [np.abs(a - b).max() for a, b in zip(before, model.get_weights(), strict=True)]
     assert np.isfinite(moved).all() and max(moved) > 1e-4
