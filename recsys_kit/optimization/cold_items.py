@@ -204,10 +204,12 @@ class TextTied(keras.layers.Layer):
         return super().get_config() | {"texts": self.texts, "width": self.width, "fine_tune": self.fine_tune}
 
 
-class _Windows(EpochBatches):
+class FortnightBatches(EpochBatches):
     """Batches of (counts before a moment, items bought in the two weeks after it), all items old."""
 
-    def __init__(self, case: Arrivals, code: np.ndarray, windows: int, rows: int, drawn: int, seed: int, **kwargs):
+    def __init__(
+        self, case: Arrivals, code: np.ndarray, windows: int, batch_size: int, drawn: int, seed: int, **kwargs
+    ):
         super().__init__(seed, **kwargs)
         split, days = case.split, 14
         self.code, self.group = code, _group(code)
@@ -215,7 +217,7 @@ class _Windows(EpochBatches):
         age = ((split.cutoff - history["timestamp"]) / pd.Timedelta(days=1)).to_numpy()
         user, item = history["user"].to_numpy(), history["item"].to_numpy()
         shape = (len(split.users), len(split.items))
-        self.pairs, self.rows, self.drawn = [], rows, drawn
+        self.pairs, self.batch_size, self.drawn = [], batch_size, drawn
         for window in range(windows):
             end = days * window
             past, after = age >= end + days, (age < end + days) & (age >= end)
@@ -225,11 +227,11 @@ class _Windows(EpochBatches):
             bought.data[:] = 1
             both = (np.diff(counts.indptr) > 0) & (np.diff(bought.indptr) > 0)
             self.pairs.append((counts[both].log1p(), bought[both]))
-        self.sizes = np.array([pair[0].shape[0] // rows for pair in self.pairs])
+        self.sizes = np.array([pair[0].shape[0] // batch_size for pair in self.pairs])
         if not self.sizes.sum():
-            raise ValueError(f"the history is too short to learn from: no {rows} users in {windows} windows.")
+            raise ValueError(f"the history is too short to learn from: no {batch_size} users in {windows} windows.")
         self.share = sampling.popularity_share(np.bincount(item, minlength=shape[1]), ~case.new)
-        self.slots = min(int((self.share > 0).sum()), drawn + 16 * rows)
+        self.slots = min(int((self.share > 0).sum()), drawn + 16 * batch_size)
         self.start_epoch(1)
 
     def __len__(self):
@@ -240,7 +242,9 @@ class _Windows(EpochBatches):
         self.parts = [
             (window, part)
             for window, (counts, _) in enumerate(self.pairs)
-            for part in rng.permutation(counts.shape[0])[: self.sizes[window] * self.rows].reshape(-1, self.rows)
+            for part in rng.permutation(counts.shape[0])[: self.sizes[window] * self.batch_size].reshape(
+                -1, self.batch_size
+            )
         ]
         rng.shuffle(self.parts)
 
@@ -271,9 +275,9 @@ def train(
     width: int = 48,
     epochs: int = 1,
     windows: int = 3,
-    rows: int = 32,
+    batch_size: int = 32,
     drawn: int = 400,
-    rate: float = 3e-3,
+    learning_rate: float = 3e-3,
     seed: int = 0,
 ) -> Fitted:
     """Trains `TextTied` on the old items: from what was bought before a moment to what was bought in two weeks after.
@@ -286,16 +290,16 @@ def train(
         width: D.
         epochs: Passes.
         windows: How many fortnights before the cutoff are learned from.
-        rows: B.
+        batch_size: B.
         drawn: Items drawn a batch beside those that were bought.
-        rate: Learning rate.
+        learning_rate: Adam's at first; it falls along a cosine.
         seed: Seed.
 
     Returns:
         The model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
-    data = _Windows(case, code, windows, rows, drawn, seed)
+    data = FortnightBatches(case, code, windows, batch_size, drawn, seed)
     inputs = {
         "counts": keras.Input((len(vectors),), name="counts"),
         "own": keras.Input((None,), name="own"),
@@ -306,7 +310,7 @@ def train(
     scores = layer(inputs["counts"], inputs["own"], inputs["candidates"])
     model = keras.Model(inputs, scores - ops.expand_dims(inputs["log_chance"], 0), name="text_tied")
     layer.table.assign(vectors)
-    schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(run))

@@ -48,7 +48,7 @@ class Lessons(EpochBatches):
     Args:
         episodes: The episodes.
         length: P.
-        size: B, or as many as there are.
+        batch_size: B, or as many as there are.
         drawn: Items drawn a batch beside those that its baskets hold.
         seed: Seed of what is drawn and of the order.
         plain: The next-basket Transformer, whose logits are two of the facts.
@@ -58,7 +58,7 @@ class Lessons(EpochBatches):
         self,
         episodes: Sequence[Episode],
         length: int = 5,
-        size: int = 12,
+        batch_size: int = 12,
         drawn: int = 400,
         seed: int = 0,
         plain: keras.Model | None = None,
@@ -67,7 +67,7 @@ class Lessons(EpochBatches):
         super().__init__(seed, **kwargs)
         self.batches = []
         rng = np.random.default_rng(seed)
-        size = min([size, *(len(ep.cases) for ep in episodes)])
+        size = min([batch_size, *(len(ep.cases) for ep in episodes)])
         for ep in episodes:
             order = rng.permutation(len(ep.cases))[: len(ep.cases) // size * size]  # one size, one trace
             self.batches += [
@@ -178,7 +178,7 @@ def train(
     data: Lessons,
     epochs: int = 3,
     steps: int = 1,
-    rate: float = 2e-2,
+    learning_rate: float = 2e-2,
     first_order: bool = False,
     listwise: bool = False,
     trust: float = 0.0,
@@ -191,7 +191,7 @@ def train(
         data: The newcomers.
         epochs: Passes over them.
         steps: Gradient steps; 0 trains a start that is used as it is.
-        rate: Highest learning rate of the training itself.
+        learning_rate: Highest one of the training itself.
         first_order: See `Adapt`.
         listwise: Learns by `losses.weighted_softmax`; else by `losses.inclusion_bce`.
         trust: Weight of the next-basket Transformer's logits before training; all others begin at 0.
@@ -212,18 +212,18 @@ def train(
         layer.start.assign(old.start)
         layer.bias.assign(old.bias)
     loss = losses.weighted_softmax if listwise else losses.inclusion_bce
-    schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(run))
 
 
-def fine_tuning(start: keras.Model, rate: float, steps: int = 3) -> keras.Model:
+def fine_tuning(start: keras.Model, learning_rate: float, steps: int = 3) -> keras.Model:
     """Returns a model that fine-tunes a start on each newcomer: gradient steps, one learning rate for all weights.
 
     Args:
         start: A model that `train` returned.
-        rate: Learning rate.
+        learning_rate: The step size of all weights.
         steps: Gradient steps.
     """
     layer = start.get_layer("adapt")
@@ -233,7 +233,7 @@ def fine_tuning(start: keras.Model, rate: float, steps: int = 3) -> keras.Model:
     tuned.start.assign(layer.start)
     tuned.bias.assign(layer.bias)
     for weight in (tuned.rate, tuned.taste_rate):
-        weight.assign(np.full(weight.shape, np.log(np.expm1(rate)), np.float32))
+        weight.assign(np.full(weight.shape, np.log(np.expm1(learning_rate)), np.float32))
     return model
 
 

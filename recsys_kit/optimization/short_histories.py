@@ -24,7 +24,7 @@ from recsys_kit.training.basket_batches import BasketBatches, Settings
 
 __all__ = ["SETTINGS", "ShortHistories", "pieces", "train"]
 
-SETTINGS = Settings(positions=4, rows=128, learning_rate=2e-3)
+SETTINGS = Settings(positions=4, batch_size=128, learning_rate=2e-3)
 """How notebook 05's model goes on learning: 32 pieces a batch, a lower rate than at first."""
 
 

@@ -50,7 +50,7 @@ def lists(table: pd.DataFrame, names: Sequence[str], most: int) -> tuple[np.ndar
 
 
 def train(
-    table: pd.DataFrame, names: Sequence[str], epochs: int = 4, most: int = 256, rows: int = 32, seed: int = 0
+    table: pd.DataFrame, names: Sequence[str], epochs: int = 4, most: int = 256, batch_size: int = 32, seed: int = 0
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Trains the network on candidates whose answers are known.
 
@@ -59,7 +59,7 @@ def train(
         names: What to learn from.
         epochs: Passes over the lists.
         most: M.
-        rows: B.
+        batch_size: B.
         seed: Seed of everything random.
 
     Returns:
@@ -73,9 +73,12 @@ def train(
     network = model(len(names))
     network.compile(keras.optimizers.Adam(2e-3), loss=losses.softmax_loss, jit_compile=False)
     x, y = x[useful], y[useful]
-    if len(x) > rows:
-        x, y = x[: len(x) // rows * rows], y[: len(x) // rows * rows]  # batches of one size: one trace
-    network.fit(x, y, batch_size=rows, epochs=epochs, verbose=0)
+    if len(x) > batch_size:
+        x, y = (
+            x[: len(x) // batch_size * batch_size],
+            y[: len(x) // batch_size * batch_size],
+        )  # batches of one size: one trace
+    network.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
     return network, scale
 
 

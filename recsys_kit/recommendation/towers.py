@@ -175,7 +175,7 @@ def train(
     days: float = 60,
     length: int = 48,
     negatives: int = 1000,
-    rows: int = 512,
+    batch_size: int = 512,
     learning_rate: float = 3e-3,
     seed: int = 0,
 ) -> Fitted:
@@ -190,7 +190,7 @@ def train(
         days: How long before the cutoff a basket may lie to be learned from.
         length: L, how many last items a household is known by.
         negatives: Items drawn a batch in proportion to popularity^0.75, shared by its examples.
-        rows: B.
+        batch_size: B.
         learning_rate: Adam's highest rate; it falls along a cosine.
         seed: Seed of everything random.
 
@@ -210,10 +210,10 @@ def train(
     trainer = keras.Model([*model.inputs, column, chance], loss)
     share = sampling.popularity_share(np.bincount(seq.items, minlength=size))  # padding is no item: 0
     model.get_layer("bias").own.assign((np.log(share + 1e-6) - np.log(share + 1e-6).mean())[:, None])
-    slots = min(size - 1, rows + negatives)
+    slots = min(size - 1, batch_size + negatives)
     log_chance = np.log(np.maximum(sampling.chance(share, slots), 1e-6)).astype(np.float32)
     user, basket, item = examples(seq, days, rng)
-    batches = max(1, len(user) // rows)
+    batches = max(1, len(user) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, batches * epochs, alpha=0.02)
     few = batches * epochs < 20  # steps: not worth the seconds that a trace takes
     mean = lambda y, value: ops.mean(value)  # noqa: E731
@@ -222,7 +222,9 @@ def train(
     curve = []
     for _ in range(epochs):
         user, basket, item = examples(seq, days, rng)
-        order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
+        order = rng.permutation(len(user))[
+            : batches * batch_size
+        ]  # batches of one size, or TensorFlow traces another step
         for part in np.array_split(order, batches):
             chosen, _ = sampling.draw(share, negatives, np.unique(item[part]), slots, rng)
             chosen = np.pad(chosen, (0, slots - len(chosen))).astype(np.int32)

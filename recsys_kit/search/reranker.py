@@ -19,13 +19,13 @@ from keras import layers, ops
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.transformer import TransformerBlock, attention_mask
 
-__all__ = ["LambdaLoss", "Meet", "adjust", "reranker_model", "shortlist", "train"]
+__all__ = ["LambdaLoss", "QueryDocumentTokens", "adjust", "reranker_model", "shortlist", "train"]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit")
 
 
 @_register
-class Meet(layers.Layer):
+class QueryDocumentTokens(layers.Layer):
     """Makes the tokens: the query, and for each candidate its facts, its text, and what query and text have in common.
 
     Args:
@@ -114,7 +114,7 @@ def reranker_model(
     base = keras.Input((None,), name="base")
     mean, variance = usual if usual is not None else (np.zeros(facts), np.ones(facts))
     normal = layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="normal")(known)
-    x = Meet(width, dropout, texts, name="meet")(query, document, normal)  # (B, 1 + K, D)
+    x = QueryDocumentTokens(width, dropout, texts, name="meet")(query, document, normal)  # (B, 1 + K, D)
     mask = attention_mask(ops.ones_like(x[..., 0], dtype="bool"), causal=False)
     for i in range(blocks):
         x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
@@ -148,7 +148,7 @@ def train(
     grades: np.ndarray,
     epochs: int = 8,
     scale: float = 10.0,
-    rate: float = 1e-3,
+    learning_rate: float = 1e-3,
     seed: int = 0,
     **sizes,
 ) -> Fitted:
@@ -163,7 +163,7 @@ def train(
         grades: (Q, K) judgments; a query without a relevant candidate is left out.
         epochs: Passes over the queries.
         scale: What base scores are multiplied by, so that their softmax is neither flat nor a peak.
-        rate: Learning rate.
+        learning_rate: AdamW's.
         seed: Seed of everything random.
         **sizes: width, blocks, heads, dropout, texts of `reranker_model`.
 
@@ -176,7 +176,9 @@ def train(
     flat = inputs["facts"].reshape(-1, facts.shape[-1])
     usual = (flat.mean(0), flat.var(0) + 1e-6)
     model = reranker_model(facts.shape[-1], documents.shape[-1], usual=usual, **sizes)
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False)
+    model.compile(
+        keras.optimizers.AdamW(learning_rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False
+    )
     history = model.fit(inputs, grades[some].astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
     return Fitted(model, loss_curve(history))
 

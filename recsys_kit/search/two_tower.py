@@ -116,24 +116,24 @@ class Pairs(EpochBatches):
         texts: (N, E) vectors of the training texts.
         target: (N,) the document of each.
         documents: (P, S, E) vectors.
-        batch: B.
+        batch_size: B.
         seed: Seed of the order.
     """
 
-    def __init__(self, texts, target, documents, batch: int = 512, seed: int = 0, **kwargs):
+    def __init__(self, texts, target, documents, batch_size: int = 512, seed: int = 0, **kwargs):
         super().__init__(seed, **kwargs)
-        self.texts, self.target, self.documents, self.batch = texts, target, documents, batch
+        self.texts, self.target, self.documents, self.batch_size = texts, target, documents, batch_size
         share = np.bincount(target, minlength=len(documents)) / len(target)
         self.log_chance = np.log(np.maximum(share, 1e-9)).astype(np.float32)
         self.start_epoch(0)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
-        return len(self.target) // self.batch or 1
+        return len(self.target) // self.batch_size or 1
 
     def __getitem__(self, index: int):
         """Returns the inputs of one batch, and the place of each text's own document in it."""
-        rows = self.order[index * self.batch : (index + 1) * self.batch]
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         target = self.target[rows]
         inputs = {
             "query": self.texts[rows],
@@ -154,8 +154,8 @@ def train(
     documents: np.ndarray,
     epochs: int = 6,
     width: int = 128,
-    rate: float = 1e-3,
-    batch: int = 512,
+    learning_rate: float = 1e-3,
+    batch_size: int = 512,
     dropout: float = 0.1,
     seed: int = 0,
 ) -> Fitted:
@@ -167,8 +167,8 @@ def train(
         documents: (P, S, E) vectors.
         epochs: Passes over the pairs.
         width: D.
-        rate: Learning rate.
-        batch: B; each text tells its document from so many minus one others.
+        learning_rate: AdamW's.
+        batch_size: B; each text tells its document from so many minus one others.
         dropout: Dropout in both towers.
         seed: Seed of everything random.
 
@@ -176,10 +176,10 @@ def train(
         The model, and its mean loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
-    data = Pairs(texts, target, documents, batch, seed)
+    data = Pairs(texts, target, documents, batch_size, seed)
     model = tower_model(documents.shape[-1], documents.shape[1], width, dropout)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
+    model.compile(keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
     history = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(history))
 

@@ -99,7 +99,9 @@ def two_tower(
             text = np.concatenate([text, parts["name"][together[:, 0]]])
             target = np.concatenate([target, together[:, 1]])
         batch = min(512, max(8, len(target) // 8))
-        return search_tower.train(text, target, fusion.views(parts), epochs, rate=3e-4, batch=batch, seed=seed).model
+        return search_tower.train(
+            text, target, fusion.views(parts), epochs, learning_rate=3e-4, batch_size=batch, seed=seed
+        ).model
 
     params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
     params["together"] = 0 if together is None else len(together)

@@ -31,7 +31,7 @@ class Settings:
         weight_decay: AdamW's.
         positions: P, target baskets drawn from each household in an epoch.
         candidates: Items drawn a batch as "not bought", beside all that were.
-        rows: Target baskets a batch, B x P.
+        batch_size: Target baskets a batch, B x P.
         window: The longest part of a history that is trained on, in baskets.
         patience: Epochs without a better validation NDCG before training stops.
         seed: Seed of everything random.
@@ -46,7 +46,7 @@ class Settings:
     weight_decay: float = 0.01
     positions: int = 8
     candidates: int = 2500
-    rows: int = 80
+    batch_size: int = 80
     window: int = 128
     patience: int = 3
     seed: int = 0
@@ -60,7 +60,7 @@ class BasketBatches(EpochBatches):
 
     Args:
         seq: The sequences.
-        settings: Uses positions, candidates, rows, window and seed.
+        settings: Uses positions, candidates, batch_size, window and seed.
         min_items: Targets hold at least so many items, as the answers of the task do.
         count: How many batches an epoch has at most, a random part of them; 0: all.
     """
@@ -73,13 +73,13 @@ class BasketBatches(EpochBatches):
             raise ValueError("no user has at least 3 baskets before the cutoff: there is nothing to learn from.")
         distinct = np.diff(seq.item_start)[users]
         users = users[np.lexsort((distinct, np.minimum(seq.baskets()[users], settings.window) // 32))]
-        step = max(1, settings.rows // settings.positions)
+        step = max(1, settings.batch_size // settings.positions)
         batches = [users[i : i + step] for i in range(0, len(users), step)]
         some = np.random.default_rng(settings.seed).permutation(len(batches))[: count or None]
         self.batches = [batches[place] for place in sorted(some)]
         self.share = sampling.popularity_share(np.bincount(seq.items, minlength=seq.trend.shape[1]))
         self.weight = sampling.weights(self.share, settings.candidates).astype(np.float32)
-        self.slots = min(len(self.share), settings.candidates + 5 * settings.rows)  # C
+        self.slots = min(len(self.share), settings.candidates + 5 * settings.batch_size)  # C
         self.start_epoch(0)
 
     def __len__(self) -> int:

@@ -105,7 +105,7 @@ def test_every_household_is_a_newcomer_once_a_round_and_the_test_weeks_are_not_t
 
 def test_training_lowers_the_loss_and_meta_learning_begins_at_the_start(lessons, start):
     before = start.get_layer("adapt").start.numpy()
-    model, curve = meta_learning.train(lessons, epochs=2, start=start, rate=1e-3)
+    model, curve = meta_learning.train(lessons, epochs=2, start=start, learning_rate=1e-3)
     assert np.isfinite(curve["loss"]).all() and curve["loss"].iloc[-1] < curve["loss"].iloc[0] + 0.1
     assert np.abs(model.get_layer("adapt").start.numpy() - before).max() < 0.2
 

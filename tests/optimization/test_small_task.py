@@ -35,7 +35,7 @@ def test_sequences_are_padded_on_the_right_and_hold_the_last_purchases(task, spl
 
 
 def test_copying_raises_what_was_bought_before_and_nothing_else():
-    layer = small_task.Copy()
+    layer = small_task.CopyLogits()
     ids, logits = np.array([[2, 2, 1]]), np.zeros((1, 3, 4), np.float32)
     layer.build(ids.shape, logits.shape)
     assert not np.any(layer(ids, logits))  # it begins with nothing
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_model_also_in_a_model_that_was_used_before
 
 
 def test_early_stopping_keeps_the_best_epoch(task):
-    run = small_task.fit(task, replace(RECIPE, epochs=4, patience=1, rate=1e-2))
+    run = small_task.fit(task, replace(RECIPE, epochs=4, patience=1, learning_rate=1e-2))
     kept = small_task.judge(small_task.score(run.model, task.validation), task.validation)["ndcg"].mean()
     assert kept == pytest.approx(run.curve["ndcg"].max(), abs=1e-6)
 

@@ -29,7 +29,9 @@ def test_an_untrained_re_ranker_keeps_the_order():
 @pytest.mark.parametrize("texts", [False, True])
 def test_training_puts_the_answer_first(texts):
     query, documents, lists, known, base, grades = toy()
-    model, curve = reranker.train(query, documents, lists, known, base, grades, epochs=60, rate=1e-2, texts=texts)
+    model, curve = reranker.train(
+        query, documents, lists, known, base, grades, epochs=60, learning_rate=1e-2, texts=texts
+    )
     new = reranker.adjust(model, query, documents, lists, known, base)
     answer = grades.argmax(1)
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]

@@ -48,7 +48,7 @@ def test_the_same_document_twice_in_a_batch_is_no_wrong_answer():
 def test_training_finds_what_the_encoder_missed_and_repeats_itself():
     views, texts = toy()
     target = np.arange(len(views))
-    many = dict(epochs=30, width=32, rate=2e-2, batch=40, dropout=0.0)
+    many = dict(epochs=30, width=32, learning_rate=2e-2, batch_size=40, dropout=0.0)
     model, curve = two_tower.train(np.tile(texts, (4, 1)), np.tile(target, 4), views, **many)
     untrained = two_tower.tower_model(16, 2)
     assert found(model, texts, views) > 0.9 > 0.3 > found(untrained, texts, views)
