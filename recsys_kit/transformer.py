@@ -26,7 +26,7 @@ __all__ = [
     "position_encoding",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.transformer")
 
 
 def attention(query, key, value, mask=None):
@@ -164,10 +164,20 @@ class TransformerBlock(layers.Layer):
 class ItemEmbedding(layers.Layer):
     """One vector an item: its own, plus those of the groups that it belongs to (product type, category, …).
 
+    Which group an item belongs to is saved with the weights: in the configuration, which is text, a catalogue would
+    make up most of a model's file. So a layer that is made anew by `from_config` alone knows no groups.
+
     Args:
         groups: For each kind of group, V + 1 integers: the group of each item id (id 0 is padding).
         width: D.
         size: V + 1; needed only if there are no groups.
+
+    Example:
+        Items 1 and 2 are of one group, item 3 of another:
+
+        >>> layer = ItemEmbedding([[0, 1, 1, 2]], width=2)
+        >>> layer(np.array([[1, 3]])).shape
+        TensorShape([1, 2, 2])
     """
 
     def __init__(self, groups: list[list[int]], width: int, size: int | None = None, **kwargs):
@@ -194,7 +204,30 @@ class ItemEmbedding(layers.Layer):
 
     def get_config(self):
         """Returns the arguments, for saving."""
-        return super().get_config() | {"groups": self.groups, "width": self.width, "size": self.size}
+        return super().get_config() | {
+            "group_sizes": [max(group) + 1 for group in self.groups],
+            "width": self.width,
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the layer; its groups come with its weights."""
+        size = config["size"]
+        return cls([[rows - 1] * size for rows in config.pop("group_sizes")], **config)
+
+    def save_own_variables(self, store):
+        """Saves the groups beside the weights."""
+        super().save_own_variables(store)
+        for i, lookup in enumerate(self.lookup):
+            store[f"group_{i}"] = lookup
+
+    def load_own_variables(self, store):
+        """Takes up the groups and the weights."""
+        weights = {name: store[name] for name in store.keys() if not name.startswith("group_")}
+        super().load_own_variables(weights)
+        self.lookup = [np.asarray(store[f"group_{i}"], "int32") for i in range(len(self.lookup))]
+        self.groups = [lookup.tolist() for lookup in self.lookup]
 
 
 @_register
