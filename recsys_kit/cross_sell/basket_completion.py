@@ -236,7 +236,7 @@ def completion_model(items: int, settings: Settings = Settings(), groups: list |
     return model
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.cross_sell")
 class PriorLoss(losses.CandidateLoss):
     """`losses.CandidateLoss` with counted log chances added to the scores."""
 

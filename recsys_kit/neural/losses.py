@@ -106,7 +106,7 @@ def mean_loss(weights, losses):
     return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.neural")
 def inclusion_bce(y, logits):
     """Binary cross-entropy of "is this item in the basket?", weighted and summed over the items.
 
@@ -160,7 +160,7 @@ def smoothed_softmax(smoothing: float = 0.0):
     return loss
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.neural")
 def softmax_loss(label, logits):
     """Listwise loss: cross-entropy between the bought items of a list, each with an equal share, and the softmax.
 
@@ -179,7 +179,7 @@ def softmax_loss(label, logits):
     return -ops.sum(share * ops.log_softmax(logits - 1e9 * (1.0 - there), axis=-1) * there, axis=-1)
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.neural")
 class CandidateLoss(keras.layers.Layer):
     """The end of a model in training: compares T states with C candidates and returns each state's loss.
 

@@ -37,7 +37,7 @@ __all__ = [
     "train",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ __all__ = [
     "training_episodes",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 
 
 class Lessons(EpochBatches):

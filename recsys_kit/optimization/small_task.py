@@ -186,7 +186,7 @@ class Result:
     seconds: float
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 class CopyLogits(layers.Layer):
     """Raises the logits of what was bought before: gain x log(1 + sharpness x how often, up to each position).
 

@@ -28,7 +28,7 @@ __all__ = ["FORMATS", "BasketTopK", "TowerTopK", "check", "export", "request", "
 FORMATS = ("keras", "saved_model", "litert", "onnx")
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.recommendation")
 class BasketTopK(keras.layers.Layer):
     """Wraps the next-basket Transformer: scores the whole catalogue, joins both heads and returns the best K.
 
@@ -91,7 +91,7 @@ def serving_model(model: keras.Model, size: int, k: int = 10) -> keras.Model:
     return keras.Model(inputs, BasketTopK(model, size, min(k, size), name="serve")(inputs), name="recommend")
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.recommendation")
 class TowerTopK(BasketTopK):
     """Wraps a retriever of `towers`: a household's last `items` in, the best K of the catalogue out."""
 

@@ -34,7 +34,7 @@ __all__ = [
     "vector_scorer",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.recommendation")
 
 
 @_register

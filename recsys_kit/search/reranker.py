@@ -21,7 +21,7 @@ from recsys_kit.transformer import TransformerBlock, attention_mask
 
 __all__ = ["LambdaLoss", "QueryDocumentTokens", "adjust", "reranker_model", "shortlist", "train"]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.search")
 
 
 @_register

@@ -18,7 +18,7 @@ from recsys_kit.neural.fitting import Fitted, loss_curve
 
 __all__ = ["Pairs", "Residual", "Similarity", "tower_model", "train", "transform"]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.search")
 
 
 @_register

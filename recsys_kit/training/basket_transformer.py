@@ -19,7 +19,7 @@ DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-
 _BASELINE = DECAYS.index(120.0)
 _OWN = len(DECAYS) + 8  # facts of a household's own history; those of the market follow
 _SLOWLY = 0.2  # new items are rare: what is learned of each alone must not run ahead of what is learned of all
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.training")
 
 
 @_register
