@@ -8,6 +8,9 @@ BACKENDS ?=
 WORKERS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# uv where it is on the PATH, pip otherwise (or with UV=): the same requirements, so the same environment, but sooner.
+UV ?= $(shell command -v uv 2>/dev/null)
+INSTALL = $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -15,7 +18,7 @@ run: $(READY) ## Run every notebook, quick profile, and write runs/quick/index.h
 	$(BIN)/recsys-kit run --profile $(PROFILE)
 
 test: $(READY) ## Test everything: package, doctests, notebooks, outputs (WORKERS=0: one process; BACKENDS=torch,jax: these, too)
-	@[ -z "$(BACKENDS)" ] || $(BIN)/python -m pip install -c constraints.txt -e ".[dev,$(BACKENDS)]"
+	@[ -z "$(BACKENDS)" ] || $(INSTALL) -c constraints.txt -e ".[dev,$(BACKENDS)]"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
 
 lab: $(READY) ## Open the notebooks in JupyterLab (make demo: only the page of notebook 08)
@@ -58,10 +61,10 @@ $(READY): pyproject.toml constraints.txt
 	fi; \
 	[ -x $(BIN)/python ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) (a few minutes the first time)"
-	$(BIN)/python -m pip install -c constraints.txt -e ".[dev]"
+	$(INSTALL) -c constraints.txt -e ".[dev]"
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["baselines"], sep="\n")' | \
 	while read -r package; do \
-	  $(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \
+	  $(INSTALL) --quiet --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \
 	  echo "note: no ready-made wheel of $$package for this Python; notebook 03 does without it"; \
 	done
 	@touch $@

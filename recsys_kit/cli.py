@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 class ManyValues(TyperCommand):
@@ -49,6 +49,33 @@ def spread(args: list[str], many: tuple[str, ...]) -> list[str]:
 @app.callback()
 def main() -> None:
     """Learn, teach and try Transformer-based search and recommendation, notebook by notebook."""
+
+
+@app.command()
+def start(
+    folder: Annotated[Path, typer.Argument(help="Where the course goes; made if it is missing.")],
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Replace files that differ; yours stay beside them as mine_NAME.")
+    ] = False,
+) -> None:
+    """Lay the course down in a folder: notebooks and all that they need."""
+    import shlex
+
+    from recsys_kit.course import start as course
+
+    try:
+        laid = course.lay_down(folder, upgrade)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+    where = shlex.quote(str(folder))
+    typer.echo(f"{folder}: laid down: {len(laid.new)} files; there already: {len(laid.same)}")
+    for name, mine in laid.kept.items():
+        typer.echo(f"  {name} is new; yours is {mine} now")
+    if laid.different:
+        typer.echo("these differ from this version's and are left as they are:")
+        typer.echo("".join(f"  {name}\n" for name in laid.different), nl=False)
+        typer.echo(f"To get this version's too, yours beside them as mine_NAME: recsys-kit start {where} --upgrade")
+    typer.echo(f"next: cd {where} && recsys-kit run, or: jupyter lab notebooks")
 
 
 @app.command(cls=ManyValues)
@@ -94,6 +121,24 @@ def doctor() -> None:
         if row.what_to_do:
             typer.echo(f"{'':8} {'':{width}}  -> {row.what_to_do}")
     raise typer.Exit(1 if (table["status"] == "missing").any() else 0)
+
+
+@app.command()
+def clean(
+    keep_latest: Annotated[
+        bool, typer.Option("--keep-latest", help="Keep what is still found; remove what changed code left behind.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    workspace: Annotated[Path, typer.Option(help="The workspace to clean.")] = Path("workspace"),
+) -> None:
+    """Remove old artifacts from a workspace: those with a later one of the same name, data and parameters."""
+    from recsys_kit.workspace import Workspace
+
+    if not keep_latest:
+        _stop("say --keep-latest: what was built last is kept, and what other code built before is removed")
+    if not workspace.is_dir():
+        _stop(f"{workspace} is no folder; --workspace FOLDER names another")
+    Workspace(workspace).clean(dry_run, typer.echo)
 
 
 @app.command(cls=ManyValues)

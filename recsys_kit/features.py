@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from recsys_kit.datasets.items import item_types
 from recsys_kit.evaluation import Scorer
 from recsys_kit.neural import text_encoder
 from recsys_kit.preprocessing import Split
 
 __all__ = [
-    "DECAYS",
+    "INTERACTION_DECAYS",
     "RANKING_COLUMNS",
     "category_profile",
     "circular_hour",
@@ -30,12 +31,12 @@ __all__ = [
     "user_features",
 ]
 
-DECAYS = (7, 30, 90, 365)
+INTERACTION_DECAYS = (7, 30, 90, 365)
 """Memories, in days, of the decayed counts: a purchase of so many days ago counts 1/e."""
 
 RANKING_COLUMNS = (
     "count",
-    *(f"decayed_{days}" for days in DECAYS),
+    *(f"decayed_{days}" for days in INTERACTION_DECAYS),
     "basket_share",
     "visits_since",
     "recency_days",
@@ -59,7 +60,7 @@ def user_features(
 
     Args:
         events: Cleaned events; those at or after `cutoff` are not looked at.
-        items: Item table; an item's kind is its (category, product_type) pair.
+        items: Item table; an item's type is its pair of category and product type.
         users: User table; its attributes are appended, the missing ones as "unknown" (text) or NaN (numbers).
         cutoff: First instant of the future (UTC).
         timezone: Zone of the shop; hours and weekdays are local.
@@ -67,18 +68,18 @@ def user_features(
     Returns:
         One row for each row of `users` (index `user_id`). `recency_days`, `frequency` (baskets) and `monetary`
         (spend) are RFM; `tenure_days`, `basket_size` (items), `price_level` (1.1: pays 10% more than usual for the
-        same kind of item), `promotion_affinity` (share of spend on discounted rows), `hour` (preferred local hour,
-        0 to 24), `hour_focus` (0: any hour, 1: always the same), `weekend_share`, `kinds` (how many kinds of item)
+        same type of item), `promotion_affinity` (share of spend on discounted rows), `hour` (preferred local hour,
+        0 to 24), `hour_focus` (0: any hour, 1: always the same), `weekend_share`, `kinds` (how many item types)
         and `attributes_known` (share of the user's attributes that are recorded).
     """
     past = _past(events, cutoff)
     index = pd.Index(users["user_id"], name="user_id")
     user = index.get_indexer(past["user_id"])
     past, user = past[user >= 0], user[user >= 0]
-    kind = _kind(items, past["item_id"])
+    item_type = pd.factorize(item_types(items, past["item_id"]))[0]
     local = past["timestamp"].dt.tz_convert(timezone)
     spend = past["price"] * past["quantity"]
-    typical = past["price"].groupby(kind).transform("median")
+    typical = past["price"].groupby(item_type).transform("median")
     rows = pd.DataFrame(
         {
             "age": (cutoff - past["timestamp"]) / _DAY,
@@ -103,7 +104,7 @@ def user_features(
     hours = (local.dt.hour + local.dt.minute / 60).to_numpy()
     table["hour"], table["hour_focus"] = circular_hour(hours, user, len(index))
     table["weekend_share"] = groups["weekend"].mean()
-    table["kinds"] = _distinct(user, kind)
+    table["kinds"] = _distinct(user, item_type)
     table[["frequency", "kinds"]] = table[["frequency", "kinds"]].fillna(0)
     table.index = index
     attributes = users.set_index("user_id")
@@ -143,7 +144,7 @@ def item_features(events: pd.DataFrame, items: pd.DataFrame, cutoff: pd.Timestam
 
     Returns:
         One row for each row of `items` (index `item_id`): `price` (median paid), `price_ratio` (to the median item of
-        its kind), `units`, `buyers`, `buyers_60d` (in the last 60 days), `discount_depth` (share of the regular
+        its type), `units`, `buyers`, `buyers_60d` (in the last 60 days), `discount_depth` (share of the regular
         price that was let off), `promoted_share` (of rows sold with a discount), `repeat_rate` (share of buyers
         who bought it in a second basket, drawn to the shop's mean where there are few buyers), `age_days` (since the
         first sale), and `category`, `department`, `brand` as they are.
@@ -171,8 +172,8 @@ def item_features(events: pd.DataFrame, items: pd.DataFrame, cutoff: pd.Timestam
     recent = (age <= 60).to_numpy()
     table = pd.DataFrame(index=range(len(index)))
     table["price"] = groups["price"].median()
-    kind = pd.Series(_kind(items, items["item_id"]).to_numpy())
-    table["price_ratio"] = table["price"] / table["price"].groupby(kind).transform("median")
+    item_type = pd.factorize(item_types(items, index))[0]
+    table["price_ratio"] = table["price"] / table["price"].groupby(item_type).transform("median")
     table["units"] = groups["units"].sum()
     table["buyers"] = repeats.size()
     table["buyers_60d"] = _distinct(item[recent], past["user_id"][recent])
@@ -245,7 +246,7 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
         table.insert(0, "case", np.searchsorted(split.test_users, table["user"]).astype(np.int32))
     count = np.bincount(row, minlength=len(pair))
     table["count"] = count.astype(np.float32)
-    for days in DECAYS:
+    for days in INTERACTION_DECAYS:
         table[f"decayed_{days}"] = np.bincount(row, np.exp(-age / days), len(pair)).astype(np.float32)
     first, last = np.full(len(pair), -np.inf), np.full(len(pair), np.inf)
     np.maximum.at(first, row, age)
@@ -338,14 +339,7 @@ def _past(events: pd.DataFrame, cutoff: pd.Timestamp) -> pd.DataFrame:
     return events[events["timestamp"] < cutoff]
 
 
-def _kind(items: pd.DataFrame, item_id: pd.Series) -> pd.Series:
-    """Maps item ids to (category, product_type) numbers: types repeat across categories, pairs do not."""
-    columns = [column for column in ("category", "product_type") if column in items]
-    code = items.groupby(columns, dropna=False, sort=False).ngroup() if columns else pd.Series(0, index=items.index)
-    return item_id.map(pd.Series(code.to_numpy(), index=items["item_id"])).fillna(-1)
-
-
-def _distinct(group: np.ndarray, *keys: pd.Series) -> pd.Series:
+def _distinct(group: np.ndarray, *keys: pd.Series | np.ndarray) -> pd.Series:
     """Counts the distinct keys of each group."""
     frame = pd.DataFrame({"group": group} | {i: pd.factorize(key)[0] for i, key in enumerate(keys)})
     return frame.drop_duplicates()["group"].value_counts().astype(float)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from recsys_kit import datasets, evaluation, preprocessing
+from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.plots import COLOURS
 from recsys_kit.preprocessing import Split
@@ -69,7 +70,7 @@ def history_table(split: Split, shop: Shop, case: int, k: int = 10) -> pd.DataFr
     table = own.groupby("item_id").agg(bought=("basket_id", "nunique"), last_bought=("timestamp", "max"))
     table = table.sort_values(["bought", "last_bought"], ascending=False).head(k).reset_index()
     table["last_bought"] = table["last_bought"].dt.tz_convert(shop.timezone).dt.strftime("%Y-%m-%d")
-    table.insert(1, "title", _titles(shop, table["item_id"]))
+    table.insert(1, "title", titles(shop.items, table["item_id"]).tolist())
     return table.set_axis(range(1, len(table) + 1))
 
 
@@ -94,16 +95,11 @@ def recommendation_table(split: Split, shop: Shop, scores: np.ndarray, case: int
     ids = split.items[best]
     columns = {
         "item_id": ids,
-        "title": _titles(shop, ids),
+        "title": titles(shop.items, ids).tolist(),
         "bought_before": bought[best],
         "next_basket": np.where(np.isin(best, answer), "✓", ""),
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(1, len(ids) + 1, name="rank"))
-
-
-def _titles(shop: Shop, ids: Sequence[str]) -> list[str]:
-    titles = shop.items.drop_duplicates("item_id").set_index("item_id")["title"]
-    return list(titles.reindex(ids).fillna(pd.Series(ids, index=ids)))
 
 
 def recommendation_card(lists: Mapping[str, pd.DataFrame], means: Mapping[str, float], cases: int) -> str:

@@ -5,7 +5,6 @@ Letters for shapes: D documents (kinds of products).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -93,8 +92,7 @@ def build_search(shop: Shop, workspace: Workspace, limit: int = 8000) -> Search:
 
     if documents.empty:
         return Search(documents, np.zeros((0, 512), np.float32))
-    module = sys.modules[__name__]
-    arrays = workspace.get("search", build, data=shop.fingerprint, params={"limit": limit}, code=module)
+    arrays = workspace.get("search", build, data=shop.fingerprint, params={"limit": limit})
     return Search(documents, arrays["vectors"])
 
 

@@ -168,7 +168,7 @@ class ItemEmbedding(layers.Layer):
     make up most of a model's file. So a layer that is made anew by `from_config` alone knows no groups.
 
     Args:
-        groups: For each kind of group, V + 1 integers: the group of each item id (id 0 is padding).
+        groups: For each way to group, V + 1 integers: the group of each item id (id 0 is padding).
         width: D.
         size: V + 1; needed only if there are no groups.
 

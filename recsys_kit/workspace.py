@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import filelock
 import numpy as np
 import pandas as pd
 
-__all__ = ["Workspace", "code_version"]
+from recsys_kit.code_version import code_version
+
+__all__ = ["Workspace", "atomic", "code_version", "size"]
 
 _WRITING, _BUILDING = ".writing-", ".building-"
+_INDEX = ".index"  # folder with a record of each artifact: what it was built from, and (its time) when it was last used
 _ABANDONED = 3600  # seconds without a change after which a writer must have died
 _PATIENCE = 5.0  # seconds of waiting for another process, after which it is said
+_ADDRESS = re.compile(r"(\w[\w.-]*-[0-9a-f]{12})(\.keras|\.npz|\.json|\.parquet|\.journal)?")
 
 
 class Workspace:
@@ -32,10 +37,21 @@ class Workspace:
 
     An artifact is written under a temporary name and renamed when it is whole, so an interruption leaves nothing
     half-written; other data, other parameters or changed code have another address, so nothing stale is picked up.
-    Several processes may share a folder: if two need the same artifact, one builds it and the other waits.
+    The code is that of the function that builds it, and of everything of the kit that this one uses; see
+    `code_version`. Several processes may share a folder: if two need the same artifact, one builds it and the other
+    waits.
+
+    All methods that name an artifact take the same arguments:
+
+    - `name`: what it is called;
+    - `build`: the function that makes it, or a `functools.partial` of that function;
+    - `data`: fingerprint of the data that it is built from;
+    - `params`: parameters that it depends on;
+    - `uses`: further functions, if what they returned is read by `build` (which can't be seen from its code).
 
     Args:
         folder: Where the artifacts are kept; created if it is missing.
+        on_build: Called with the name of each artifact before it is built.
 
     Example:
         >>> import tempfile
@@ -44,32 +60,35 @@ class Workspace:
         {'value': 42}
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, on_build: Callable[[str], None] | None = None):
         self.folder = Path(folder).expanduser()
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"`folder` must be a folder, or not exist yet. Received a file: {self.folder}.")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.on_build = on_build
         self._remove_abandoned()
 
     def path(
-        self, name: str, data: str = "", params: Mapping[str, Any] | None = None, code: ModuleType | None = None
+        self,
+        name: str,
+        build: Callable | None = None,
+        *,
+        data: str = "",
+        params: Mapping[str, Any] | None = None,
+        uses: Sequence[Callable] = (),
     ) -> Path:
         """Returns the artifact's address without its suffix, whether it exists or not.
 
+        What you keep there yourself, such as a folder of backups, is noted as used now: `clean` asks for that.
+
         Raises:
             ValueError: If the name is more than letters, digits, `_`, `-` and `.`.
-            TypeError: If a parameter is not something that JSON can hold.
+            TypeError: If a parameter is not something that JSON can hold, or `build` is no function.
         """
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise ValueError(f"`name` must consist of letters, digits, `_`, `-` and `.`. Received: {name!r}.")
-        source = {"data": data, "params": dict(params or {}), "code": code_version(code) if code else ""}
-        try:
-            text = json.dumps(source, sort_keys=True, default=_plain)
-        except TypeError as error:
-            kinds = ", ".join(f"{key}: {type(value).__name__}" for key, value in source["params"].items())
-            message = f"`params` must hold numbers, texts, lists and dictionaries ({error}). Received: {kinds}."
-            raise TypeError(message) from None
-        return self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        base, source = self._address(name, build, data, params, uses)
+        if build is not None:
+            self._note(base.name, source)
+        return base
 
     def get(
         self,
@@ -78,31 +97,121 @@ class Workspace:
         *,
         data: str = "",
         params: Mapping[str, Any] | None = None,
-        code: ModuleType | None = None,
+        uses: Sequence[Callable] = (),
     ) -> Any:
         """Returns the artifact, building and storing it first if it is missing.
 
         What was just built is read back from the disk, so the first call and a later one return the same thing: in
         JSON, for one, tuples become lists and keys become texts.
 
-        Args:
-            name: What the artifact is called.
-            build: Makes it: a DataFrame (stored as Parquet), a Keras model (.keras), a dict of arrays (.npz), or
-                anything that JSON can hold.
-            data: Fingerprint of the data it is built from.
-            params: Parameters that it depends on.
-            code: Module that builds it; a change in it, or in a kit module that it imports, changes the address.
+        `build` is called without arguments and makes a DataFrame (stored as Parquet), a Keras model (.keras), a dict
+        of arrays (.npz), or anything that JSON can hold.
 
         Raises:
             TypeError: If the artifact or a parameter is of a kind that can't be stored.
             OSError: If a stored artifact can't be read; the message names the file to delete.
         """
-        base = self.path(name, data, params, code)
+        base, source = self._address(name, build, data, params, uses)
         path = _there(base)
         if path is None:
             with self._alone(base.name):
                 path = _there(base) or self._built(base, build)
+        self._note(base.name, source)
         return _read(path)
+
+    def file(self, name: str, build: Callable, **address: Any) -> Path | None:
+        """Returns the file of an artifact that was built before; None if there is none. See `path` for `address`."""
+        return _there(self._address(name, build, **address)[0])
+
+    def forget(self, name: str, build: Callable, **address: Any) -> None:
+        """Removes an artifact, or the folder that is kept at its address. See `path` for `address`."""
+        base = self._address(name, build, **address)[0]
+        for path in self.folder.glob(f"{base.name}*"):
+            if (found := _ADDRESS.fullmatch(path.name)) and found[1] == base.name:
+                _remove(path)
+        (self.folder / _INDEX / f"{base.name}.json").unlink(missing_ok=True)
+
+    def outdated(self) -> list[Path]:
+        """Returns what nobody will ask for again: artifacts for whose name, data and parameters there is a later one.
+
+        What was last used is the latest. What has no record was left by a version of the kit that kept none, and whose
+        addresses are no longer made.
+        """
+        stored: dict[str, list[Path]] = {}
+        for path in sorted(self.folder.iterdir()):
+            if found := _ADDRESS.fullmatch(path.name):
+                stored.setdefault(found[1], []).append(path)
+        latest: dict[str, tuple[float, str]] = {}
+        groups: dict[str, str] = {}
+        for name in stored:
+            record = self.folder / _INDEX / f"{name}.json"
+            try:
+                source = json.loads(record.read_text(encoding="utf-8"))
+                groups[name] = json.dumps([name[:-13], source["data"], source["params"]], sort_keys=True)
+                used = (record.stat().st_mtime, name)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            latest[groups[name]] = max(used, latest.get(groups[name], used))
+        kept = {name for _, name in latest.values()}
+        busy = {path.name.removeprefix(_BUILDING) for path in self.folder.glob(_BUILDING + "*")}
+        return [path for name, paths in stored.items() if name not in kept | busy for path in paths]
+
+    def clean(self, dry_run: bool = False, say: Callable[[str], None] = print) -> int:
+        """Removes what is `outdated`, and says what and how large it was.
+
+        Args:
+            dry_run: Only say it.
+            say: Called with each line.
+
+        Returns:
+            The bytes that became free, or would.
+        """
+        total, paths = 0, self.outdated()
+        for path in paths:
+            total += (large := size(path))
+            say(f"{'would remove' if dry_run else 'removed'} {path.name} ({large / 1e6:.1f} MB)")
+            if not dry_run:
+                _remove(path)
+        if not dry_run:
+            there = {found[1] for path in self.folder.iterdir() if (found := _ADDRESS.fullmatch(path.name))}
+            for record in (self.folder / _INDEX).glob("*.json"):
+                if record.stem not in there:
+                    record.unlink(missing_ok=True)
+        kept = size(self.folder) - (total if dry_run else 0)
+        say(f"{len(paths)} old artifacts, {total / 1e6:.1f} MB; what is kept: {kept / 1e6:.1f} MB")
+        return total
+
+    def _address(
+        self,
+        name: str,
+        build: Callable | None,
+        data: str = "",
+        params: Mapping[str, Any] | None = None,
+        uses: Sequence[Callable] = (),
+    ) -> tuple[Path, dict[str, Any]]:
+        """Returns an artifact's address, and what the address is made of."""
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"`name` must consist of letters, digits, `_`, `-` and `.`. Received: {name!r}.")
+        code = "" if build is None else code_version(build, *uses)
+        source = {"data": data, "params": dict(params or {}), "code": code}
+        try:
+            text = json.dumps(source, sort_keys=True, default=_plain)
+        except TypeError as error:
+            kinds = ", ".join(f"{key}: {type(value).__name__}" for key, value in source["params"].items())
+            message = f"`params` must hold numbers, texts, lists and dictionaries ({error}). Received: {kinds}."
+            raise TypeError(message) from None
+        return self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}", source
+
+    def _note(self, name: str, source: dict[str, Any]) -> None:
+        """Notes that an artifact is used now; the first time also what it is built from."""
+        record = self.folder / _INDEX / f"{name}.json"
+        with contextlib.suppress(OSError):  # in a folder that can't be written to nothing is cleaned, either
+            if record.exists():
+                os.utime(record)
+                return
+            record.parent.mkdir(exist_ok=True)
+            with atomic(record) as part:
+                part.write_text(json.dumps(source, sort_keys=True, default=_plain), encoding="utf-8")
 
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -123,6 +232,8 @@ class Workspace:
 
     def _built(self, base: Path, build: Callable[[], Any]) -> Path:
         """Builds and stores an artifact."""
+        if self.on_build is not None:
+            self.on_build(base.name[:-13])
         value = build()
         suffix = _suffix(value)
         path = base.with_name(base.name + suffix)
@@ -148,41 +259,45 @@ class Workspace:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def code_version(module: ModuleType) -> str:
-    """Returns a short hash of a module's source and of the kit modules that it imports, directly or not.
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary name to write to; what is there at the end takes the place of `path`, whole or not at all.
 
-    Args:
-        module: A module with a source file, of the kit or your own.
+    The temporary name ends like the wanted one, because some writers go by that (`.weights.h5`).
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "record.json"
+        >>> with atomic(target) as part:
+        ...     written = part.write_text("[1, 2]")
+        >>> target.read_text(), len(list(target.parent.iterdir()))
+        ('[1, 2]', 1)
     """
-    if not getattr(module, "__file__", None):
-        raise TypeError(f"`code` must be a module with a source file. Received: {module!r}.")
-    package = Path(__file__).parent
-    seen: dict[Path, bytes] = {}
-    todo = [Path(module.__file__)]
-    while todo:
-        path = todo.pop()
-        if path in seen or not path.exists():
-            continue
-        seen[path] = path.read_bytes()
-        todo += [package / f"{name}.py" for name in _kit_imports(seen[path], inside=path.parent == package)]
-    return hashlib.sha256(b"\0".join(seen[path] for path in sorted(seen))).hexdigest()[:12]
+    path = Path(path)
+    part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield part
+        with part.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _kit_imports(source: bytes, inside: bool) -> list[str]:
-    """Returns the names in a source's imports that may be kit modules."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names += [
-                alias.name.removeprefix("recsys_kit.") for alias in node.names if alias.name.startswith("recsys_kit.")
-            ]
-        elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            if module == "recsys_kit" or (inside and node.level and not module):
-                names += [alias.name for alias in node.names]
-            elif module.startswith("recsys_kit.") or (inside and node.level):
-                names.append(module.removeprefix("recsys_kit."))
-    return names
+def size(path: str | Path) -> int:
+    """Returns the bytes of a file, or of all files in a folder."""
+    path, total = Path(path), 0
+    for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        with contextlib.suppress(OSError):  # it has just been removed
+            total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _there(base: Path) -> Path | None:
@@ -220,9 +335,27 @@ def _read(path: Path) -> Any:
 def _read_keras(path: Path) -> Any:
     import keras
 
-    from recsys_kit import transformer  # noqa: F401  (registers the kit's layers)
-
+    for module in sorted(_modules(path)):
+        importlib.import_module(module)  # registers its layers, losses and rates
     return keras.models.load_model(path)
+
+
+def _modules(path: Path) -> set[str]:
+    """Returns the modules of the kit that define parts of a stored model."""
+    with zipfile.ZipFile(path) as archive:
+        todo: list[Any] = [json.loads(archive.read("config.json"))]
+    found: set[str] = set()
+    kit = __name__.partition(".")[0]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            module = value.get("module")
+            if isinstance(module, str) and "class_name" in value and module.partition(".")[0] == kit:
+                found.add(module)
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
+    return found
 
 
 def _write_npz(value: dict[str, np.ndarray], path: Path) -> None:

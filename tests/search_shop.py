@@ -25,4 +25,5 @@ def small_shop(name="The Complete Journey"):
     times = pd.date_range("2017-01-01", periods=len(items) * 3, freq="D", tz="UTC")
     events = pd.DataFrame({"user_id": ["a", "b", "a"] * len(items), "item_id": list(items["item_id"]) * 3})
     events = events.assign(timestamp=times, basket_id=events.index.astype(str), quantity=1.0)
-    return Shop(name, events, items, pd.DataFrame({"user_id": ["a", "b"]}), "UTC", f"small-{name}")
+    users = pd.DataFrame({"user_id": ["a", "b"]})
+    return Shop(name, events, items, users, "UTC", f"small-{name}", is_kits_own=name == "The Complete Journey")

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from recsys_kit import cli, start_here
 from recsys_kit.course import notebooks, results, runner
+from recsys_kit.workspace import Workspace
 
 
 @pytest.fixture
@@ -118,3 +119,25 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_clean_says_what_it_removes_and_removes_it_only_without_dry_run(recsys_kit, tmp_path):
+    store = Workspace(tmp_path / "workspace")
+    store.get("kept", lambda: [1])
+    old = tmp_path / "workspace" / "ranker-0123456789ab.json"
+    old.write_text(" " * 200_000)
+    result = recsys_kit("clean")
+    assert result.exit_code == 2 and "--keep-latest" in result.output
+    result = recsys_kit("clean", "--keep-latest", "--dry-run")
+    assert result.exit_code == 0 and old.exists()
+    assert f"would remove {old.name} (0.2 MB)" in result.output
+    result = recsys_kit("clean", "--keep-latest", "--workspace", str(tmp_path / "workspace"))
+    assert result.exit_code == 0 and not old.exists()
+    assert f"removed {old.name} (0.2 MB)" in result.output and "1 old artifacts, 0.2 MB" in result.output
+    assert len(list((tmp_path / "workspace").glob("kept-*"))) == 1
+
+
+def test_clean_makes_no_workspace_where_there_is_none(recsys_kit, tmp_path):
+    result = recsys_kit("clean", "--keep-latest")
+    assert result.exit_code == 2 and "workspace is no folder" in result.output
+    assert list(tmp_path.iterdir()) == []

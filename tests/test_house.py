@@ -5,71 +5,22 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from architecture import FILES, imported, rooms
+from architecture import module_name as name
+from architecture import room_of as room
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "recsys_kit"
 LONGEST = 400  # lines of a file
 
-# From the ground up. An import may name a room of an earlier line, an earlier room of its own line, or its own room.
-ORDER = [
-    "workspace report plots evaluation datasets",
-    "transformer neural course",
-    "preprocessing",
-    "features baselines showcase start_here",
-    "training next_item",
-    "optimization",
-    "recommendation",
-    "large_models",
-    "search",
-    "cross_sell",
-    "advertising",
-    "demand",
-    "pricing",
-    "localization",
-    "customer_service",
-    "operations",
-    "privacy",
-    "explainability",
-    "fairness",
-    "multimodal",
-    "scaling",
-    "your_data",
-    "cli",
-]
-ROOMS = [room for line in ORDER for room in line.split()]
-APPLICATIONS = {"cross_sell", "advertising", "demand", "pricing", "localization", "customer_service"}
-"""Rooms that a notebook of part 2 has to itself: they don't know each other."""
-
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+# Rows of the table in docs/ARCHITECTURE.md, from the ground up. An import may name an earlier room, or its own.
+ROOMS = [row.name for row in rooms()]
+APPLICATIONS = {row.name for row in rooms() if row.floor == "applications"}
+"""Rooms that don't know each other."""
 
 
-def name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def room(module: str) -> str:
-    return module.split(".")[1]
-
-
-def imported(path: Path) -> set[str]:
-    """Every module of the kit that a file imports, at its top or inside a function, by its full name."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("recsys_kit.")}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "recsys_kit":
-            inside = PACKAGE.joinpath(*node.module.split(".")[1:])
-            for alias in node.names:
-                is_module = (inside / f"{alias.name}.py").exists() or (inside / alias.name).is_dir()
-                found.add(f"{node.module}.{alias.name}" if is_module else node.module)
-    return found - {"recsys_kit"}
-
-
-def test_every_room_has_a_place_in_the_order():
-    assert {room(name(path)) for path in FILES} <= set(ROOMS)
+def test_every_room_has_its_row_in_the_table_and_every_row_its_room():
+    assert sorted(ROOMS) == sorted({room(name(path)) for path in FILES})
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

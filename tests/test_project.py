@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from typer.main import get_command
 
@@ -77,6 +80,49 @@ def test_installing_pulls_in_no_other_backend():
     assert "cuda" not in " ".join(PROJECT["dependencies"] + EXTRAS["dev"])
 
 
+def dry_run(*words, path=""):
+    """What `make` would do where there is no environment yet, and not what the make that runs this test was told."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "UV")}
+    clean["PATH"] = f"{path}{os.pathsep}{clean['PATH']}" if path else clean["PATH"]
+    command = ["make", "--dry-run", "VENV=nowhere/at/all", *words]
+    return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout
+
+
+def installs(uv):
+    """The commands that fill an environment: what installs, and what follows the word `install`."""
+    return re.findall(r"(\S+(?: -m)? pip) install (.*)", dry_run("test", "BACKENDS=torch,jax", f"UV={uv}"))
+
+
+def test_uv_and_pip_are_asked_for_the_same_requirements():
+    by_pip, by_uv = installs(""), installs("/some/where/uv")
+    assert {tool for tool, _ in by_pip} == {"nowhere/at/all/bin/python -m pip"}
+    assert {tool for tool, _ in by_uv} == {"/some/where/uv pip"}
+    into = "--python nowhere/at/all/bin/python "
+    assert all(rest.startswith(into) for _, rest in by_uv)
+    assert [rest.removeprefix(into) for _, rest in by_uv] == [rest for _, rest in by_pip]
+    assert len(by_pip) == 3  # the kit, what is welcome, what was asked for
+
+
+def test_make_finds_uv_on_the_path_by_itself(tmp_path):
+    (tmp_path / "uv").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").chmod(0o755)
+    assert f"\n{tmp_path / 'uv'} pip install " in dry_run("run", path=tmp_path)
+
+
+def test_the_development_container_makes_the_environment_of_make():
+    container = json.loads(read(".devcontainer/devcontainer.json"))
+    assert Version(container["image"].rpartition(":")[2]) in SpecifierSet(PROJECT["requires-python"])
+    assert container["postCreateCommand"] == "make .venv/.ready"
+    assert container["forwardPorts"] == [8888]
+
+
+def test_the_citation_is_of_this_version_and_these_authors():
+    citation = yaml.safe_load(read("CITATION.cff"))
+    assert citation["version"] == recsys_kit.__version__
+    assert citation["authors"] == PROJECT["authors"]
+    assert " AND ".join(citation["license"]) == PROJECT["license"]
+
+
 # Commands
 
 
@@ -106,6 +152,18 @@ def test_links_and_pictures_of_the_readmes_resolve(readme):
     urls = re.findall(r"\]\(([^)\s]+)", read(readme)) + re.findall(r"""(?:src|href)=["']([^"']+)""", read(readme))
     local = [url.partition("#")[0] for url in urls if not re.match(r"https?:|#", url)]
     assert [url for url in local if not (ROOT / url).exists()] == []
+
+
+def complete(line):
+    """What the shell is offered for a line that was begun."""
+    asked = {"_RECSYS_KIT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    command = [sys.executable, "-c", "from recsys_kit.cli import app; app(prog_name='recsys-kit')"]
+    return subprocess.run(command, env=os.environ | asked, capture_output=True, text=True).stdout.split()
+
+
+def test_the_shell_completes_commands_and_options():
+    assert complete("recsys-kit st") == ["start"]
+    assert complete("recsys-kit run --pro") == ["--profile"]
 
 
 def makefile_targets():

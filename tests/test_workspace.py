@@ -1,5 +1,6 @@
 """Artifacts on disk: nothing half-written, nothing stale, the same thing on every call."""
 
+import functools
 import json
 import os
 import signal
@@ -7,7 +8,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from recsys_kit import evaluation, workspace
 from recsys_kit.datasets import tables
-from recsys_kit.workspace import Workspace, code_version
+from recsys_kit.workspace import Workspace
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
@@ -45,8 +45,18 @@ assert len(set(got["a"].tolist())) == 1 and got["a"].shape == (200_000,)
 """
 
 
-def never():
-    raise AssertionError("this was built before and must not be built again")
+def once(value):
+    """Returns a builder that may be called once: what was built before must not be built again."""
+    left = [value]
+
+    def build():
+        return left.pop()
+
+    return build
+
+
+def hidden(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
 def visible(folder):
@@ -55,23 +65,25 @@ def visible(folder):
 
 def test_what_was_built_is_loaded_and_not_built_again(tmp_path):
     ws = Workspace(tmp_path)
-    assert ws.get("n", lambda: {"a": 1}) == {"a": 1}
-    assert ws.get("n", never) == {"a": 1}
-    assert Workspace(tmp_path).get("n", never) == {"a": 1}
+    build = once({"a": 1})
+    assert ws.get("n", build) == {"a": 1}
+    assert ws.get("n", build) == {"a": 1}
+    assert Workspace(tmp_path).get("n", build) == {"a": 1}
 
 
 @given(value=JSON)
 @settings(max_examples=60, deadline=None)
 def test_json_comes_back_as_it_was(tmp_path_factory, value):
     ws = Workspace(tmp_path_factory.mktemp("ws"))
-    assert ws.get("v", lambda: value) == value
-    assert ws.get("v", never) == value
+    build = once(value)
+    assert ws.get("v", build) == value
+    assert ws.get("v", build) == value
 
 
 def test_the_first_call_and_a_later_one_return_the_same_thing(tmp_path):
     ws = Workspace(tmp_path)
-    first = ws.get("v", lambda: {"pair": (1, 2), "score": np.float32(0.5), 3: "three"})
-    assert first == ws.get("v", never) == {"pair": [1, 2], "score": 0.5, "3": "three"}
+    build = once({"pair": (1, 2), "score": np.float32(0.5), 3: "three"})
+    assert ws.get("v", build) == ws.get("v", build) == {"pair": [1, 2], "score": 0.5, "3": "three"}
 
 
 def test_a_table_keeps_its_types_and_a_dict_of_arrays_its_texts(tmp_path):
@@ -84,10 +96,12 @@ def test_a_table_keeps_its_types_and_a_dict_of_arrays_its_texts(tmp_path):
         },
         index=[5, 7, 9],
     )
-    for build in (lambda: table, never):
+    build = once(table)
+    for _ in range(2):
         pd.testing.assert_frame_equal(ws.get("table", build), table)
     arrays = {"ids": np.array(["x", "🍎"], dtype=object), "vectors": np.ones((2, 3), np.float32)}
-    for build in (lambda: arrays, never):
+    build = once(arrays)
+    for _ in range(2):
         got = ws.get("arrays", build)
         assert got["ids"].tolist() == ["x", "🍎"]
         np.testing.assert_array_equal(got["vectors"], arrays["vectors"])
@@ -101,9 +115,10 @@ def test_a_keras_model_gives_the_same_scores_after_loading(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     x = np.arange(8.0).reshape(2, 4)
     ws = Workspace(tmp_path)
-    for build in (lambda: model, never):
+    build = once(model)
+    for _ in range(2):
         np.testing.assert_allclose(ws.get("model", build).predict(x, verbose=0), model.predict(x, verbose=0))
-    assert visible(tmp_path) == [ws.path("model").name + ".keras"]
+    assert visible(tmp_path) == [ws.path("model", build).name + ".keras"]
 
 
 def test_other_data_params_or_code_have_another_address(tmp_path):
@@ -117,48 +132,13 @@ def test_other_data_params_or_code_have_another_address(tmp_path):
         ws.path("a", params={"width": 9}),
         ws.path("a", params={"depth": 8}),
         ws.path("a", params={"width": 8}, data="x"),
-        ws.path("a", code=tables),
-        ws.path("a", code=evaluation),
+        ws.path("a", tables.fingerprint),
+        ws.path("a", evaluation.evaluate),
+        ws.path("a", evaluation.evaluate, uses=[tables.fingerprint]),
     }
-    assert len(addresses) == 10
+    assert len(addresses) == 11
     assert ws.path("a", params={"x": 1, "y": 2}) == ws.path("a", params={"y": 2, "x": 1})
     assert ws.path("a", params={"x": np.int64(1)}) == ws.path("a", params={"x": 1})
-
-
-def test_a_changed_source_has_another_version_and_so_has_a_changed_import(tmp_path, monkeypatch):
-    package = tmp_path / "recsys_kit"
-    package.mkdir()
-    monkeypatch.setattr(workspace, "__file__", str(package / "workspace.py"))
-    sources = {
-        "one": "from recsys_kit import two\nimport numpy\n",
-        "two": "def later():\n    import recsys_kit.three\n",
-        "three": "from .four import x\n",
-        "four": "x = 1\n",
-        "apart": "x = 1\n",
-    }
-    for name, text in sources.items():
-        (package / f"{name}.py").write_text(text)
-    module = ModuleType("one")
-    module.__file__ = str(package / "one.py")
-    versions = [code_version(module)]
-    for name in ("one", "two", "three", "four"):
-        (package / f"{name}.py").write_text(sources[name] + "# changed\n")
-        versions.append(code_version(module))
-    assert len(set(versions)) == 5
-    (package / "apart.py").write_text("x = 2\n")
-    assert code_version(module) == versions[-1]
-
-
-def test_a_module_outside_the_kit_counts_with_its_source(tmp_path):
-    module = ModuleType("mine")
-    module.__file__ = str(tmp_path / "mine.py")
-    versions = []
-    for text in ("x = 1\n", "x = 2\n", "from recsys_kit import tables\n"):
-        (tmp_path / "mine.py").write_text(text)
-        versions.append(code_version(module))
-    assert len(set(versions)) == 3
-    with pytest.raises(TypeError, match="`code` must be a module with a source file"):
-        code_version(sys)
 
 
 def test_a_build_that_raises_leaves_nothing(tmp_path):
@@ -170,11 +150,13 @@ def test_a_build_that_raises_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="out of luck"):
         ws.get("a", fails)
     with pytest.raises(TypeError):  # built, but can't be stored
-        ws.get("a", lambda: {"lambda": never})
+        ws.get("a", lambda: {"lambda": fails})
     with pytest.raises(TypeError, match="'a' holds objects"):
         ws.get("a", lambda: {"a": np.array([1, "x"], dtype=object)})
     assert list(tmp_path.iterdir()) == []
     assert ws.get("a", lambda: [1]) == [1]
+    with pytest.raises(TypeError, match="`build` must be a function"):
+        ws.get("a", [1])
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
@@ -194,8 +176,9 @@ def test_a_killed_writer_leaves_nothing_that_is_picked_up(tmp_path):
         assert child.stdout.readline() == "half written\n"
         child.send_signal(signal.SIGKILL)
     assert visible(tmp_path) == []
-    assert Workspace(tmp_path).get("thing", lambda: {"half": 2}) == {"half": 2}
-    assert Workspace(tmp_path).get("thing", never) == {"half": 2}
+    build = once({"half": 2})
+    assert Workspace(tmp_path).get("thing", build) == {"half": 2}
+    assert Workspace(tmp_path).get("thing", build) == {"half": 2}
 
 
 def test_what_killed_writers_left_is_removed_but_a_living_writer_is_left_alone(tmp_path):
@@ -216,21 +199,24 @@ def test_what_killed_writers_left_is_removed_but_a_living_writer_is_left_alone(t
 def test_threads_that_build_the_same_artifact_each_get_a_whole_one(tmp_path):
     ws = Workspace(tmp_path)
 
+    def build(seed=0):
+        return {"a": np.full(50_000, seed)}
+
     def ask(seed):
-        return ws.get("arrays", lambda: {"a": np.full(50_000, seed)})["a"]
+        return ws.get("arrays", functools.partial(build, seed))["a"]
 
     with ThreadPoolExecutor(8) as pool:
         for array in pool.map(ask, range(24)):
             assert array.shape == (50_000,)
             assert (array == array[0]).all()
-    assert visible(tmp_path) == [ws.path("arrays").name + ".npz"]
-    assert len(list(tmp_path.iterdir())) == 1
+    assert visible(tmp_path) == [ws.path("arrays", build).name + ".npz"]
+    assert hidden(tmp_path) == [".index"]
 
 
 def test_processes_that_build_the_same_artifact_each_get_a_whole_one(tmp_path):
     children = [subprocess.Popen([sys.executable, "-c", BUILDER, str(tmp_path), str(seed)]) for seed in range(2)]
     assert [child.wait(timeout=60) for child in children] == [0, 0]
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(visible(tmp_path)) == 1 and hidden(tmp_path) == [".index"]
 
 
 ONCE = """
@@ -255,7 +241,7 @@ def test_of_processes_that_need_the_same_artifact_one_builds_it_and_the_others_s
     assert len((tmp_path / "built").read_text()) == 1
     assert len({lines[-1] for lines in said}) == 1
     assert all(len(lines) == 1 or lines[0].startswith("waiting: another process is building slow-") for lines in said)
-    assert len(list(folder.iterdir())) == 1
+    assert len(visible(folder)) == 1 and hidden(folder) == [".index"]
 
 
 def test_a_build_may_need_another_artifact_and_a_failed_one_opens_its_lock(tmp_path):
@@ -268,11 +254,12 @@ def test_a_build_may_need_another_artifact_and_a_failed_one_opens_its_lock(tmp_p
 
 def test_a_damaged_artifact_is_named_in_the_error(tmp_path):
     ws = Workspace(tmp_path)
-    ws.get("a", lambda: {"x": 1})
-    path = ws.path("a").with_suffix(".json")
+    build = once({"x": 1})
+    ws.get("a", build)
+    path = ws.file("a", build)
     path.write_text("{")
     with pytest.raises(OSError, match=f"{path.name} can't be read .* Delete it"):
-        ws.get("a", never)
+        ws.get("a", build)
 
 
 def test_names_and_params_that_make_no_address_are_refused(tmp_path):
@@ -289,5 +276,148 @@ def test_names_and_params_that_make_no_address_are_refused(tmp_path):
 
 def test_an_artifact_is_readable_without_the_kit(tmp_path):
     ws = Workspace(tmp_path)
-    ws.get("plain", lambda: {"ä": [1, 2]})
-    assert json.loads(ws.path("plain").with_suffix(".json").read_text("utf-8")) == {"ä": [1, 2]}
+    build = once({"ä": [1, 2]})
+    ws.get("plain", build)
+    assert json.loads(ws.file("plain", build).read_text("utf-8")) == {"ä": [1, 2]}
+
+
+def test_what_is_forgotten_is_built_again_and_nothing_else_is_touched(tmp_path):
+    ws = Workspace(tmp_path)
+    built = []
+
+    def build():
+        built.append(1)
+        return [len(built)]
+
+    assert ws.file("a", build) is None
+    ws.get("a", build)
+    ws.get("a-b", build)
+    folder = ws.path("a", build)
+    folder.mkdir()
+    (folder / "record.json").write_text("[]")
+    ws.forget("a", build)
+    assert ws.file("a", build) is None and not folder.exists()
+    assert ws.file("a-b", build) is not None
+    assert ws.get("a", build) == [3]
+
+
+def test_who_wants_to_know_is_told_before_something_is_built_and_only_then(tmp_path):
+    said = []
+    ws = Workspace(tmp_path, on_build=said.append)
+    build = once([1])
+    ws.get("long-name.2", build)
+    ws.get("long-name.2", build)
+    assert said == ["long-name.2"]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "best.weights.h5"
+    for text in ("one", "two"):
+        with workspace.atomic(path) as part:
+            assert part.name.endswith(".weights.h5") and part.name.startswith(".")
+            part.write_text(text)
+    with pytest.raises(KeyboardInterrupt), workspace.atomic(path) as part:
+        part.write_text("half of thr")
+        raise KeyboardInterrupt
+    assert path.read_text() == "two"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def versions_of(ws, name, numbers, **address):
+    """Builds an artifact with one version of a function after the other, as if its code had been changed."""
+    builders = []
+    for age, number in enumerate(numbers):
+        names = {"__name__": "__main__"}
+        exec(compile(f"def build():\n    return [{number}]", "<cell>", "exec"), names)
+        builders.append(names["build"])
+        ws.get(name, names["build"], **address)
+        used = time.time() - 100 * (len(numbers) - age)
+        os.utime(ws.folder / ".index" / f"{ws.file(name, names['build'], **address).stem}.json", (used, used))
+    return builders
+
+
+def test_cleaning_keeps_the_latest_of_each_name_data_and_parameters(tmp_path):
+    ws = Workspace(tmp_path)
+    old, new = versions_of(ws, "a", [1, 2])
+    versions_of(ws, "a", [1], data="x")
+    versions_of(ws, "a", [1], params={"width": 8})
+    versions_of(ws, "b", [1])
+    said = []
+    before = visible(tmp_path)
+    ws.clean(dry_run=True, say=said.append)
+    assert visible(tmp_path) == before
+    assert len(said) == 2 and said[0].startswith("would remove a-") and said[1].startswith("1 old artifacts, 0.0 MB")
+    wanted = ws.file("a", old).name
+    assert ws.clean(say=said.append) == 3
+    assert said[2] == f"removed {wanted} (0.0 MB)"
+    assert sorted({*before} - {wanted}) == visible(tmp_path)
+    assert ws.file("a", new) is not None
+    assert sorted(path.stem for path in (tmp_path / ".index").iterdir()) == [name[:-5] for name in visible(tmp_path)]
+    assert ws.outdated() == []
+
+
+def test_what_is_used_again_is_the_latest(tmp_path):
+    ws = Workspace(tmp_path)
+    old, new = versions_of(ws, "a", [1, 2])
+    ws.get("a", old)  # back on an older branch
+    assert ws.outdated() == [ws.file("a", new)]
+
+
+def test_cleaning_removes_what_has_no_record_but_no_file_that_is_not_an_artifact(tmp_path):
+    ws = Workspace(tmp_path)
+    versions_of(ws, "a", [1])
+    kept = visible(tmp_path)
+    for name in ("notes.txt", "a-0123456789ab.csv", "my-folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "ranker-0123456789ab.json").write_text("[]")
+    (tmp_path / "training-0123456789ab").mkdir()
+    (tmp_path / "training-0123456789ab" / "record.json").write_text("[]")
+    ws.clean(say=[].append)
+    assert visible(tmp_path) == sorted([*kept, "notes.txt", "a-0123456789ab.csv", "my-folder"])
+
+
+def test_the_folder_of_a_training_is_kept_and_replaced_like_an_artifact(tmp_path):
+    ws = Workspace(tmp_path)
+    first, second = versions_of(ws, "model", [1, 2])
+    for build in (first, second):
+        ws.path("training", build).mkdir()
+        time.sleep(0.02)  # the clock of some file systems is coarse
+    assert {path.name.split("-")[0] for path in ws.outdated()} == {"model", "training"}
+    assert ws.path("training", second) not in ws.outdated()
+
+
+STORE = """
+import sys
+import keras, numpy as np
+from recsys_kit.neural import fitting, losses
+from recsys_kit.recommendation import towers
+from recsys_kit.search import two_tower
+from recsys_kit.training import basket_transformer
+from recsys_kit.workspace import Workspace
+ws = Workspace(sys.argv[1])
+def build():
+    return models[name]
+transformer = basket_transformer.basket_model([[0, 1, 1, 2, 2]], width=8, blocks=1, heads=2)
+rate = fitting.WarmCosine(1e-3, 10, warm=2)
+transformer.compile(keras.optimizers.AdamW(rate), loss={"repeat": losses.inclusion_bce})
+models = {"transformer": transformer, "search": two_tower.tower_model(8, 2)}
+models |= {f"tower{n}": towers.tower([[0, 1, 1, 2, 2]], n, width=6) for n in (1, 3)}
+for name in models:
+    ws.get(name, build)
+"""
+
+LOAD = """
+import sys
+from recsys_kit import workspace
+known = {"recsys_kit", "recsys_kit.workspace", "recsys_kit.code_version", "recsys_kit.source_names"}
+assert {name for name in sys.modules if name.startswith("recsys_kit")} == known
+for path in sorted(workspace.Path(sys.argv[1]).glob("*.keras")):
+    print(path.name.split("-")[0], workspace._read(path).count_params())
+"""
+
+
+@pytest.mark.slow
+def test_a_model_is_loaded_whatever_the_caller_has_imported(tmp_path):
+    subprocess.run([sys.executable, "-c", STORE, str(tmp_path)], check=True)
+    done = subprocess.run([sys.executable, "-c", LOAD, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["search", "tower1", "tower3", "transformer"]

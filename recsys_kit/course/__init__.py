@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["course_map", "environment", "notebooks", "profiles", "refresh", "report_page", "runner"],
+    submodules=["course_map", "environment", "notebooks", "profiles", "refresh", "report_page", "runner", "start"],
     submod_attrs={
         "environment": ["check_environment"],
         "notebooks": ["find"],

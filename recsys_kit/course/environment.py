@@ -41,7 +41,7 @@ def check_environment() -> pd.DataFrame:
     asked = subprocess.Popen(
         [sys.executable, "-c", _ASK_TENSORFLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    rows = [*_machine(), *_packages()]
+    rows = [*_machine(), *_workspace(), *_packages()]
     try:
         out, err = asked.communicate(timeout=180)
     except subprocess.TimeoutExpired:
@@ -77,6 +77,22 @@ def _machine() -> list[tuple[str, str, str, str]]:
         ),
         _row("free disk", disk >= 2 * _GIB, f"{disk / _GIB:.0f} GiB", "the workspace and reports need about 2 GiB"),
     ]
+
+
+def _workspace() -> list[tuple[str, str, str, str]]:
+    """Says how large the workspace is, from here or from a folder of notebooks beside it."""
+    folder = next((path for path in (Path("workspace"), Path("../workspace")) if path.is_dir()), None)
+    if folder is None:
+        return [("workspace", "ok", "none yet: it is made when something is built", "")]
+    try:
+        from recsys_kit import workspace
+    except ImportError:  # said by the row of packages
+        return []
+    total = workspace.size(folder)
+    old = sum(map(workspace.size, workspace.Workspace(folder).outdated()))
+    detail = f"{total / 1e6:,.0f} MB in {folder}, {old / 1e6:,.0f} MB of it old"
+    advice = "recsys-kit clean --keep-latest" + ("" if folder == Path("workspace") else f" --workspace {folder}")
+    return [_row("workspace", old < _GIB, detail, advice)]
 
 
 def _packages() -> list[tuple[str, str, str, str]]:

@@ -15,7 +15,19 @@ import nbformat
 
 from recsys_kit.report import HEADLINE_MIME
 
-__all__ = ["Parameter", "close_matches", "find", "headline", "link", "parameters", "read", "tidy", "title", "write"]
+__all__ = [
+    "Parameter",
+    "clean",
+    "close_matches",
+    "find",
+    "headline",
+    "link",
+    "parameters",
+    "read",
+    "tidy",
+    "title",
+    "write",
+]
 
 NAV = re.compile(r"(<!-- nav -->).*?(<!-- /nav -->)", re.DOTALL)
 TAKES = re.compile(r"(<!-- takes -->).*?(<!-- /takes -->)", re.DOTALL)
@@ -52,7 +64,10 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
     """
     paths = sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
     if not paths:
-        raise ValueError(f"`folder` must hold notebooks called NN_name.ipynb. Received: {Path(folder).resolve()}")
+        raise ValueError(
+            f"`folder` must hold notebooks called NN_name.ipynb. Received: {Path(folder).resolve()}. "
+            "To get the course's: recsys-kit start FOLDER, then cd FOLDER"
+        )
     names: dict[str, Path] = {}
     for path in paths:
         number, _, name = path.stem.partition("_")
@@ -171,6 +186,14 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         used.add(cell.id)
         if cell.cell_type == "code":
             cell.outputs = _tidy_outputs(cell.outputs)
+    return notebook
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Removes in place what `tidy` removes, and the outputs: the notebook is as before it has run."""
+    for cell in tidy(notebook).cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     return notebook
 
 

@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.preprocessing import Split
 
 __all__ = ["UNITS", "next_steps", "parse_size", "price_table", "suggestions", "switches", "upgrades"]
@@ -68,8 +69,8 @@ def parse_size(text: str) -> tuple[float, str]:
         return _content(whole[1], whole[2])
     packs = _PACKS.fullmatch(text)
     if packs and not packs[3].rstrip().endswith(("PK", "CT")):
-        content, kind = parse_size(packs[3])
-        return (int(packs[1]) * content, kind) if kind in ("weight", "volume") else _UNKNOWN
+        content, measure = parse_size(packs[3])
+        return (int(packs[1]) * content, measure) if measure in ("weight", "volume") else _UNKNOWN
     both = re.fullmatch(rf"(?P<a>{_PART.pattern})\s*/\s*(?P<b>{_PART.pattern})", text)
     if not both:
         return _UNKNOWN
@@ -96,9 +97,9 @@ def _value(text: str) -> float:
 
 
 def _content(number: str, unit: str) -> tuple[float, str]:
-    kind, scale = UNITS.get(unit.replace(" ", ""), ("", 0.0))
+    measure, scale = UNITS.get(unit.replace(" ", ""), ("", 0.0))
     value = _value(number)
-    return (value * scale, kind) if kind and value > 0 else _UNKNOWN
+    return (value * scale, measure) if measure and value > 0 else _UNKNOWN
 
 
 def price_table(events: pd.DataFrame, items: pd.DataFrame, catalogue: pd.Index, min_rows: int = 10) -> pd.DataFrame:
@@ -115,19 +116,18 @@ def price_table(events: pd.DataFrame, items: pd.DataFrame, catalogue: pd.Index, 
         min_rows: Least number of sales behind a price.
 
     Returns:
-        (V,) rows in the order of the catalogue: `item_id`, `title`, `kind` (category and type), `brand`, `maker` (the
+        (V,) rows in the order of the catalogue: `item_id`, `title`, `item_type`, `brand`, `maker` (the
         manufacturer where it is known), `content` (g, ml or pieces), `measure`, `price` (median of the regular price:
         paid + discount), `by_weight`, `unit_price` (of 100 g, 100 ml or a piece).
     """
-    known = items.drop_duplicates("item_id").set_index("item_id").reindex(catalogue)
-    kind = known["category"].fillna("unknown") + " | " + known["product_type"].fillna("unknown")
+    known, item_type = look_up(items, catalogue), item_types(items, catalogue)
     parsed = {size: parse_size(size) for size in known["size"].fillna("").unique()}
     read = [parsed[size] for size in known["size"].fillna("")]
-    table = pd.DataFrame({"title": known["title"], "kind": kind, "brand": known["brand"].fillna("unknown")})
+    table = pd.DataFrame({"title": known["title"], "item_type": item_type, "brand": known["brand"].fillna("unknown")})
     table["maker"] = known["manufacturer"] if "manufacturer" in known else known["brand"]
     table["content"], table["measure"] = [value for value, _ in read], [name for _, name in read]
     metric = known["size"].fillna("").str.upper().str.contains(r"\d\s*(?:FL OZ|ML|L|PT|QT|GAL|GA)\b")
-    fluid = metric.groupby(kind).transform("sum") > 1
+    fluid = metric.groupby(item_type).transform("sum") > 1
     ounces = (table["measure"] == "weight") & fluid & known["size"].str.upper().str.contains("OZ", na=False)
     table.loc[ounces, "content"] *= _FLUID
     table.loc[ounces, "measure"] = "volume"
@@ -144,21 +144,21 @@ def price_table(events: pd.DataFrame, items: pd.DataFrame, catalogue: pd.Index, 
 
 
 def switches(split: Split, prices: pd.DataFrame) -> pd.DataFrame:
-    """Lists what each household took the next time it bought of a kind: the same, a larger pack, a dearer one, ...
+    """Lists what each household took the next time it bought of a type: the same, a larger pack, a dearer one, ...
 
-    Only items with a known content and unit price take part, and only steps within one kind and measure. Where a
-    household takes several items of a kind on one day, the last row of the day counts.
+    Only items with a known content and unit price take part, and only steps within one type and measure. Where a
+    household takes several items of a type on one day, the last row of the day counts.
 
     Args:
         split: Its history is used.
         prices: What `price_table` returned for the split's catalogue.
 
     Returns:
-        One row a step: `user`, `time`, `kind`, `a`, `b` (columns of the items) and `step`: "same item", "larger pack",
-        "smaller pack", "dearer brand", "cheaper brand" or "other item".
+        One row a step: `user`, `time`, `item_type`, `a`, `b` (columns of the items) and `step`: "same item",
+        "larger pack", "smaller pack", "dearer brand", "cheaper brand" or "other item".
     """
-    good = (prices["unit_price"].notna() & ~prices["kind"].str.contains("unknown")).to_numpy()
-    group = pd.factorize(prices["kind"] + prices["measure"])[0]
+    good = (prices["unit_price"].notna() & ~prices["item_type"].str.contains("unknown")).to_numpy()
+    group = pd.factorize(prices["item_type"] + prices["measure"])[0]
     rows = split.history[["user", "item", "timestamp"]]
     rows = rows[good[rows["item"]]]
     rows = rows.assign(group=group[rows["item"]], day=rows["timestamp"].dt.floor("D"))
@@ -171,7 +171,7 @@ def switches(split: Split, prices: pd.DataFrame) -> pd.DataFrame:
         {
             "user": rows["user"][follows].to_numpy(),
             "time": rows["timestamp"][follows].to_numpy(),
-            "kind": prices["kind"].to_numpy()[b],
+            "item_type": prices["item_type"].to_numpy()[b],
             "a": a,
             "b": b,
             "step": _step(prices, a, b),
@@ -206,7 +206,7 @@ def next_steps(steps: pd.DataFrame, step: str) -> pd.Series:
     Returns:
         Shares of "stays", "goes back" and "moves on", over the steps that have a next one.
     """
-    later = steps.groupby(["user", "kind"], sort=False)["b"].shift(-1)
+    later = steps.groupby(["user", "item_type"], sort=False)["b"].shift(-1)
     asked = (steps["step"] == step) & later.notna()
     answer = np.select([later == steps["b"], later == steps["a"]], ["stays", "goes back"], "moves on")
     return pd.Series(answer[asked]).value_counts(normalize=True).reindex(["stays", "goes back", "moves on"]).fillna(0.0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_kit.search import queries
+from recsys_kit.datasets import texts
 
 __all__ = ["CASES", "FIELDS", "LOCALES", "came_from", "fill", "money", "templates"]
 
@@ -38,8 +38,8 @@ def templates(path: str | Path | None = None) -> dict[tuple[str, str, str], str]
         ValueError: If a column is missing, a template is there twice or in one language only, or it asks for a field
             that is none of `FIELDS`.
     """
-    path = Path(path) if path else queries.DATA / "answers.csv"
-    table = queries.read(path, ("intent", "case", "language", "text"))
+    path = Path(path) if path else texts.DATA / "answers.csv"
+    table = texts.read(path, ("intent", "case", "language", "text"))
     found: dict[tuple[str, str, str], str] = {}
     for row in table.itertuples(index=False):
         key = (row.intent, row.case, row.language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import numpy as np
@@ -132,14 +133,15 @@ def _index(shop: Shop, store: workspace.Workspace, limit: int) -> search_index.I
     codes = search_vectors.uses_codes(shop)
     documents, items = fusion.documents(shop, limit=limit)
     text = fusion.texts(documents, codes)
-    names = [name for name in text if name != "raw"]
-
-    def vectors() -> dict[str, np.ndarray]:
-        return {name: search_vectors.encode(text[name]) for name in names}
-
-    params = {"documents": len(documents), "sold": int(documents["sold"].sum())}
+    build = functools.partial(_vectors, {name: words for name, words in text.items() if name != "raw"})
+    params = {"documents": len(documents), "sold": int(documents["sold"].sum()), "codes": codes}
     params["glossary"] = search_vectors.glossary_version()
-    parts = store.get("shelf_vectors", vectors, data=shop.fingerprint, params=params, code=fusion)
+    uses = [fusion.documents, fusion.texts]
+    parts = store.get("shelf_vectors", build, data=shop.fingerprint, params=params, uses=uses)
     each = zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     words = lexical.Lexical([" ".join(together) for together in each], spelling=True)
     return search_index.Index(documents, items, words, fusion.views(parts), codes=codes)
+
+
+def _vectors(text: dict[str, list[str]]) -> dict[str, np.ndarray]:
+    return {name: search_vectors.encode(words) for name, words in text.items()}

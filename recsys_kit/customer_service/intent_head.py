@@ -159,7 +159,7 @@ def learn(
         model, away = fitted(), held_out()
     else:
         version = int(pd.util.hash_pandas_object(table, index=False).sum() % 2**32)
-        address = {"params": {"table": version, "seed": seed, "words": WORDS, **settings}, "code": intents}
+        address = {"params": {"table": version, "seed": seed, "words": WORDS, **settings}}
         model = store.get("intent_head", fitted, **address)
         address["params"] = address["params"] | {"parts": parts}
         away = store.get("intent_held_out", held_out, **address)

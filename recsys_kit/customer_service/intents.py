@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import normalize
 
-from recsys_kit.search import queries
+from recsys_kit.datasets import texts
 
 __all__ = [
     "COLUMNS",
@@ -56,7 +56,7 @@ def utterances(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    table = queries.read(path or queries.DATA / "intents.csv", COLUMNS)
+    table = texts.read(path or texts.DATA / "intents.csv", COLUMNS)
     return table.assign(paraphrase=table["utterance_id"].str.rsplit("-", n=1).str[0])
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 
 __all__ = ["Mine", "Orders"]
@@ -71,7 +72,7 @@ class Orders:
         events = events[bought & events["item_id"].isin(shop.items["item_id"])]
         self._events = events.sort_values(["user_id", "timestamp"], kind="stable").reset_index(drop=True)
         self._place = self._events.groupby("user_id", sort=False).indices
-        self._titles = shop.items.set_index("item_id")["title"]
+        self._titles = titles(shop.items, shop.items["item_id"])
         self._zone = shop.timezone
         self._read = functools.lru_cache(maxsize=256)(self._rows)  # a conversation asks several times
         self.now = (shop.events["timestamp"].max() if now is None else now).tz_convert(shop.timezone)

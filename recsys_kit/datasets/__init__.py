@@ -4,10 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["files", "own_shop", "promotions", "shops", "tables"],
+    submodules=["complete_journey", "files", "items", "own_shop", "promotions", "shipped", "shops", "tables", "texts"],
     submod_attrs={
         "own_shop": ["read_shop"],
-        "shops": ["complete_journey", "load", "sample_users"],
+        "shops": ["load", "sample_users"],
         "tables": ["DataError", "Shop", "positions"],
     },
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PROMOTIONS", "TIMESTAMP", "DataError", "Shop", "fingerprint", "positions", "problem", "problems", "schema"]
 
 TIMESTAMP = "datetime64[us, UTC]"
-PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # kinds; each a part of the stores, 0..1
+PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # ways to promote; each a part of the stores, 0..1
 _SHOWN = 3  # rows that a message quotes
 _WORDS = {"not_nullable": "must not be empty", "field_uniqueness": "must be unique: one row for each"}
 
@@ -41,6 +41,8 @@ class Shop:
         users: One row for each user.
         timezone: IANA name of the zone the shop lives in; timestamps are UTC.
         fingerprint: Short hash of the tables; artifacts are addressed by it.
+        is_kits_own: True for the kit's own data and samples of it: their texts are the codes that the kit's glossary
+            spells out, and queries are judged for them. Only `datasets.complete_journey` sets it.
         is_reference: True for the kit's own, unsampled data: only there do the notebooks' promises have to hold.
         currency: What prices are counted in (such as "EUR"); empty if unknown.
         notes: What was assumed while reading, one sentence each.
@@ -55,6 +57,7 @@ class Shop:
     is_reference: bool = False
     currency: str = ""
     notes: tuple[str, ...] = ()
+    is_kits_own: bool = False
 
 
 @cache
@@ -101,10 +104,10 @@ def schema(table: str) -> pa.DataFrameSchema:
             "item_id": pa.Column("str", known),
             "start": pa.Column(TIMESTAMP, recent),
             **{
-                kind: pa.Column(
+                way: pa.Column(
                     "float64", pa.Check.in_range(0, 1, error="must be a part of the stores, 0 to 1"), required=False
                 )
-                for kind in PROMOTIONS
+                for way in PROMOTIONS
             },
         },
     }

@@ -62,7 +62,7 @@ FACTORS = ("hour", "weekday", "store")
 HOURS = (0, 6, 9, 11, 13, 15, 17, 19, 21)
 """Where the parts of the day begin; night goes to the last one."""
 
-DECAYS = (30.0, 120.0)
+CONTEXT_DECAYS = (30.0, 120.0)
 
 
 def situations(
@@ -98,7 +98,7 @@ def sizes(stores: int) -> tuple[int, int, int]:
 
 
 def facts(counts: dict[float, sp.csr_matrix], popular: np.ndarray, row: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Returns (R, 4) facts of pairs: log decayed counts for each of `DECAYS`, log popularity, and how lately.
+    """Returns (R, 4) facts of pairs: log decayed counts for each of `CONTEXT_DECAYS`, log popularity, and how lately.
 
     Args:
         counts: A (U, V) matrix for each decay.
@@ -106,7 +106,7 @@ def facts(counts: dict[float, sp.csr_matrix], popular: np.ndarray, row: np.ndarr
         row: (R,) rows of the matrices.
         item: (R,) their columns.
     """
-    each = [np.asarray(counts[decay][row, item]).ravel() for decay in DECAYS]
+    each = [np.asarray(counts[decay][row, item]).ravel() for decay in CONTEXT_DECAYS]
     found = [np.log(value + 0.02) for value in each] + [np.log(popular[item] + 1e-4)]
     found.append(each[0] / np.maximum(each[-1], 1e-6))  # near 1: all of it was bought in the last weeks
     return np.stack(found, axis=1).astype(np.float32)
@@ -117,7 +117,7 @@ def _snapshot(history: pd.DataFrame, at: pd.Timestamp, shape: tuple[int, int]):
     past = history[history["timestamp"] < at]
     age = (at - past["timestamp"]).dt.total_seconds().to_numpy() / 86400
     pairs = (past["user"].to_numpy(), past["item"].to_numpy())
-    counts = {d: sp.coo_matrix((np.exp(-age / d).astype(np.float32), pairs), shape).tocsr() for d in DECAYS}
+    counts = {d: sp.coo_matrix((np.exp(-age / d).astype(np.float32), pairs), shape).tocsr() for d in CONTEXT_DECAYS}
     sales = np.bincount(pairs[1][age <= 60], minlength=shape[1])
     return counts, (sales / max(1, sales.max(initial=0))).astype(np.float32)
 
@@ -155,7 +155,7 @@ def training_rows(
         first = np.unique(basket, return_index=True)[1]
         visit = inside.iloc[first]
         user = visit["user"].to_numpy()
-        owned = counts[DECAYS[-1]][user]  # (baskets, V)
+        owned = counts[CONTEXT_DECAYS[-1]][user]  # (baskets, V)
         size = np.diff(owned.indptr)
         if not owned.nnz:
             continue
@@ -321,7 +321,7 @@ def history_scores(model, split: Split, kinds: np.ndarray, block: int = 64):
     """
     import keras
 
-    counts = {decay: baselines.decayed_counts(split, decay) for decay in DECAYS}
+    counts = {decay: baselines.decayed_counts(split, decay) for decay in CONTEXT_DECAYS}
     popular = baselines.recent_popularity(split)
     bias = model.get_layer("bias").get_weights()[0][:, 0]
     through = keras.Model(model.input["facts"], model.get_layer("history").output)
@@ -330,7 +330,7 @@ def history_scores(model, split: Split, kinds: np.ndarray, block: int = 64):
     def score(rows: np.ndarray) -> np.ndarray:
         rows = np.asarray(rows)
         result = np.tile(unseen, (len(rows), 1)).astype(np.float32)
-        own = counts[DECAYS[-1]][split.test_users[rows]].tocoo()
+        own = counts[CONTEXT_DECAYS[-1]][split.test_users[rows]].tocoo()
         known = facts(counts, popular, split.test_users[rows][own.row], own.col)
         result[own.row, own.col] = keras.ops.convert_to_numpy(through(known))[:, 0] + bias[own.col]
         return result

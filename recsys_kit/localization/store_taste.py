@@ -3,7 +3,7 @@
 A store with ten baskets says little about its taste, and what it says is mostly noise. The chain says much, but of no
 place in particular. Hierarchical smoothing starts each store at the chain and lets its own purchases pull it away.
 
-Letters for shapes: S stores, C kinds (categories or items).
+Letters for shapes: S stores, C labels (categories or items).
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from scipy.special import gammaln
 __all__ = ["counts", "ranking_ndcg", "shares", "smoothed", "strength", "surprise"]
 
 
-def counts(events: pd.DataFrame, labels: pd.Series, stores: Sequence[str], kinds: Sequence[str]) -> np.ndarray:
-    """Returns the (S, C) numbers of purchases of each kind in each store; a kind counts once a basket.
+def counts(events: pd.DataFrame, labels: pd.Series, stores: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """Returns the (S, C) numbers of purchases of each label in each store; a label counts once a basket.
 
     Args:
         events: Events with `store_id`, `basket_id` and `item_id`.
-        labels: The kind of each item id.
+        labels: The label of each item id.
         stores: S store ids; events elsewhere are left out.
-        kinds: C kinds; others are left out.
+        wanted: C labels; others are left out.
     """
     row = pd.Index(stores).get_indexer(events["store_id"])
-    column = pd.Index(kinds).get_indexer(events["item_id"].map(labels))
+    column = pd.Index(wanted).get_indexer(events["item_id"].map(labels))
     there = (row >= 0) & (column >= 0)
     basket = pd.factorize(events["basket_id"])[0]
-    key = pd.unique(basket[there].astype(np.int64) * len(kinds) + column[there])
+    key = pd.unique(basket[there].astype(np.int64) * len(wanted) + column[there])
     store_of = np.zeros(basket.max(initial=-1) + 1, np.int64)
     store_of[basket[there]] = row[there]
-    flat = store_of[key // len(kinds)] * len(kinds) + key % len(kinds)
-    return np.bincount(flat, minlength=len(stores) * len(kinds)).reshape(len(stores), len(kinds)).astype(float)
+    flat = store_of[key // len(wanted)] * len(wanted) + key % len(wanted)
+    return np.bincount(flat, minlength=len(stores) * len(wanted)).reshape(len(stores), len(wanted)).astype(float)
 
 
 def shares(count: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def strength(
 
     Args:
         count: (S, C) purchases.
-        prior: (C,) shares; kinds with a share of zero are left out.
+        prior: (C,) shares; labels with a share of zero are left out.
         grid: Values to try.
 
     Returns:
@@ -98,7 +98,7 @@ def surprise(probability: np.ndarray, held: np.ndarray, floor: float = 1e-6) -> 
         probability: (S, C) or (C,) forecast shares. They are mixed with a pinch of "anything can happen": one that
             said "never" would be surprised without end.
         held: (S, C) later purchases.
-        floor: The least share that a kind is given.
+        floor: The least share that a label is given.
 
     Returns:
         One number a store, NaN for a store without later purchases.
@@ -111,7 +111,7 @@ def surprise(probability: np.ndarray, held: np.ndarray, floor: float = 1e-6) -> 
 
 
 def ranking_ndcg(probability: np.ndarray, held: np.ndarray, k: int = 10) -> np.ndarray:
-    """Returns (S,) NDCG@k of ranking the kinds for a store, where a kind is worth the purchases it will have.
+    """Returns (S,) NDCG@k of ranking the labels for a store, where a label is worth the purchases it will have.
 
     Args:
         probability: (S, C) or (C,) scores.

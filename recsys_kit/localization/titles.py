@@ -12,7 +12,7 @@ import re
 
 import pandas as pd
 
-from recsys_kit.search import queries
+from recsys_kit.datasets import texts
 
 __all__ = ["LOCALES", "measure", "money", "phrase", "render", "size", "title", "titles"]
 
@@ -56,12 +56,12 @@ def _locale(name: str):
 @functools.cache
 def titles() -> pd.DataFrame:
     """Returns the translated names of the most sold categories (the index): measure and one column a locale."""
-    return queries.read(queries.DATA / "titles.csv", ("category", "measure", *LOCALES)).set_index("category")
+    return texts.read(texts.DATA / "titles.csv", ("category", "measure", *LOCALES)).set_index("category")
 
 
 @functools.cache
 def _phrases() -> dict[tuple[str, str], dict[str, str]]:
-    table = queries.read(queries.DATA / "phrases.csv", ("key", "plural", *LOCALES))
+    table = texts.read(texts.DATA / "phrases.csv", ("key", "plural", *LOCALES))
     return {(row["key"], row["plural"]): row.to_dict() for _, row in table.iterrows()}
 
 
@@ -132,14 +132,14 @@ def size(text: str) -> tuple[float, str] | None:
     return (float(found[1]), found[2]) if found else None
 
 
-def measure(text: str, kind: str, locale: str) -> str:
+def measure(text: str, quantity: str, locale: str) -> str:
     """Writes a package size in a locale's units: American ones in the US, metric ones elsewhere.
 
     An ounce is a weight or a volume; the code does not say which, so the category must.
 
     Args:
         text: The size as the shop writes it.
-        kind: "weight" or "volume"; empty if the category is neither.
+        quantity: "weight" or "volume"; empty if the category is neither.
         locale: One of `LOCALES`.
 
     Returns:
@@ -154,12 +154,12 @@ def measure(text: str, kind: str, locale: str) -> str:
     if unit == "CT":
         return phrase("pieces", locale, int(amount)) if amount == int(amount) else ""
     if unit != "OZ":  # all others say what they measure
-        kind = "weight" if unit == "LB" else "volume"
-    if (unit, kind) not in _AS_SOLD:
+        quantity = "weight" if unit == "LB" else "volume"
+    if (unit, quantity) not in _AS_SOLD:
         return ""
     if locale == "en-US":
-        return units.format_unit(amount, _AS_SOLD[unit, kind], length="short", locale=known)
-    factor, metric = _TO_METRIC[unit, kind]
+        return units.format_unit(amount, _AS_SOLD[unit, quantity], length="short", locale=known)
+    factor, metric = _TO_METRIC[unit, quantity]
     amount *= factor
     if round(amount) >= 1000:
         return units.format_unit(round(amount / 1000, 2), _LARGER[metric], length="short", locale=known)
@@ -184,7 +184,7 @@ def render(items: pd.DataFrame, locale: str, name: str, until: datetime.date, cu
     known = _locale(locale)
     rows = []
     for _, item in items.iterrows():
-        kind = titles()["measure"].get(item["category"], "weight")
+        quantity = titles()["measure"].get(item["category"], "weight")
         priced = bool(currency) and pd.notna(item["price"])
         regular = item["price"] + item["discount"] if priced and pd.notna(item["discount"]) else 0.0
         off = priced and item["discount"] > 0.005
@@ -192,7 +192,7 @@ def render(items: pd.DataFrame, locale: str, name: str, until: datetime.date, cu
         rows.append(
             {
                 "title": title(item["category"], item["title"], locale),
-                "size": measure(item["size"], kind, locale),
+                "size": measure(item["size"], quantity, locale),
                 "price": money(item["price"], currency, locale) if priced else "",
                 "saved": phrase("saved", locale, amount=money(item["discount"], currency, locale), share=share)
                 if off

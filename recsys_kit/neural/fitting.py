@@ -18,8 +18,19 @@ from keras import ops
 
 from recsys_kit import report
 from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.workspace import atomic
 
-__all__ = ["BestInTime", "BestWeights", "Fitted", "KeepBest", "Progress", "WarmCosine", "loss_curve", "reset"]
+__all__ = [
+    "BestInTime",
+    "BestWeights",
+    "Fitted",
+    "KeepBest",
+    "Progress",
+    "WarmCosine",
+    "loss_curve",
+    "read_record",
+    "reset",
+]
 
 
 class Fitted(NamedTuple):
@@ -45,6 +56,18 @@ def loss_curve(losses: keras.callbacks.History | Sequence[float]) -> pd.DataFram
         losses = losses.history.get("loss", [])  # without an epoch there is none
     losses = np.array(losses, float)
     return pd.DataFrame({"epoch": np.arange(1, len(losses) + 1), "loss": losses})
+
+
+def read_record(path: Path) -> list[dict]:
+    """Returns the rows that `KeepBest` wrote, one an epoch.
+
+    Raises:
+        ValueError: If the file is empty or cut off.
+    """
+    record = json.loads(path.read_text())
+    if not isinstance(record, list):
+        raise ValueError(f"{path} holds no list of epochs")
+    return record
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit.neural")
@@ -218,7 +241,7 @@ class KeepBest(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Takes up the record of an interrupted run."""
         path = self.folder / "record.json"
-        self.record = json.loads(path.read_text()) if path.exists() else []
+        self.record = read_record(path) if path.exists() else []
         self.bar = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -245,8 +268,10 @@ class KeepBest(keras.callbacks.Callback):
         best = max((row[name] for row in self.record), default=-1.0)
         self.record.append({"epoch": epoch + 1, "loss": float(logs["loss"]), **found, "seconds": round(seconds, 2)})
         if found[name] > best:
-            self.model.save_weights(self.folder / "best.weights.h5")
-        (self.folder / "record.json").write_text(json.dumps(self.record))
+            with atomic(self.folder / "best.weights.h5") as part:
+                self.model.save_weights(part)
+        with atomic(self.folder / "record.json") as part:
+            part.write_text(json.dumps(self.record))
         print(self.line(self.record[-1]))
         scores = [row[name] for row in self.record]
         if len(scores) - 1 - int(np.argmax(scores)) >= self.patience:

@@ -19,6 +19,7 @@ from keras import ops
 from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines, evaluation
+from recsys_kit.datasets.items import look_up
 from recsys_kit.neural import losses, sampling
 from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.neural.fitting import Fitted, loss_curve
@@ -31,7 +32,7 @@ __all__ = [
     "category_popularity",
     "item_text",
     "model_scorer",
-    "own_kinds",
+    "own_types",
     "random_scores",
     "text_neighbours",
     "train",
@@ -62,7 +63,7 @@ def item_text(items: pd.DataFrame, catalogue: pd.Index) -> list[str]:
         items: The shop's items.
         catalogue: (V,) item ids.
     """
-    table = items.set_index("item_id").reindex(catalogue)
+    table = look_up(items, catalogue)
     parts = [table[name].astype("str").fillna("") for name in ("title", "category", "brand") if name in table]
     parts = [part.where(part != "unknown", "") for part in parts]
     return [". ".join(word.strip().lower() for word in row if word.strip()) for row in zip(*parts, strict=True)]
@@ -112,15 +113,15 @@ def text_neighbours(case: Arrivals, text: np.ndarray, decay: float = 120) -> eva
     return lambda rows: profile[rows] @ text.T
 
 
-def own_kinds(case: Arrivals, kind: np.ndarray, category: np.ndarray, decay: float = 120) -> evaluation.Scorer:
-    """Scores an item by what the user bought of its kind, then of its category, then by the kind's popularity."""
+def own_types(case: Arrivals, item_type: np.ndarray, category: np.ndarray, decay: float = 120) -> evaluation.Scorer:
+    """Scores an item by what the user bought of its type, then of its category, then by the type's popularity."""
     counts = baselines.decayed_counts(case.split, decay)[case.split.test_users]
-    sales = np.bincount(kind, baselines.recent_popularity(case.split), kind.max() + 1)
-    sold = sales / np.maximum(np.bincount(kind[~case.new], minlength=len(sales)), 1)
-    tie = (1e-3 * sold / max(sold.max(), 1e-9))[kind].astype(np.float32)
+    sales = np.bincount(item_type, baselines.recent_popularity(case.split), item_type.max() + 1)
+    sold = sales / np.maximum(np.bincount(item_type[~case.new], minlength=len(sales)), 1)
+    tie = (1e-3 * sold / max(sold.max(), 1e-9))[item_type].astype(np.float32)
 
     def score(rows):
-        total = np.log1p(_grouped(counts[rows], kind)) + 0.1 * np.log1p(_grouped(counts[rows], category))
+        total = np.log1p(_grouped(counts[rows], item_type)) + 0.1 * np.log1p(_grouped(counts[rows], category))
         return total.astype(np.float32) + tie
 
     return score

@@ -22,11 +22,11 @@ from recsys_kit.neural import losses
 from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.optimization import newcomers
-from recsys_kit.optimization.newcomers import FACTS, Episode, basket_counts, lean
+from recsys_kit.optimization.newcomers import NEWCOMER_FACTS, Episode, basket_counts, lean
 from recsys_kit.preprocessing import Split
 
 __all__ = [
-    "FACTS",
+    "NEWCOMER_FACTS",
     "Adapt",
     "Lessons",
     "basket_counts",
@@ -205,7 +205,7 @@ def train(
     x = data[0][0]
     model = meta_model(x["query"].shape[-1], x["vectors"].shape[-1], x["bought"].shape[1], steps, first_order, listwise)
     weights = np.zeros(x["query"].shape[-1], np.float32)
-    weights[[FACTS.index("Transformer, known"), FACTS.index("Transformer, new")]] = trust
+    weights[[NEWCOMER_FACTS.index("Transformer, known"), NEWCOMER_FACTS.index("Transformer, new")]] = trust
     model.get_layer("adapt").start.assign(weights)
     if start is not None:
         layer, old = model.get_layer("adapt"), start.get_layer("adapt")

@@ -18,6 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.preprocessing import normalize
 
+from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.neural import sampling
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
@@ -25,7 +26,7 @@ from recsys_kit.training import baskets
 from recsys_kit.training.scores import joined
 
 __all__ = [
-    "FACTS",
+    "NEWCOMER_FACTS",
     "Episode",
     "basket_counts",
     "batch",
@@ -38,7 +39,7 @@ __all__ = [
     "vectors",
 ]
 
-FACTS = (
+NEWCOMER_FACTS = (
     "known",
     "count",
     "fresh",
@@ -48,9 +49,9 @@ FACTS = (
     "known / baskets",
     "popularity",
     "popularity, two weeks",
-    "kind bought",
-    "kind count",
-    "kind x share",
+    "type bought",
+    "type count",
+    "type x share",
     "category count",
     "neighbours",
     "popularity / baskets",
@@ -109,7 +110,7 @@ class Episode:
         split: The split, in which the newcomers have forgotten all but their last baskets.
         seq: The newcomers' baskets, and what is known of the shop from all others, at the cutoff.
         cases: (N,) the newcomers, as rows of the split's test cases.
-        facts: Item facts: `popular`, `recent`, `rebuy`, `share` (V,) and the codes `kind`, `category` (V,).
+        facts: Item facts: `popular`, `recent`, `rebuy`, `share` (V,) and the codes `item_type`, `category` (V,).
     """
 
     split: Split
@@ -164,17 +165,16 @@ def _item_facts(split: Split, items: pd.DataFrame) -> dict[str, np.ndarray]:
     pairs, times = np.unique(pair[visit], return_counts=True)
     again, buyers = np.bincount(pairs[times > 1] % size, minlength=size), np.bincount(pairs % size, minlength=size)
     usual = max(again.sum(), 1) / max(buyers.sum(), 1)
-    table = items.set_index("item_id").reindex(split.items)
-    kind = pd.factorize(table["category"] + "|" + table["product_type"])[0]
+    item_type = pd.factorize(item_types(items, split.items))[0]
     sold = np.bincount(column[age < 120], minlength=size) + 0.3
     facts = {
         "popular": log_share(60),
         "recent": log_share(14),
         "rebuy": np.log((again + 10 * usual) / (buyers + 10) / usual),
-        "share": np.log(sold / np.bincount(kind, sold)[kind]),
+        "share": np.log(sold / np.bincount(item_type, sold)[item_type]),
     }
     facts = {name: values.astype(np.float32) for name, values in facts.items()}
-    return facts | {"kind": kind, "category": pd.factorize(table["category"])[0]}
+    return facts | {"item_type": item_type, "category": pd.factorize(look_up(items, split.items)["category"])[0]}
 
 
 def _prefixes(ep: Episode, cases: np.ndarray, length: int) -> dict[str, np.ndarray | sp.csr_matrix]:
@@ -224,7 +224,7 @@ def _prefixes(ep: Episode, cases: np.ndarray, length: int) -> dict[str, np.ndarr
 def facts(
     ep: Episode, rows: dict, pick: np.ndarray, candidates: np.ndarray, logits: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yields what is known of each row and candidate, in the order of `FACTS`.
+    """Yields what is known of each row and candidate, in the order of `NEWCOMER_FACTS`.
 
     Args:
         ep: The episode.
@@ -253,10 +253,10 @@ def facts(
     yield bought * few
     yield item["popular"][None]
     yield item["recent"][None]
-    kinds = _summed(count, ep.facts["kind"])  # (R, kinds)
-    some = (kinds > 0).astype(np.float32)[:, item["kind"]]
+    types = _summed(count, ep.facts["item_type"])  # (R, types)
+    some = (types > 0).astype(np.float32)[:, item["item_type"]]
     yield some
-    yield np.log1p(kinds)[:, item["kind"]]
+    yield np.log1p(types)[:, item["item_type"]]
     yield some * item["share"]
     yield np.log1p(_summed(count, ep.facts["category"]))[:, item["category"]]
     count.data = np.log1p(count.data)
@@ -363,7 +363,7 @@ def batch(
     if plain is not None:
         read, position = _inputs(ep, cases, length, candidates)
         logits = _logits(plain, read, position, candidates, len(share)).reshape(-1, size)
-    known = np.zeros((len(rows["day"]), size, len(FACTS)), np.float32)
+    known = np.zeros((len(rows["day"]), size, len(NEWCOMER_FACTS)), np.float32)
     for place, fact in enumerate(facts(ep, rows, np.arange(len(known)), candidates, logits)):
         known[..., place] = fact
     known = known.reshape(len(cases), length + 1, size, -1)

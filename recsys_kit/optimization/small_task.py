@@ -1,10 +1,10 @@
 """A small task and a small sequence model, on which an experiment takes seconds (notebook 07).
 
-The question: which kinds of product will be in a household's next basket? A household is the sequence of the kinds that
+The question: which types of product will be in a household's next basket? A household is the sequence of the types that
 it bought, basket by basket; the order inside a basket is drawn. The model is notebook 04's causal Transformer with one
-addition, `CopyLogits`: a kind that was bought before may be bought again.
+addition, `CopyLogits`: a type that was bought before may be bought again.
 
-Letters for shapes: U users, N test cases, B of a batch, L positions, D width, V kinds (ids 1..V; 0 is padding).
+Letters for shapes: U users, N test cases, B of a batch, L positions, D width, V item types (ids 1..V; 0 is padding).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from keras import layers, ops
 
 from recsys_kit import evaluation, transformer
+from recsys_kit.datasets.items import item_types
 from recsys_kit.neural import losses
 from recsys_kit.neural.fitting import BestWeights, reset
 from recsys_kit.preprocessing import Split, Task
@@ -26,16 +27,16 @@ from recsys_kit.preprocessing import Split, Task
 __all__ = [
     "CopyLogits",
     "Moment",
-    "NextKinds",
+    "NextTypes",
     "Recipe",
     "Result",
     "fit",
-    "frequent_kinds",
+    "frequent_types",
     "judge",
-    "next_kinds",
+    "next_types",
     "part_of",
     "plain_loss",
-    "popular_kinds",
+    "popular_types",
     "score",
     "sequence_model",
 ]
@@ -46,9 +47,9 @@ class Moment:
     """One moment at which the task is asked.
 
     Attributes:
-        ids: (U, L) the last kinds of each user before the moment, padded on the right with 0.
+        ids: (U, L) the last types of each user before the moment, padded on the right with 0.
         cases: (N,) the users that are asked.
-        answers: (N, V) the kinds in their next basket.
+        answers: (N, V) the types in their next basket.
     """
 
     ids: np.ndarray = field(repr=False)
@@ -57,13 +58,13 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class NextKinds:
+class NextTypes:
     """The task: train on what lies before the validation weeks, choose on these, look at the test weeks once.
 
     Attributes:
-        names: (V,) the kinds.
+        names: (V,) the types.
         users: (U,) user ids.
-        train: (U, L + 1) the kinds of each user before the validation weeks.
+        train: (U, L + 1) the types of each user before the validation weeks.
         validation: The validation weeks.
         test: The test weeks.
     """
@@ -75,33 +76,29 @@ class NextKinds:
     test: Moment = field(repr=False)
 
 
-def next_kinds(task: Task, items: pd.DataFrame, length: int = 32, most: int = 600, seed: int = 0) -> NextKinds:
+def next_types(task: Task, items: pd.DataFrame, length: int = 32, most: int = 600, seed: int = 0) -> NextTypes:
     """Makes the task from a shop's splits.
 
     Args:
         task: The next-basket task.
-        items: The shop's items; a kind is a (category, type) pair, or the item itself in a shop without categories.
+        items: The shop's items; in a shop without categories each item is a type of its own.
         length: L, how many of the latest purchases are read.
-        most: The largest V: rarer kinds are left out.
+        most: The largest V: rarer types are left out.
         seed: Seed of the order inside a basket, which has none.
     """
-    table = items.drop_duplicates("item_id").set_index("item_id").reindex(task.test.items)
-    columns = [name for name in ("category", "product_type") if name in table]
-    label = table.index.to_series().astype("str")
-    if columns:
-        label = table[columns[0]].astype("str").str.cat([table[name].astype("str") for name in columns[1:]], sep=" / ")
+    label = item_types(items, task.test.items)
     if label.nunique() < 20:  # too coarse to be worth predicting
-        label = table.index.to_series().astype("str")
-    kind, names = pd.factorize(label)
-    sold = np.bincount(kind[task.validation.history["item"]], minlength=len(names))
+        label = task.test.items.to_series().astype("str")
+    item_type, names = pd.factorize(label)
+    sold = np.bincount(item_type[task.validation.history["item"]], minlength=len(names))
     kept = np.sort(np.argsort(-sold, kind="stable")[:most])
     place = np.full(len(names), -1)
     place[kept] = np.arange(len(kept))
-    code, names = place[kind], pd.Index(names[kept])  # -1: left out
+    code, names = place[item_type], pd.Index(names[kept])  # -1: left out
     users = task.test.users.union(task.validation.users)
     rows = {name: _sequences(split, code, users, length + 1, seed) for name, split in _splits(task).items()}
     looks = {name: _look(split, code, len(names), users, rows[name], length) for name, split in _splits(task).items()}
-    return NextKinds(names, users, rows["validation"], looks["validation"], looks["test"])
+    return NextTypes(names, users, rows["validation"], looks["validation"], looks["test"])
 
 
 def _splits(task: Task) -> dict[str, Split]:
@@ -109,21 +106,21 @@ def _splits(task: Task) -> dict[str, Split]:
 
 
 def _sequences(split: Split, code: np.ndarray, users: pd.Index, length: int, seed: int) -> np.ndarray:
-    """Returns (U, length) the kinds of the last purchases, one a basket, padded on the right."""
+    """Returns (U, length) the types of the last purchases, one a basket, padded on the right."""
     history = split.history[code[split.history["item"]] >= 0]
     user = users.get_indexer(split.users)[history["user"]].astype(np.int64)
-    kind = code[history["item"]] + 1
-    pair = pd.factorize(history["basket_id"])[0].astype(np.int64) * (kind.max(initial=0) + 1) + kind
-    chosen = np.unique(pair, return_index=True)[1]  # one purchase of each kind a basket
+    own = code[history["item"]] + 1
+    pair = pd.factorize(history["basket_id"])[0].astype(np.int64) * (own.max(initial=0) + 1) + own
+    chosen = np.unique(pair, return_index=True)[1]  # one purchase of each type a basket
     chance = np.random.default_rng(seed).random(len(chosen))
     order = np.lexsort((chance, history["timestamp"].astype("int64").to_numpy()[chosen], user[chosen]))
-    user, kind = user[chosen][order], kind[chosen][order]
+    user, own = user[chosen][order], own[chosen][order]
     end = np.searchsorted(user, user, side="right")
     back = end - 1 - np.arange(len(user))  # 0: the newest
     size = np.bincount(user, minlength=len(users))
     recent = back < length
     ids = np.zeros((len(users), length), np.int32)
-    ids[user[recent], (np.minimum(size[user], length) - 1 - back)[recent]] = kind[recent]
+    ids[user[recent], (np.minimum(size[user], length) - 1 - back)[recent]] = own[recent]
     return ids
 
 
@@ -150,7 +147,7 @@ class Recipe:
         dropout: Dropout on embeddings and in the blocks.
         noise: Standard deviation of the noise added to the embeddings, which have about length 1 a dimension.
         weight_decay: AdamW's.
-        smoothing: Label smoothing: the part of the target that is spread over all kinds.
+        smoothing: Label smoothing: the part of the target that is spread over all types.
         learning_rate: AdamW's.
         epochs: Passes at most.
         patience: Epochs without a better validation before training stops; 0: never, and the last epoch is kept.
@@ -222,11 +219,11 @@ def sequence_model(size: int, length: int, recipe: Recipe) -> keras.Model:
     embedding = transformer.ItemEmbedding([], recipe.width, size=size + 1, name="item")
     x = transformer.encoder(ids, embedding, length, recipe.blocks, dropout=recipe.dropout, noise=recipe.noise)
     logits = transformer.TiedLogits(embedding, name="logits")(x)
-    return keras.Model(ids, CopyLogits(name="copy")(ids, logits), name="next_kinds")
+    return keras.Model(ids, CopyLogits(name="copy")(ids, logits), name="next_types")
 
 
 def score(model: keras.Model, look: Moment) -> np.ndarray:
-    """Returns (N, V) the logits of all kinds after each case's history."""
+    """Returns (N, V) the logits of all types after each case's history."""
     ids = look.ids[look.cases]
     last = np.maximum((ids > 0).sum(1) - 1, 0)
     encoder = keras.Model(model.inputs[0], model.get_layer("norm").output)
@@ -239,7 +236,7 @@ def score(model: keras.Model, look: Moment) -> np.ndarray:
 
 
 def judge(scores: np.ndarray, look: Moment) -> pd.DataFrame:
-    """Ranks the kinds; one row a case, as `evaluation.evaluate` gives it.
+    """Ranks the types; one row a case, as `evaluation.evaluate` gives it.
 
     Args:
         scores: (N, V) scores.
@@ -254,7 +251,7 @@ def part_of(look: Moment, cases: np.ndarray) -> Moment:
 
 
 def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
-    """Returns the mean cross-entropy of the next kind in sequences (n, L + 1), without dropout, noise or smoothing."""
+    """Returns the mean cross-entropy of the next type in sequences (n, L + 1), without dropout, noise or smoothing."""
     total, count = 0.0, 0
     for part in np.array_split(rows, max(1, len(rows) // 256)):
         x, y = part[:, :-1] * (part[:, 1:] > 0), part[:, 1:, None]
@@ -263,20 +260,20 @@ def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
     return total / max(count, 1)
 
 
-def popular_kinds(task: NextKinds) -> np.ndarray:
-    """Returns (V,) how often each kind is among the users' latest purchases before the validation weeks."""
+def popular_types(task: NextTypes) -> np.ndarray:
+    """Returns (V,) how often each type is among the users' latest purchases before the validation weeks."""
     return np.bincount(task.train.ravel(), minlength=len(task.names) + 1)[1:].astype(np.float32)
 
 
-def frequent_kinds(task: NextKinds, look: Moment) -> np.ndarray:
-    """Returns (N, V) how often each case bought each kind among what the model reads; ties go to the popular."""
+def frequent_types(task: NextTypes, look: Moment) -> np.ndarray:
+    """Returns (N, V) how often each case bought each type among what the model reads; ties go to the popular."""
     often = np.apply_along_axis(np.bincount, 1, look.ids[look.cases], minlength=len(task.names) + 1)[:, 1:]
-    popular = popular_kinds(task)
+    popular = popular_types(task)
     return often.astype(np.float32) + popular / max(popular.sum(), 1)
 
 
 def fit(
-    task: NextKinds,
+    task: NextTypes,
     recipe: Recipe,
     users: np.ndarray | None = None,
     start: list[np.ndarray] | None = None,
@@ -319,7 +316,7 @@ def fit(
         reset(model.optimizer)
     model.set_weights(start)
     x, y = rows[:, :-1], rows[:, 1:, None]
-    x = x * (y[..., 0] > 0)  # the newest kind of a short row has no next one
+    x = x * (y[..., 0] > 0)  # the newest type of a short row has no next one
     weight = (y[..., 0] > 0).astype(np.float32)
     held = task.validation if watch is None else part_of(task.validation, watch)
     curve, best = [], BestWeights(recipe.patience)

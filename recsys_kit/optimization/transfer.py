@@ -13,7 +13,7 @@ import pandas as pd
 
 from recsys_kit import evaluation
 from recsys_kit.optimization import small_task
-from recsys_kit.optimization.small_task import NextKinds, Recipe
+from recsys_kit.optimization.small_task import NextTypes, Recipe
 
 __all__ = ["curves", "gains", "store_parts"]
 
@@ -47,7 +47,7 @@ def store_parts(events: pd.DataFrame, users: pd.Index, target: float = 0.3, seed
 
 
 def curves(
-    task: NextKinds,
+    task: NextTypes,
     target: np.ndarray,
     recipe: Recipe,
     shares: Sequence[float] = (0.01, 0.1, 1.0),

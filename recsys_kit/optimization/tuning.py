@@ -13,7 +13,7 @@ import pandas as pd
 
 from recsys_kit import evaluation
 from recsys_kit.optimization import small_task
-from recsys_kit.optimization.small_task import NextKinds, Recipe
+from recsys_kit.optimization.small_task import NextTypes, Recipe
 
 if TYPE_CHECKING:
     import optuna
@@ -33,7 +33,7 @@ REGULARISERS: dict[str, dict] = {
 
 
 def ablation(
-    task: NextKinds,
+    task: NextTypes,
     recipe: Recipe,
     users: np.ndarray,
     unseen: np.ndarray,
@@ -83,13 +83,13 @@ def suggest(trial: optuna.Trial, recipe: Recipe) -> Recipe:
 
 
 def search(
-    task: NextKinds,
+    task: NextTypes,
     recipe: Recipe,
     file: str | Path,
     trials: int = 8,
     seconds: float = 60.0,
     users: np.ndarray | None = None,
-    name: str = "new kinds",
+    name: str = "next types",
 ) -> optuna.Study:
     """Searches with Optuna's TPE until the study holds `trials` finished trials, or the time is up.
 
@@ -157,7 +157,7 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 
 def look_once(
-    task: NextKinds, candidates: Mapping[str, small_task.Result], reference: str, extra: Sequence[tuple] = ()
+    task: NextTypes, candidates: Mapping[str, small_task.Result], reference: str, extra: Sequence[tuple] = ()
 ) -> tuple[str, pd.DataFrame]:
     """Chooses on the validation weeks, then ranks the test weeks once.
 

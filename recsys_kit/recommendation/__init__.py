@@ -31,7 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "train_towers",
             "write",
         ],
-        "recommender": ["COLUMNS", "Recommender", "everybody", "item_space", "log_odds", "titles"],
+        "recommender": ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"],
         "rules": ["Rules"],
         "two_stages": ["Model", "candidate_table", "columns", "fit", "labelled", "score", "sources", "windows"],
     },

@@ -46,7 +46,7 @@ def recall(found: np.ndarray, exact: np.ndarray) -> float:
 
 
 def compare(
-    vectors: np.ndarray, queries: np.ndarray, k: int = 100, kinds: Sequence[str] = INDEXES, threads: int = 1
+    vectors: np.ndarray, queries: np.ndarray, k: int = 100, names: Sequence[str] = INDEXES, threads: int = 1
 ) -> pd.DataFrame:
     """Builds each index, asks it every query on its own, and compares what it finds with the exact answer.
 
@@ -54,7 +54,7 @@ def compare(
         vectors: (V, D); neighbours are those with the largest dot product.
         queries: (Q, D).
         k: K.
-        kinds: Names in `INDEXES`; "exact" comes first whatever the order.
+        names: Of `INDEXES`; "exact" comes first whatever the order.
         threads: Threads of the library.
 
     Returns:
@@ -62,18 +62,18 @@ def compare(
     """
     import faiss
 
-    unknown = set(kinds) - set(INDEXES)
+    unknown = set(names) - set(INDEXES)
     if unknown:
-        raise ValueError(f"`kinds` must be among {', '.join(INDEXES)}. Received: {', '.join(sorted(unknown))}.")
+        raise ValueError(f"`names` must be among {', '.join(INDEXES)}. Received: {', '.join(sorted(unknown))}.")
     vectors, queries = np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(queries, np.float32)
     k = min(k, len(vectors))
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
     rows, exact = {}, None
     try:
-        for kind in ["exact", *(name for name in INDEXES[1:] if name in kinds)]:
+        for name in ["exact", *(other for other in INDEXES[1:] if other in names)]:
             began = time.perf_counter()
-            index = _BUILD[kind](faiss, vectors)
+            index = _BUILD[name](faiss, vectors)
             built = time.perf_counter() - began
             seconds, found = [], []
             asked = np.pad(queries, ((0, 0), (0, index.d - queries.shape[1])))
@@ -84,7 +84,7 @@ def compare(
             exact = np.stack(found) if exact is None else exact
             p50, p99 = np.quantile(seconds, [0.5, 0.99]) * 1000
             size = len(faiss.serialize_index(index)) / 2**20
-            rows[kind] = (len(vectors), built, p50, p99, recall(np.stack(found), exact), size)
+            rows[name] = (len(vectors), built, p50, p99, recall(np.stack(found), exact), size)
             del index
     finally:
         faiss.omp_set_num_threads(before)

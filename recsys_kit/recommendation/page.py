@@ -50,8 +50,8 @@ def html_table(table: pd.DataFrame, title: str, mark: pd.Series | None = None) -
     head = "".join(f"<th>{escape(str(name))}</th>" for name in table.columns)
     rows = []
     for place, row in enumerate(table.itertuples(index=False)):
-        kind = ' class="new"' if mark is not None and bool(mark.iloc[place]) else ""
-        rows.append(f"<tr{kind}>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>")
+        style = ' class="new"' if mark is not None and bool(mark.iloc[place]) else ""
+        rows.append(f"<tr{style}>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>")
     body = "".join(rows) or "<tr><td>nothing</td></tr>"
     return f'{_STYLE}<div class="rk"><h4>{escape(title)}</h4><table><tr>{head}</tr>{body}</table></div>'
 

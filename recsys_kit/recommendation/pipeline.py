@@ -7,7 +7,7 @@ Letters for shapes: V items of the catalogue, W text width.
 
 from __future__ import annotations
 
-import importlib
+import functools
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +17,16 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import features, report
+from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Task
-from recsys_kit.recommendation.recommender import COLUMNS, Recommender, everybody, item_space, log_odds, titles
+from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody, item_space, log_odds
 from recsys_kit.recommendation.rules import Rules
 from recsys_kit.recommendation.two_stages import Model, candidate_table, columns, fit, labelled, score, sources, windows
 from recsys_kit.workspace import Workspace
 
 __all__ = [
-    "COLUMNS",
+    "LIST_COLUMNS",
     "Model",
     "Recommender",
     "Rules",
@@ -44,7 +45,6 @@ __all__ = [
     "score",
     "sources",
     "text_vectors",
-    "titles",
     "train_towers",
     "windows",
     "write",
@@ -85,17 +85,19 @@ def build(
             train_towers(workspace, shop, task, tower_epochs, seed),
             text_vectors(workspace, shop, task),
         )
-    address = _address(shop, task) | {"code": importlib.import_module(__name__)}
+    address = _address(shop, task)
     address["params"] |= {"windows": train_windows, "trees": trees, "seed": seed}
-
-    def fitted() -> dict:
-        earlier = windows(task, train_windows) or [task.validation]
-        tables = [labelled(shop, split, Model()) for split in earlier]
-        return {"model": fit(tables, columns(tables[0], task.test), trees=trees, seed=seed).model_to_string()}
-
+    build_ranker = functools.partial(_ranker, shop, task, train_windows, trees, seed)
     import lightgbm
 
-    return replace(model, ranker=lightgbm.Booster(model_str=workspace.get("ranker", fitted, **address)["model"]))
+    return replace(model, ranker=lightgbm.Booster(model_str=workspace.get("ranker", build_ranker, **address)["model"]))
+
+
+def _ranker(shop: Shop, task: Task, train_windows: int, trees: int, seed: int) -> dict[str, str]:
+    """Fits the ranker and returns it as text. It stands alone so that a change in the towers doesn't change it."""
+    earlier = windows(task, train_windows) or [task.validation]
+    tables = [labelled(shop, split, Model()) for split in earlier]
+    return {"model": fit(tables, columns(tables[0], task.test), trees=trees, seed=seed).model_to_string()}
 
 
 def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, seed: int = 0) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, 
     groups = baskets.item_groups(shop.items, task.test.items)
     found = {}
     for name, interests in (("average tower", 1), ("multi-interest", 4)):
-        address = _address(shop, task) | {"code": towers}
+        address = _address(shop, task)
         address["params"] |= {"interests": interests, "epochs": epochs, "seed": seed}
         found[name] = workspace.get(
             "tower",
@@ -118,11 +120,15 @@ def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, 
 
 def text_vectors(workspace: Workspace, shop: Shop, task: Task) -> np.ndarray | None:
     """Returns (V, W) vectors of the catalogue's titles of length 1; None if the shop has no titles."""
-    words = titles(shop, task.test.items)
+    words = titles(shop.items, task.test.items).to_numpy()
     if (words == task.test.items.to_numpy()).all():
         return None
-    address = _address(shop, task) | {"code": features}
-    return workspace.get("text", lambda: {"vectors": features.text_embeddings(words)}, **address)["vectors"]
+    build_vectors = functools.partial(_text_vectors, words)
+    return workspace.get("text", build_vectors, **_address(shop, task), uses=[titles, Task])["vectors"]
+
+
+def _text_vectors(words: np.ndarray) -> dict[str, np.ndarray]:
+    return {"vectors": features.text_embeddings(words)}
 
 
 def open_shop(
@@ -167,8 +173,7 @@ def default_settings(workspace: Workspace, shop: Shop, task: Task, say: Callable
 
         keras.ops.zeros(1)
     settings = training.Settings()
-    name = training.run_folder(workspace, shop, task, settings).name.replace("training", "basket_transformer", 1)
-    if not (workspace.folder / f"{name}.keras").exists():
+    if not training.is_trained(workspace, shop, task, settings):
         say(f"no trained model of this shop in {workspace.folder}: training it now, which takes minutes")
     return settings
 
@@ -193,7 +198,7 @@ def write(lists: pd.DataFrame, path: str | Path) -> Path:
     path = check_path(path)
     types = {"user_id": "str", "rank": "int32", "item_id": "str", "score": "float32", "reason": "str"}
     part = path.with_name(f".{path.name}.part")
-    lists[list(COLUMNS)].astype(types).to_parquet(part, index=False)
+    lists[list(LIST_COLUMNS)].astype(types).to_parquet(part, index=False)
     part.replace(path)
     return path
 

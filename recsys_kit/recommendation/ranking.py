@@ -13,21 +13,22 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import evaluation, features
-from recsys_kit.datasets.promotions import KINDS
+from recsys_kit.datasets.items import item_types, look_up
+from recsys_kit.datasets.tables import PROMOTIONS
 from recsys_kit.preprocessing import Split
 
-__all__ = ["FACTS", "PLAN", "Facts", "boosting", "ordered", "pair_scorer"]
+__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "ordered", "pair_scorer"]
 
 _DAY = pd.Timedelta(days=1)
 OWN = features.RANKING_COLUMNS[:-4]
 ABOUT = ("buyers_60d", "repeat_rate", "price_ratio", "age_days", "sales_14d", "trend")
-GROUPS = {"type": ("category", "product_type"), "brand": ("category", "brand", "manufacturer")}
+GROUPS = ("type", "brand")
 _NONE = (0.0, 0.0, np.nan)  # count, decayed count and days since the last purchase of what was never bought
 
-PLAN = tuple(f"{when}_{kind}" for when in ("now", "usual", "at_last") for kind in KINDS)
+PLAN = tuple(f"{when}_{way}" for when in ("now", "usual", "at_last") for way in PROMOTIONS)
 """What the promotion plan says of this week, of the four weeks before, and of the week of the last purchase."""
 
-FACTS = (
+RANKING_FACTS = (
     *OWN,
     *ABOUT,
     "frequency",
@@ -69,12 +70,13 @@ class Facts:
         np.minimum.at(newest, history["user"].to_numpy(), age)
         idle = newest[split.test_users] + self.now
         self.user = np.stack([users[:, 0], users[:, 1] / np.maximum(users[:, 0], 1), idle], axis=1).astype(np.float32)
-        details = items.drop_duplicates("item_id").set_index("item_id").reindex(split.items)
-        self.groups = {}
-        for group, columns in GROUPS.items():
-            there = [details[name].astype("str") for name in columns if name in details]
-            code = pd.factorize(there[0].str.cat(there[1:], sep="|"))[0] if there else np.arange(self.size)
-            self.groups[group] = _group_history(code, history, age)
+        details = look_up(items, split.items)
+        maker = [details[name].astype("str") for name in ("brand", "manufacturer") if name in details]
+        brand = details["category"].astype("str").str.cat(maker, sep=" | ")
+        self.groups = {
+            group: _group_history(pd.factorize(label)[0], history, age)
+            for group, label in zip(GROUPS, (item_types(items, split.items), brand), strict=True)
+        }
         if split.plan is not None:
             self.starts = np.asarray((split.plan.starts - split.cutoff) / _DAY)
             share = split.plan.share
@@ -87,8 +89,8 @@ class Facts:
             table: `case`, `item` and `seen`, as `candidates.collect` returns them.
 
         Returns:
-            The table with `FACTS`, and `PLAN` if the split has a plan. What an item that the household never bought
-            can't have, such as a recency, is NaN.
+            The table with `RANKING_FACTS`, and `PLAN` if the split has a plan. What an item that the household never
+            bought can't have, such as a recency, is NaN.
         """
         split, case, item = self.split, table["case"].to_numpy(), table["item"].to_numpy()
         seen = table["seen"].to_numpy()

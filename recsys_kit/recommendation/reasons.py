@@ -44,18 +44,18 @@ class Companions:
         return np.where(weight > 0, best, -1), weight
 
 
-def sentences(table: pd.DataFrame, titles: np.ndarray, kinds: np.ndarray | None, companions: Companions) -> list[str]:
+def sentences(table: pd.DataFrame, titles: np.ndarray, types: np.ndarray | None, companions: Companions) -> list[str]:
     """Writes a sentence for each recommended pair.
 
     Args:
         table: P rows with `user`, `item` and the columns of `ranking.Facts`.
         titles: (V,) titles.
-        kinds: (V,) the kind of each item in words; None if the shop has no such column.
+        types: (V,) the type of each item in words; None if the shop has no such column.
         companions: What was bought together.
     """
     count = np.nan_to_num(table["count"].to_numpy(float))
     gap, recency = table["gap_days"].to_numpy(float), table["recency_days"].to_numpy(float)
-    kind_count = table["type_count"].to_numpy(float)
+    type_count = table["type_count"].to_numpy(float)
     promoted = _promoted(table)
     item = table["item"].to_numpy()
     fresh = count == 0
@@ -70,8 +70,8 @@ def sentences(table: pd.DataFrame, titles: np.ndarray, kinds: np.ndarray | None,
             text = f"you bought it {_ago(recency[i])}"
         elif with_item[i] >= 0 and with_item[i] != item[i]:
             text = f"goes with {titles[with_item[i]]}, which you bought"
-        elif kinds is not None and kind_count[i] >= 2 and kinds[item[i]] != "unknown":
-            text = f"similar to what you buy: {kinds[item[i]].lower()}"
+        elif types is not None and type_count[i] >= 2 and types[item[i]] != "unknown":
+            text = f"similar to what you buy: {types[item[i]].lower()}"
         else:
             text = "popular in the last weeks"
         if promoted[i]:

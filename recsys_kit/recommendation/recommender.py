@@ -15,6 +15,7 @@ from scipy.special import expit
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd
 
+from recsys_kit.datasets.items import look_up, titles, type_names
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
@@ -24,9 +25,9 @@ from recsys_kit.recommendation.cold_start import Newcomers
 from recsys_kit.recommendation.rules import Rules
 from recsys_kit.recommendation.two_stages import Model
 
-__all__ = ["COLUMNS", "Recommender", "everybody", "item_space", "log_odds", "titles"]
+__all__ = ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"]
 
-COLUMNS = ("user_id", "rank", "item_id", "score", "reason")
+LIST_COLUMNS = ("user_id", "rank", "item_id", "score", "reason")
 """The columns of every list that is written."""
 
 
@@ -76,11 +77,10 @@ class Recommender:
         self.facts = ranking.Facts(split, shop.items, shop.timezone)
         self.companions = reasons.Companions(split)
         self.newcomers = Newcomers(split, shop.users)
-        self.titles = titles(shop, split.items)
-        details = shop.items.drop_duplicates("item_id").set_index("item_id").reindex(split.items)
-        self.details = details.reset_index()
-        kinds = details["product_type"].where(details["product_type"] != "unknown", details["category"])
-        self.kinds = None if kinds.nunique() < 2 else kinds.to_numpy()
+        self.titles = titles(shop.items, split.items).to_numpy()
+        self.details = look_up(shop.items, split.items).reset_index()
+        types = type_names(shop.items, split.items)
+        self.types = None if types.nunique() < 2 else types.to_numpy()
         counts = np.asarray((split.counts() > 0).sum(axis=0)).ravel()
         self.rarity = -np.log2(np.maximum(counts, 0.5) / max(1, len(split.users)))
         self.rarity = ((self.rarity - self.rarity.min()) / max(np.ptp(self.rarity), 1e-9)).astype(np.float32)
@@ -151,7 +151,7 @@ class Recommender:
             parts.append(self._known(part, k, wanted, good, diversity_weight, novelty, method, explain))
         if (rows < 0).any():
             parts.append(self._unknown(users[rows < 0], k, wanted, good))
-        lists = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        lists = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(LIST_COLUMNS))
         order = users.get_indexer(lists["user_id"])
         return lists.iloc[np.lexsort((lists["rank"], order))].reset_index(drop=True)
 
@@ -167,7 +167,7 @@ class Recommender:
             keep &= ~np.isin(table["case"].to_numpy(np.int64) * size + table["item"], today)
         table = table[keep]
         if not len(table):
-            return pd.DataFrame(columns=list(COLUMNS))
+            return pd.DataFrame(columns=list(LIST_COLUMNS))
         cases, items, score, index = ranking.ordered(table, table["score"].to_numpy(), max(60, 4 * k))
         value = log_odds(score)
         if novelty:
@@ -200,7 +200,7 @@ class Recommender:
             }
         )
         chosen = chosen.assign(user=self.split.test_users[chosen["case"]])
-        frame["reason"] = reasons.sentences(chosen, self.titles, self.kinds, self.companions) if explain else ""
+        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions) if explain else ""
         return frame
 
     def _unknown(self, users: pd.Index, k: int, wanted: Rules, good: np.ndarray) -> pd.DataFrame:
@@ -237,12 +237,6 @@ def item_space(model: Model, split: Split) -> np.ndarray:
     counts = split.counts().log1p()
     _, strength, right = randomized_svd(counts, max(1, min(32, min(counts.shape) - 1)), random_state=0)
     return normalize(right.T * strength).astype(np.float32)
-
-
-def titles(shop: Shop, catalogue: pd.Index) -> np.ndarray:
-    """Returns (V,) the title of each item of the catalogue; its id where there is none."""
-    known = shop.items.drop_duplicates("item_id").set_index("item_id")["title"].reindex(catalogue)
-    return known.fillna(pd.Series(catalogue, index=catalogue)).to_numpy()
 
 
 def log_odds(chance: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from recsys_kit.datasets.items import look_up
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
 
@@ -60,7 +61,7 @@ def allowed(rules: Rules, catalogue: pd.Index, items: pd.DataFrame) -> np.ndarra
         wrong = sorted(set(rules.never) - set(items[rules.column]))
         if wrong:
             raise DataError(f"`never` must hold values of `{rules.column}`. Not known: {', '.join(wrong[:3])}.")
-        value = items.drop_duplicates("item_id").set_index("item_id")[rules.column].reindex(catalogue)
+        value = look_up(items, catalogue)[rules.column]
         good &= ~value.isin(list(rules.never)).to_numpy()
     return good
 

@@ -169,20 +169,20 @@ _CLIENT = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
-kind, path, asked, answered = sys.argv[1:]
+form, path, asked, answered = sys.argv[1:]
 x = dict(np.load(asked))
-if kind == "keras":
+if form == "keras":
     import keras, recsys_kit.recommendation.serving, recsys_kit.training.fit  # the file names their layers
     y = keras.models.load_model(path)(x)
-elif kind == "saved_model":
+elif form == "saved_model":
     import tensorflow as tf
     loaded = tf.saved_model.load(path)
     y = loaded.serve({name: tf.constant(value) for name, value in x.items()})
-elif kind == "litert":
+elif form == "litert":
     import tensorflow as tf
     runner = tf.lite.Interpreter(model_path=path).get_signature_runner()
     y = runner(**x)
-elif kind == "onnx":
+elif form == "onnx":
     import onnxruntime
     session = onnxruntime.InferenceSession(path)
     y = dict(zip([o.name for o in session.get_outputs()], session.run(None, x)))

@@ -79,7 +79,7 @@ def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
 def columns(table: pd.DataFrame, split: Split) -> list[str]:
     """Returns the names of what the ranker reads in a candidate table."""
     derived = [name for name in table if name.endswith(("_score", "_rank"))]
-    return [*ranking.FACTS, *(ranking.PLAN if split.plan is not None else ()), *derived]
+    return [*ranking.RANKING_FACTS, *(ranking.PLAN if split.plan is not None else ()), *derived]
 
 
 def candidate_table(

@@ -224,9 +224,14 @@ def open_index(data: str, folder: str | Path, say: Callable[[str], None] = print
     from recsys_kit import datasets, report, workspace
 
     shop = datasets.load(data)
-    store = workspace.Workspace(folder)
-    if not any(store.folder.glob("search_tower-*")):
-        say(f"no search index in {store.folder}: building it now, which takes a minute or two")
+    said: list[str] = []
+
+    def announce(name: str) -> None:
+        if not said:
+            say(f"no search index of this shop in {folder}: building it now, which takes a minute or two")
+        said.append(name)
+
+    store = workspace.Workspace(folder, on_build=announce)
     with report.quiet():
         return shop, build(shop, store)
 

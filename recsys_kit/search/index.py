@@ -120,8 +120,6 @@ def build(
 
 
 def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs: int, models: int) -> Index:
-    from recsys_kit.search import reranker
-
     found = []
     for seed in range(models):
 
@@ -130,7 +128,7 @@ def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs
             return fit_reranker(index, judged[judged["split"] == "dev"], seed=seed)
 
         params = {"epochs": epochs, "seed": seed} | reranker_version(index)
-        found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params, code=reranker))
+        found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params))
     return replace(index, rerankers=tuple(found))
 
 

@@ -98,7 +98,7 @@ def cross_validate(
         return {"new": new}
 
     params = {"folds": folds, "seed": seed, "queries": len(asked)} | reranker_version(index)
-    kept = store.get("search_folds", make, data=shop.fingerprint, params=params, code=reranker)
+    kept = store.get("search_folds", make, data=shop.fingerprint, params=params, uses=[task])
     result = found["translated"] - 100.0
     np.put_along_axis(result, lists, kept["new"], axis=1)
     return result

@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import evaluation
+from recsys_kit.datasets import texts as tables
 
 __all__ = [
     "COLUMNS",
-    "DATA",
     "KINDS",
     "LANGUAGES",
     "glossary",
     "grades",
     "interval",
     "judged",
-    "read",
     "readable",
     "scores",
     "texts",
@@ -44,27 +43,6 @@ COLUMNS = (
 LANGUAGES = ("en", "zh", "es", "fr", "de")
 KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
 
-DATA = Path(__file__).parents[2] / "data"
-"""Where the kit's own tables of texts lie."""
-
-
-def read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Returns a CSV table of texts; an empty field is an empty text.
-
-    Args:
-        path: The file.
-        columns: What it must have.
-
-    Raises:
-        ValueError: If a column is missing.
-    """
-    path = Path(path)
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"{path.name}: columns must be {', '.join(columns)}. Missing: {', '.join(missing)}.")
-    return table
-
 
 def judged(path: str | Path | None = None) -> pd.DataFrame:
     """Returns the judged queries: one row for each query and kind of product that is relevant to it.
@@ -79,7 +57,7 @@ def judged(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    table = read(path or DATA / "queries.csv", COLUMNS)
+    table = tables.read(path or tables.DATA / "queries.csv", COLUMNS)
     return table.assign(grade=table["grade"].astype(int))
 
 
@@ -158,7 +136,7 @@ def glossary() -> pd.DataFrame:
 
     An empty translation means that the code says nothing to a shopper ("EXC", "MISC.").
     """
-    return read(DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
+    return tables.read(tables.DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
 
 
 @functools.cache

@@ -26,7 +26,7 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 def uses_codes(shop: Shop) -> bool:
     """Whether the shop's texts are the codes that the kit's glossary spells out."""
-    return shop.name == "The Complete Journey"
+    return shop.is_kits_own
 
 
 def vectors(shop: Shop, store: workspace.Workspace, documents: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -47,7 +47,8 @@ def vectors(shop: Shop, store: workspace.Workspace, documents: pd.DataFrame) -> 
         return {name: encode(text) for name, text in parts.items()}
 
     params = {"documents": len(documents), "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
-    return store.get("search_vectors", make, data=shop.fingerprint, params=params, code=fusion)
+    params["codes"] = codes
+    return store.get("search_vectors", make, data=shop.fingerprint, params=params, uses=[fusion.documents])
 
 
 def glossary_version() -> str:
@@ -104,5 +105,6 @@ def two_tower(
         ).model
 
     params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
-    params["together"] = 0 if together is None else len(together)
-    return store.get("search_tower", make, data=shop.fingerprint, params=params, code=search_tower)
+    params |= {"together": 0 if together is None else len(together), "codes": uses_codes(shop)}
+    uses = [fusion.documents, fusion.co_purchases, vectors]
+    return store.get("search_tower", make, data=shop.fingerprint, params=params, uses=uses)

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["basket_batches", "basket_transformer", "baskets", "fit", "scores"],
     submod_attrs={
         "basket_batches": ["BasketBatches", "Settings"],
-        "fit": ["build", "history", "run_folder", "train", "trained"],
+        "fit": ["build", "history", "is_trained", "run_folder", "train", "trained"],
         "scores": ["scorer"],
     },
 )

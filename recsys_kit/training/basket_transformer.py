@@ -13,11 +13,11 @@ from keras import layers, ops
 from recsys_kit.training import baskets
 from recsys_kit.transformer import ItemEmbedding, TransformerBlock, attention_mask
 
-__all__ = ["DECAYS", "BasketTokens", "DiscoverHead", "RepeatHead", "basket_model"]
+__all__ = ["BASKET_DECAYS", "BasketTokens", "DiscoverHead", "RepeatHead", "basket_model"]
 
-DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
-_BASELINE = DECAYS.index(120.0)
-_OWN = len(DECAYS) + 8  # facts of a household's own history; those of the market follow
+BASKET_DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
+_BASELINE = BASKET_DECAYS.index(120.0)
+_OWN = len(BASKET_DECAYS) + 8  # facts of a household's own history; those of the market follow
 _SLOWLY = 0.2  # new items are rare: what is learned of each alone must not run ahead of what is learned of all
 _register = keras.saving.register_keras_serializable(package="recsys_kit.training")
 
@@ -130,7 +130,9 @@ class RepeatHead(layers.Layer):
         step = ops.cumsum(ops.ones_like(days, dtype="int32"), axis=1) - 1  # (B, L): 0, 1, 2, …
         past = ops.cast(step[:, None] <= position[:, :, None], "float32")  # (B, P, L)
         age = ops.maximum(age, 0.0)
-        counts = [ops.matmul(past * ops.exp(-age / decay), incidence) for decay in DECAYS]  # (B, P, L) @ (B, L, H)
+        counts = [
+            ops.matmul(past * ops.exp(-age / decay), incidence) for decay in BASKET_DECAYS
+        ]  # (B, P, L) @ (B, L, H)
         total = ops.matmul(past, incidence)
         visits = ops.sum(past, -1, keepdims=True)
         recency = ops.maximum(target_day[:, :, None] - last, 0.05)

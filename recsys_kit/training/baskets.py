@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
+from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 
@@ -162,18 +163,18 @@ def _neighbourhood(user, item, day, shape, weeks, window, rank) -> dict[str, np.
 
 
 def item_groups(items: pd.DataFrame, catalogue: pd.Index) -> list[list[int]]:
-    """Returns the groups that share a part of their items' embeddings: (category, type), category and brand.
+    """Returns the groups that share a part of their items' embeddings: item type, category and brand.
 
     Args:
         items: The shop's items.
         catalogue: (V,) item ids.
 
     Returns:
-        For each kind of group V + 1 integers: 0 for padding, then the group of each item.
+        For each way to group V + 1 integers: 0 for padding, then the group of each item.
     """
-    table = items.set_index("item_id").reindex(catalogue)
-    kinds = (table["category"] + "|" + table["product_type"], table["category"], table["brand"])
-    return [[0, *(pd.factorize(kind)[0] + 1).tolist()] for kind in kinds]
+    table = look_up(items, catalogue)
+    labels = (item_types(items, catalogue), table["category"], table["brand"])
+    return [[0, *(pd.factorize(label)[0] + 1).tolist()] for label in labels]
 
 
 def history_arrays(

@@ -5,7 +5,6 @@ Letters for shapes: B users of a batch, P positions to predict at.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,14 +18,14 @@ import pandas as pd
 from recsys_kit import evaluation
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.neural import fitting, losses
-from recsys_kit.neural.fitting import Fitted
+from recsys_kit.neural.fitting import Fitted, read_record
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import basket_transformer, baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings
 from recsys_kit.training.scores import scorer
 from recsys_kit.workspace import Workspace
 
-__all__ = ["build", "history", "run_folder", "train", "trained"]
+__all__ = ["build", "history", "is_trained", "run_folder", "train", "trained"]
 
 
 def train(
@@ -39,7 +38,7 @@ def train(
     """Trains the next-basket Transformer on what lies before the validation weeks and keeps its best epoch.
 
     Every epoch is backed up in `folder`: calling again after an interruption goes on where it stopped, and ends with
-    the same weights.
+    the same weights. If the record of the interrupted run can't be read, the training starts afresh, and says so.
 
     Args:
         shop: The shop, for its items' groups.
@@ -53,6 +52,7 @@ def train(
         validation split) and the seconds of training.
     """
     folder = Path(folder)
+    _start_afresh_if_damaged(folder)
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
     seq = baskets.sequences(task.validation)
@@ -133,16 +133,22 @@ def trained(
         fresh: Trains again even if the model is there.
     """
     address = _address(shop, task, settings)
-    folder = run_folder(workspace, shop, task, settings)
     if fresh:
-        workspace.path("basket_transformer", **address).with_suffix(".keras").unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-    return workspace.get("basket_transformer", lambda: train(shop, task, settings, folder, callbacks)[0], **address)
+        workspace.forget("basket_transformer", _model, **address)
+        workspace.forget("training", _model, **address)
+    folder = run_folder(workspace, shop, task, settings)
+    build = partial(_model, shop, task, settings, folder, callbacks)
+    return workspace.get("basket_transformer", build, **address)
+
+
+def is_trained(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> bool:
+    """Returns whether `trained` would find the model in the workspace."""
+    return workspace.file("basket_transformer", _model, **_address(shop, task, settings)) is not None
 
 
 def run_folder(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> Path:
     """Returns where the training of `trained` keeps its record, backups and best weights."""
-    return workspace.path("training", **_address(shop, task, settings))
+    return workspace.path("training", _model, **_address(shop, task, settings))
 
 
 def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> pd.DataFrame:
@@ -154,13 +160,28 @@ def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) ->
     path = run_folder(workspace, shop, task, settings) / "record.json"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: call `trained` with the same settings first (or with fresh=True).")
-    return pd.DataFrame(json.loads(path.read_text()))
+    return pd.DataFrame(read_record(path))
+
+
+def _start_afresh_if_damaged(folder: Path) -> None:
+    """Removes what an interrupted training left if its record can't be read: without it the rest is of no use."""
+    path = folder / "record.json"
+    if not path.exists():
+        return
+    try:
+        read_record(path)
+    except ValueError as error:
+        print(f"{path} can't be read ({error}): the training starts afresh")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _model(shop: Shop, task: Task, settings: Settings, folder: Path, callbacks: Sequence) -> keras.Model:
+    """Trains the model of `trained`; its code is part of the model's address, and of its folder's."""
+    return train(shop, task, settings, folder, callbacks)[0]
 
 
 def _address(shop: Shop, task: Task, settings: Settings) -> dict:
-    """Returns what a trained model depends on, as `Workspace.get` wants it."""
-    import recsys_kit.training.fit as code
-
+    """Returns what a trained model depends on besides its code, as `Workspace.get` wants it."""
     plan = task.test.plan
     params = asdict(settings) | {"cutoff": str(task.test.cutoff), "promotions": plan.fingerprint() if plan else ""}
-    return {"data": shop.fingerprint, "params": params, "code": code}
+    return {"data": shop.fingerprint, "params": params}

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from recsys_kit import workspace
 from recsys_kit.course import environment
 
 
@@ -75,3 +76,15 @@ def test_the_keras_backend_comes_from_the_environment_then_the_settings_then_the
     assert environment._backend()[2] == "numpy (keras.json)"
     monkeypatch.setenv("KERAS_BACKEND", "no_such_backend")
     assert environment._backend()[1] == "missing"
+
+
+def test_the_workspace_is_a_row_that_says_how_much_of_it_is_old(monkeypatch, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert environment._workspace()[0][1:3] == ("ok", "none yet: it is made when something is built")
+    workspace.Workspace("../workspace").get("kept", lambda: [1])
+    (tmp_path / "workspace" / "ranker-0123456789ab.json").write_text(" " * 2_000_000)
+    check, status, detail, advice = environment._workspace()[0]
+    assert (check, status, detail, advice) == ("workspace", "ok", "2 MB in ../workspace, 2 MB of it old", "")
+    monkeypatch.setattr(environment, "_GIB", 1_000_000)
+    assert environment._workspace()[0][3] == "recsys-kit clean --keep-latest --workspace ../workspace"

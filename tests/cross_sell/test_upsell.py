@@ -144,7 +144,7 @@ def test_a_shop_without_prices_or_sizes_has_no_unit_price(split):
 
 def test_steps_are_named_and_followed(split, prices):
     steps = upsell.switches(split, prices.reset_index(drop=True))
-    rice = steps[steps["kind"] == "Rice | Rice"]
+    rice = steps[steps["item_type"] == "Rice | Rice"]
     assert (rice["step"] == "larger pack").sum() == 3
     assert (rice["step"] == "dearer brand").sum() == 3
     assert (rice["step"] == "cheaper brand").sum() == 3  # back from the fine rice

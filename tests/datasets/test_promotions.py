@@ -13,7 +13,7 @@ from recsys_kit.training import baskets
 @pytest.fixture(scope="module")
 def table():
     days = pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-08"], utc=True)
-    shares = {kind: [0.5, 0.0, 1.0] for kind in promotions.KINDS}
+    shares = {way: [0.5, 0.0, 1.0] for way in promotions.PROMOTIONS}
     return pd.DataFrame({"item_id": ["a", "b", "c"], "start": days} | shares)
 
 
@@ -22,14 +22,6 @@ def test_a_plan_has_a_row_a_week_and_a_column_an_item(table):
     assert list(plan.starts.day) == [1, 8]
     assert plan.share.shape == (3, 3, 3)
     assert plan.share[:, :, 0].tolist() == [[0, 0, 0], [0, 0, 0.5], [0, 1, 0]]  # before; first week; second week
-
-
-def test_the_plan_of_the_complete_journey_has_a_row_an_item_and_week():
-    table = promotions.complete_journey()
-    assert not table.duplicated(["item_id", "start"]).any()
-    assert table["start"].nunique() == 53 and table["start"].dt.tz is not None
-    shares = table[list(promotions.KINDS)]
-    assert (shares.ge(0) & shares.le(1)).all(axis=None) and shares.gt(0).any(axis=1).all()
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +62,18 @@ def test_a_bad_plan_says_what_is_wrong(tmp_path, content, message):
 def test_a_model_sees_the_promotions_of_the_week_that_it_is_asked_about(shop_with_plan):
     shop, table = shop_with_plan
     task = preprocessing.task(shop, promotions=table)
-    split, kinds = task.validation, len(promotions.KINDS)
+    split, ways = task.validation, len(promotions.PROMOTIONS)
     seq = baskets.sequences(split)
     x, _ = training.BasketBatches(seq, training.Settings(rows=24, positions=2, candidates=20), task.min_items)[0]
-    assert x["market"].shape[-1] == x["candidate_market"].shape[-1] == 2 + 2 * kinds
+    assert x["market"].shape[-1] == x["candidate_market"].shape[-1] == 2 + 2 * ways
     promoted = {(item, start): row for item, start, *row in table.itertuples(index=False)}
     starts = pd.DatetimeIndex(table["start"].drop_duplicates().sort_values())
     for user, at, item in np.ndindex(*x["market"].shape[:2], 3):
         when = (seq.origin + pd.Timedelta(days=float(x["target_day"][user, at]))).round("s")
         week = starts[starts.searchsorted(when, side="right") - 1]
-        expected = promoted.get((split.items[x["items"][user, item] - 1], week), [0.0] * kinds)
+        expected = promoted.get((split.items[x["items"][user, item] - 1], week), [0.0] * ways)
         if x["items"][user, item]:
-            np.testing.assert_allclose(x["market"][user, at, item, 2 : 2 + kinds], 3 * np.array(expected))
+            np.testing.assert_allclose(x["market"][user, at, item, 2 : 2 + ways], 3 * np.array(expected))
 
 
 def test_a_model_trained_with_another_plan_is_another_model(shop_with_plan, tmp_path):

@@ -33,7 +33,7 @@ def test_every_title_and_phrase_is_there_in_every_locale():
     table = titles.titles()
     assert table.index.is_unique and (table[list(titles.LOCALES)] != "").all(axis=None)
     assert set(table["measure"]) == {"weight", "volume", ""}
-    shop = datasets.complete_journey()
+    shop = datasets.complete_journey.load()
     assert set(table.index) <= set(shop.items["category"])
 
 

@@ -10,13 +10,13 @@ from recsys_kit.optimization import cold_items
 
 @pytest.fixture(scope="module")
 def split():
-    """60 users, 40 items of 8 kinds; each user has two favourite kinds."""
+    """60 users, 40 items of 8 types; each user has two favourite types."""
     rows = []
     for user in range(60):
-        kinds = np.random.default_rng(user).choice(8, 2, replace=False)
+        types = np.random.default_rng(user).choice(8, 2, replace=False)
         for day in range(60):
             for item in np.random.default_rng((user, day)).choice(5, 2, replace=False):
-                rows.append((f"u{user:02d}", f"i{kinds[day % 2] * 5 + item:02d}", f"b{user}-{day}", day))
+                rows.append((f"u{user:02d}", f"i{types[day % 2] * 5 + item:02d}", f"b{user}-{day}", day))
     events = pd.DataFrame(rows, columns=["user_id", "item_id", "basket_id", "day"])
     events["timestamp"] = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(events.pop("day"), unit="D")
     cutoff = pd.Timestamp("2020-02-25", tz="UTC")
@@ -24,7 +24,7 @@ def split():
 
 
 @pytest.fixture(scope="module")
-def kinds(split):
+def types(split):
     return np.array([int(item[1:]) // 5 for item in split.items])
 
 
@@ -56,18 +56,18 @@ def test_text_says_what_is_known_and_leaves_out_what_is_not():
     assert cold_items.item_text(items, pd.Index(["b", "a"])) == ["tea. y", "milk, 1 l. dairy. x"]
 
 
-def test_every_method_tells_new_items_apart_only_by_what_is_known_of_them(case, kinds):
+def test_every_method_tells_new_items_apart_only_by_what_is_known_of_them(case, types):
     cases = np.arange(len(case.split.test_users))
-    vectors = np.eye(8, dtype=np.float32)[kinds]
+    vectors = np.eye(8, dtype=np.float32)[types]
     for scorer in (
-        cold_items.category_popularity(case, kinds),
-        cold_items.own_kinds(case, kinds, kinds // 2),
+        cold_items.category_popularity(case, types),
+        cold_items.own_types(case, types, types // 2),
         cold_items.text_neighbours(case, vectors),
     ):
         scores = scorer(cases)
-        assert scores.shape == (len(cases), len(kinds))
-        for kind in range(8):
-            assert np.allclose(scores[:, kinds == kind], scores[:, kinds == kind][:, :1])
+        assert scores.shape == (len(cases), len(types))
+        for item_type in range(8):
+            assert np.allclose(scores[:, types == item_type], scores[:, types == item_type][:, :1])
 
 
 def test_an_item_does_not_recommend_itself():
@@ -83,13 +83,13 @@ def test_an_item_does_not_recommend_itself():
 
 
 @pytest.mark.parametrize("fine_tune", [False, True])
-def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(case, kinds, fine_tune):
+def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(case, types, fine_tune):
     noise = np.random.default_rng(1).normal(0, 0.3, (8, 6)).astype(np.float32)
     vectors = np.hstack([np.eye(8, dtype=np.float32), noise])
     model, curve = cold_items.train(
         case,
         vectors,
-        kinds,
+        types,
         fine_tune=fine_tune,
         width=8,
         epochs=6,
@@ -99,11 +99,13 @@ def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(c
         learning_rate=1e-2,
     )
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
-    scores = cold_items.model_scorer(model, case, kinds)(np.arange(len(case.split.test_users)))
+    scores = cold_items.model_scorer(model, case, types)(np.arange(len(case.split.test_users)))
     assert np.isneginf(scores[:, ~case.new]).all() and np.isfinite(scores[:, case.new]).all()
     bought = case.split.counts()[case.split.test_users].toarray()  # (N, V)
-    of_kind = np.stack([bought[:, kinds == kind].sum(1) > 0 for kind in range(8)], axis=1)  # two of eight kinds each
-    assert of_kind[np.arange(len(scores)), kinds[scores.argmax(1)]].mean() > 0.9
+    of_type = np.stack(
+        [bought[:, types == item_type].sum(1) > 0 for item_type in range(8)], axis=1
+    )  # two of eight types each
+    assert of_type[np.arange(len(scores)), types[scores.argmax(1)]].mean() > 0.9
     moved = np.abs(np.asarray(model.get_layer("tied").table) - vectors).max()
     assert (moved > 1e-4) == fine_tune
 

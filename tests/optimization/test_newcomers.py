@@ -47,7 +47,7 @@ def test_the_newcomers_own_baskets_are_not_part_of_what_the_shop_knows(shop, spl
 
 def test_a_lesson_does_not_know_its_answer(batch):
     x, _ = batch
-    known, bought = x["lessons"][..., newcomers.FACTS.index("known")], x["bought"]
+    known, bought = x["lessons"][..., newcomers.NEWCOMER_FACTS.index("known")], x["bought"]
     assert not known[:, 0].any()  # before the first basket nothing is known
     for lesson in range(1, 3):
         assert np.array_equal(known[:, lesson] > 0, bought[:, :lesson].sum(1) > 0)
@@ -56,9 +56,9 @@ def test_a_lesson_does_not_know_its_answer(batch):
 
 def test_the_query_knows_all_lessons(batch):
     x, _ = batch
-    known = x["query"][..., newcomers.FACTS.index("known")]
+    known = x["query"][..., newcomers.NEWCOMER_FACTS.index("known")]
     assert np.array_equal(known > 0, x["bought"].sum(1) > 0)
-    assert np.allclose(x["query"][..., newcomers.FACTS.index("count")], np.log1p(x["bought"].sum(1)))
+    assert np.allclose(x["query"][..., newcomers.NEWCOMER_FACTS.index("count")], np.log1p(x["bought"].sum(1)))
 
 
 def test_all_answers_are_among_the_candidates_and_padding_weighs_nothing(episode, cases, batch):
@@ -77,8 +77,8 @@ def test_without_answers_nothing_tells_what_they_are(episode, cases):
 def test_facts_over_the_whole_catalogue_are_those_of_the_batch(episode, cases, batch):
     facts = newcomers.query(episode, cases[:8], 5)
     whole = [np.broadcast_to(fact, (8, len(episode.split.items))) for fact in facts]
-    assert len(whole) == len(newcomers.FACTS) - 4
-    known = whole[newcomers.FACTS.index("known")]
+    assert len(whole) == len(newcomers.NEWCOMER_FACTS) - 4
+    known = whole[newcomers.NEWCOMER_FACTS.index("known")]
     assert known.sum() == (batch[0]["query"][..., 0] > 0)[:, batch[0]["weight"] > 0].sum()
 
 

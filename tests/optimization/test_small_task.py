@@ -1,4 +1,4 @@
-"""Promises of `next_kinds`, on a sample of the shop: nothing of the future is read, and a fit can be repeated."""
+"""Promises of `next_types`, on a sample of the shop: nothing of the future is read, and a fit can be repeated."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from recsys_kit.optimization import small_task
 
 @pytest.fixture(scope="module")
 def task(shop, splits):
-    return small_task.next_kinds(splits, shop.items, length=20)
+    return small_task.next_types(splits, shop.items, length=20)
 
 
 RECIPE = small_task.Recipe(width=16, epochs=2)
@@ -45,14 +45,14 @@ def test_copying_raises_what_was_bought_before_and_nothing_else():
     assert np.allclose(out[0], [0, 0, np.log(2), 0]) and np.allclose(out[2], [0, np.log(2), np.log(3), 0])
 
 
-def test_the_frequent_kinds_are_those_bought_most_often(task):
-    scores = small_task.frequent_kinds(task, task.test)
+def test_the_frequent_types_are_those_bought_most_often(task):
+    scores = small_task.frequent_types(task, task.test)
     case = int(np.argmax((task.test.ids[task.test.cases] > 0).sum(1)))
     often = np.bincount(task.test.ids[task.test.cases[case]], minlength=len(task.names) + 1)[1:]
     assert often[scores[case].argmax()] == often.max()
 
 
-def test_the_newest_kinds_are_read(task):
+def test_the_newest_types_are_read(task):
     full = (task.train > 0).all(axis=1)
     assert full.any()
     assert (task.validation.ids[full] == task.train[full][:, 1:]).all()
@@ -80,7 +80,7 @@ def test_training_lowers_the_loss_of_the_learned(task):
     assert {"epoch", "ndcg", "loss", "unseen_loss"} == set(run.curve)
 
 
-def test_a_shop_without_categories_has_items_as_kinds(shop, splits):
+def test_a_shop_without_categories_has_items_as_types(shop, splits):
     items = shop.items[["item_id"]].assign(category="unknown", product_type="unknown")
-    names = small_task.next_kinds(splits, items, most=50).names
+    names = small_task.next_types(splits, items, most=50).names
     assert len(names) == 50 and names.isin(splits.test.items.astype("str")).all()

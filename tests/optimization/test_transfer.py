@@ -39,11 +39,11 @@ def test_the_part_of_the_new_stores_must_be_a_part():
 
 
 def toy_task():
-    """Households walk through kinds in order, so that the next one is known to whoever has seen others walk."""
+    """Households walk through types in order, so that the next one is known to whoever has seen others walk."""
     ids = np.stack([np.arange(u % 4 + 1, u % 4 + 10) for u in range(100)]).astype(np.int32)  # (U, L + 1)
     answers = sp.csr_matrix(np.eye(15, dtype=bool)[ids[:, -1]])  # id last + 1, as column last
     look = small_task.Moment(ids[:, 1:], np.arange(100), answers)
-    return small_task.NextKinds(pd.Index(range(15)), USERS, ids, look, look)
+    return small_task.NextTypes(pd.Index(range(15)), USERS, ids, look, look)
 
 
 def test_what_the_old_stores_taught_helps_where_there_is_little_to_learn_from():

@@ -10,11 +10,11 @@ from recsys_kit.optimization import small_task, tuning
 
 @pytest.fixture(scope="module")
 def task():
-    """Households that walk through kinds in order, so that the next kind can be learned."""
+    """Households that walk through types in order, so that the next type can be learned."""
     ids = np.stack([np.arange(u % 4 + 1, u % 4 + 10) for u in range(60)]).astype(np.int32)
     answers = sp.csr_matrix(np.eye(15, dtype=bool)[ids[:, -1]])
     look = small_task.Moment(ids[:, 1:], np.arange(60), answers)
-    return small_task.NextKinds(pd.Index(range(15)), pd.Index(range(60)), ids, look, look)
+    return small_task.NextTypes(pd.Index(range(15)), pd.Index(range(60)), ids, look, look)
 
 
 RECIPE = small_task.Recipe(width=32, epochs=2)

@@ -38,4 +38,4 @@ def test_indexes_are_compared_on_the_same_queries():
     assert (table["recall"] > 0.3).all() and (table[["p50_ms", "mb"]] > 0).all().all()
     assert (table["p99_ms"] >= table["p50_ms"]).all()
     with pytest.raises(ValueError, match="Received: tree"):
-        nearest.compare(VECTORS, VECTORS[:2], kinds=["tree"])
+        nearest.compare(VECTORS, VECTORS[:2], names=["tree"])

@@ -27,7 +27,7 @@ def everyone(recommender):
 
 
 def test_every_household_gets_k_different_items_best_first(recommender, everyone):
-    assert tuple(everyone.columns) == recommendation.COLUMNS
+    assert tuple(everyone.columns) == recommendation.LIST_COLUMNS
     assert list(everyone["user_id"].unique()) == list(recommender.place)
     for _, own in everyone.groupby("user_id"):
         assert own["rank"].tolist() == list(range(1, 9))
@@ -147,7 +147,7 @@ def test_what_happens_after_the_cutoff_changes_no_feature():
     changed = dataclasses.replace(split, history=changed.history)
     table = light_shop.tables()[0]
     facts = ranking.Facts(changed, shop.items, shop.timezone).add(table[["case", "item", "seen"]])
-    pd.testing.assert_frame_equal(facts[list(ranking.FACTS)], table[list(ranking.FACTS)])
+    pd.testing.assert_frame_equal(facts[list(ranking.RANKING_FACTS)], table[list(ranking.RANKING_FACTS)])
 
 
 def test_the_ranker_is_above_popularity_on_days_it_has_not_seen():
@@ -181,7 +181,7 @@ def test_a_part_of_what_was_not_bought_speaks_for_all_of_it():
 def test_parquet_is_written_whole_with_its_columns(everyone, tmp_path):
     path = recommendation.write(everyone, tmp_path / "recs.parquet")
     back = pd.read_parquet(path)
-    assert tuple(back.columns) == recommendation.COLUMNS and len(back) == len(everyone)
+    assert tuple(back.columns) == recommendation.LIST_COLUMNS and len(back) == len(everyone)
     assert [path.name for path in tmp_path.iterdir()] == ["recs.parquet"]
     with pytest.raises(ValueError, match=r"must end in \.parquet"):
         recommendation.write(everyone, tmp_path / "recs.csv")

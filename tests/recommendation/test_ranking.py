@@ -42,7 +42,7 @@ def test_the_plan_of_the_week_of_the_visit_is_read(table):
     split, shop = light_shop.task().validation, light_shop.shop()
     weeks = pd.date_range(split.cutoff - pd.Timedelta(days=70), periods=20, freq="7D")
     rows = pd.DataFrame({"item_id": split.items[0], "start": weeks, "display": np.arange(20) / 20})
-    rows = rows.reindex(columns=["item_id", "start", *promotions.KINDS]).fillna(0.0)
+    rows = rows.reindex(columns=["item_id", "start", *promotions.PROMOTIONS]).fillna(0.0)
     planned = dataclasses.replace(split, plan=promotions.plan(rows, split.items))
     facts = ranking.Facts(planned, shop.items, shop.timezone).add(table[["case", "item", "seen"]])
     own = facts[facts["item"] == 0].iloc[0]
@@ -70,7 +70,7 @@ def test_what_is_no_candidate_is_never_recommended(table):
 @pytest.mark.parametrize("objective", ["binary", "lambdarank"])
 def test_trees_learn_and_repeat_themselves(table, objective):
     rows = table.assign(list=table["case"])
-    names = list(ranking.FACTS)
+    names = list(ranking.RANKING_FACTS)
     first = ranking.boosting(rows, names, objective, trees=20, threads=1).predict(rows[names])
     again = ranking.boosting(rows, names, objective, trees=20, threads=1).predict(rows[names])
     np.testing.assert_array_equal(first, again)

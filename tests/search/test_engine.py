@@ -1,5 +1,6 @@
 """Search: what can be found, stages that agree with their definitions, clear answers to any query, and the command."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,9 +101,9 @@ def test_stages_are_what_they_say(index):
 def test_the_index_is_kept_and_found_again(tmp_path):
     store = workspace.Workspace(tmp_path)
     first = search.build(small_shop(), store, epochs=1, rerank=False)
-    kept = sorted(path.name for path in tmp_path.iterdir())
+    kept = sorted(path.name for path in tmp_path.glob("[!.]*"))
     again = search.build(small_shop(), store, epochs=1, rerank=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == kept
     assert {name.split("-")[0] for name in kept} == {"search_vectors", "search_tower"}
     assert search.search(first, "milk", 5).equals(search.search(again, "milk", 5))
 
@@ -123,6 +124,16 @@ def test_another_shop_is_searched_by_its_own_titles(tmp_path):
     asked, grade = search.task(shop, index.documents, count=20)
     assert len(asked) == len(grade) == 20
     assert (grade.max(1) == 2).all()
+
+
+def test_a_shop_in_a_folder_called_like_the_kits_gets_neither_its_glossary_nor_its_re_ranker(tmp_path):
+    folder = tmp_path / "The Complete Journey"
+    shutil.copytree(ROOT / "data" / "example_shop", folder)
+    (folder / "shop.json").unlink(missing_ok=True)  # so that the folder's name is the shop's
+    shop = datasets.load(str(folder))
+    assert shop.name == "The Complete Journey" and not shop.is_kits_own
+    index = search.build(shop, workspace.Workspace(tmp_path / "ws"), epochs=1)
+    assert not index.codes and not index.rerankers
 
 
 def test_a_file_of_queries_keeps_its_order_and_reports_what_got_no_answer(index, tmp_path):

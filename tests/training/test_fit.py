@@ -134,12 +134,36 @@ def test_scores_come_in_the_order_of_the_rows_whatever_the_block(task, whole):
     np.testing.assert_allclose(training.scorer(whole[0], task.test, seq)(rows[:1]), many[:1], atol=1e-3)
 
 
+@pytest.mark.parametrize("left", ["", '[{"epoch": 1, "lo', "{}"])
+def test_a_record_that_was_cut_off_is_named_and_the_training_starts_afresh(
+    shop, task, whole, tmp_path, capsys, left, monkeypatch
+):
+    (tmp_path / "record.json").write_text(left)
+    (tmp_path / "best.weights.h5").write_text("half")
+    (tmp_path / "backup").mkdir()
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **named: None)
+    training.train(shop, task, SMALL, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1
+    assert str(tmp_path / "record.json") in said[0] and said[0].endswith("the training starts afresh")
+
+
+def test_a_training_leaves_no_temporary_file(whole, tmp_path_factory):
+    folder = next(tmp_path_factory.getbasetemp().glob("whole*"))
+    names = {path.name for path in folder.iterdir()}
+    assert {"record.json", "best.weights.h5"} <= names
+    assert not [name for name in names if name.startswith(".")]
+
+
 @pytest.mark.slow
 def test_a_trained_model_is_found_again_with_its_history(shop, task, whole, tmp_path):
     store = workspace.Workspace(tmp_path)
     with pytest.raises(FileNotFoundError, match="call `trained`"):
         training.history(store, shop, task, SMALL)
+    assert not training.is_trained(store, shop, task, SMALL)
     model = training.trained(store, shop, task, SMALL, callbacks=[Eagerly()])
+    assert training.is_trained(store, shop, task, SMALL)
     seen = []
     spy = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(1))
     again = training.trained(store, shop, task, SMALL, callbacks=[spy])

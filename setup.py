@@ -1,0 +1,47 @@
+"""What pyproject.toml cannot say: the wheel carries the folders data/ and notebooks/ inside the package."""
+
+import json
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+SHIPPED = ("README.md", "data", "notebooks")  # recsys_kit.datasets.shipped finds them, there as here
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", ".*")
+
+
+class BuildWithFiles(build_py):
+    """Copies them; the notebooks without outputs, which are three quarters of the wheel otherwise."""
+
+    def run(self):
+        """Builds the package anew, then adds the files."""
+        if self.editable_mode:  # the checkout has them
+            return super().run()
+        package = Path(self.build_lib) / "recsys_kit"
+        shutil.rmtree(package, ignore_errors=True)  # else a module that is gone stays, from the last build
+        super().run()
+        target = package / "shipped"
+        target.mkdir(parents=True)
+        for name in SHIPPED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, target / name, ignore=LEFT_OUT)
+            else:
+                shutil.copy(source, target / name)
+        for path in target.rglob("*.ipynb"):
+            path.write_text(without_outputs(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def without_outputs(text):
+    """Returns a notebook as it is before it has run."""
+    notebook = json.loads(text)
+    notebook["metadata"].pop("widgets", None)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+setup(cmdclass={"build_py": BuildWithFiles})
