@@ -17,6 +17,7 @@ import pandas as pd
 from keras import ops
 
 from recsys_kit import report
+from recsys_kit.neural import losses  # noqa: F401  (a stored model names its rate's module, but not its loss's)
 from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.workspace import atomic
 
@@ -45,17 +46,17 @@ class Fitted(NamedTuple):
     curve: pd.DataFrame
 
 
-def loss_curve(losses: keras.callbacks.History | Sequence[float]) -> pd.DataFrame:
+def loss_curve(run: keras.callbacks.History | Sequence[float]) -> pd.DataFrame:
     """Returns the losses, or those that `fit` recorded, as one row an epoch: `epoch` and `loss`.
 
     Example:
         >>> loss_curve([0.5, 0.25]).to_dict("list")
         {'epoch': [1, 2], 'loss': [0.5, 0.25]}
     """
-    if isinstance(losses, keras.callbacks.History):
-        losses = losses.history.get("loss", [])  # without an epoch there is none
-    losses = np.array(losses, float)
-    return pd.DataFrame({"epoch": np.arange(1, len(losses) + 1), "loss": losses})
+    # Without an epoch there is no loss.
+    values = run.history.get("loss", []) if isinstance(run, keras.callbacks.History) else run
+    values = np.array(values, float)
+    return pd.DataFrame({"epoch": np.arange(1, len(values) + 1), "loss": values})
 
 
 def read_record(path: Path) -> list[dict]:
