@@ -88,6 +88,11 @@ class SelfAttention(layers.Layer):
     Args:
         heads: How many attention patterns run side by side; must divide the width.
         dropout: Share of attention weights dropped while training.
+
+    Example:
+        >>> output, weights = SelfAttention(heads=2)(np.ones((1, 3, 4), "float32"), return_weights=True)
+        >>> tuple(output.shape), tuple(weights.shape)
+        ((1, 3, 4), (1, 2, 3, 3))
     """
 
     def __init__(self, heads: int = 2, dropout: float = 0.0, **kwargs):
@@ -130,6 +135,10 @@ class TransformerBlock(layers.Layer):
         heads: Number of attention heads.
         dropout: Dropout on both branches while training.
         expansion: Width of the small network, in multiples of D.
+
+    Example:
+        >>> tuple(TransformerBlock(heads=2)(np.ones((1, 3, 4), "float32")).shape)
+        (1, 3, 4)
     """
 
     def __init__(self, heads: int = 2, dropout: float = 0.0, expansion: int = 2, **kwargs):
@@ -176,8 +185,8 @@ class ItemEmbedding(layers.Layer):
         Items 1 and 2 are of one group, item 3 of another:
 
         >>> layer = ItemEmbedding([[0, 1, 1, 2]], width=2)
-        >>> layer(np.array([[1, 3]])).shape
-        TensorShape([1, 2, 2])
+        >>> tuple(layer(np.array([[1, 3]])).shape)
+        (1, 2, 2)
     """
 
     def __init__(self, groups: list[list[int]], width: int, size: int | None = None, **kwargs):
@@ -236,6 +245,10 @@ class PositionEmbedding(layers.Layer):
 
     Args:
         length: The longest sequence, L.
+
+    Example:
+        >>> tuple(PositionEmbedding(length=5)(np.ones((1, 3, 4), "float32")).shape)
+        (1, 3, 4)
     """
 
     def __init__(self, length: int, **kwargs):
@@ -269,6 +282,13 @@ class TiedLogits(layers.Layer):
 
     Args:
         embedding: The `ItemEmbedding` whose table is used.
+
+    Example:
+        A score of each of three items, and of the padding:
+
+        >>> logits = TiedLogits(ItemEmbedding([], width=2, size=4))
+        >>> tuple(logits(np.ones((1, 5, 2), "float32")).shape)
+        (1, 5, 4)
     """
 
     def __init__(self, embedding: ItemEmbedding, **kwargs):

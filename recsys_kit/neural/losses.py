@@ -189,6 +189,19 @@ class CandidateLoss(keras.layers.Layer):
         logits: The model's `TiedLogits`, whose embedding and bias are used.
         loss: A name in `LOSSES`.
         items: V.
+
+    Example:
+        Three candidates that score alike:
+
+        >>> import numpy as np
+        >>> from recsys_kit.transformer import ItemEmbedding, TiedLogits
+        >>> logits = TiedLogits(ItemEmbedding([], width=2, size=4))
+        >>> scores = logits(np.zeros((1, 2, 2), "float32"))
+        >>> layer = CandidateLoss(logits, "softmax", items=3)
+        >>> place, candidates, columns = np.array([1]), np.array([1, 2, 3]), np.array([[0]])
+        >>> loss = layer(np.zeros((1, 2, 2), "float32"), place, candidates, columns, np.zeros(3))
+        >>> round(float(loss[0]), 3)  # log 3
+        1.099
     """
 
     def __init__(self, logits, loss: str, items: int, **kwargs):

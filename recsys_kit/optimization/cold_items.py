@@ -153,6 +153,14 @@ class TextTied(keras.layers.Layer):
         texts: (W, T): how many distinct texts there are, and the width of their vectors.
         width: D.
         fine_tune: Whether the text vectors may move while training; else only the adapter learns.
+
+    Example:
+        Two users, three texts, two candidates:
+
+        >>> layer = TextTied((3, 4), width=2)
+        >>> counts, own, candidates = np.ones((2, 3), "float32"), np.zeros((2, 2), "float32"), np.array([0, 2])
+        >>> tuple(layer(counts, own, candidates).shape)
+        (2, 2)
     """
 
     def __init__(self, texts: tuple[int, int], width: int = 48, fine_tune: bool = False, **kwargs):

@@ -190,8 +190,7 @@ class CopyLogits(layers.Layer):
     Example:
         >>> layer = CopyLogits()
         >>> layer.build((1, 2), (1, 2, 3))
-        >>> layer.gain.assign(0.1)
-        >>> layer.sharpness.assign(0.0)
+        >>> _ = layer.gain.assign(0.1), layer.sharpness.assign(0.0)
         >>> ids, logits = np.array([[1, 1]]), np.zeros((1, 2, 3), "float32")
         >>> ops.convert_to_numpy(layer(ids, logits)).round(2).tolist()  # log 2 after one purchase, log 3 after two
         [[[0.0, 0.6899999976158142, 0.0], [0.0, 1.100000023841858, 0.0]]]

@@ -45,6 +45,11 @@ class Interests(layers.Layer):
         interests: Q; 1 is the plain average, more are groups that attention finds.
         hidden: Width of the network after it.
         dropout: Dropout on the items' vectors.
+
+    Example:
+        >>> vectors, valid = np.ones((1, 5, 4), "float32"), np.ones((1, 5), bool)
+        >>> tuple(Interests(interests=3)(vectors, valid).shape)
+        (1, 3, 4)
     """
 
     def __init__(self, interests: int = 1, hidden: int = 128, dropout: float = 0.2, **kwargs):
@@ -87,7 +92,16 @@ class Interests(layers.Layer):
 
 @_register
 class RetrievalLoss(layers.Layer):
-    """The end of a tower in training: sampled softmax of the interest that likes the bought item best."""
+    """The end of a tower in training: sampled softmax of the interest that likes the bought item best.
+
+    Example:
+        Both interests like the two candidates alike, so the chance of the right one is a half:
+
+        >>> states, items = np.zeros((1, 2, 3), "float32"), np.zeros((2, 3), "float32")
+        >>> loss = RetrievalLoss()(states, items, np.array([[1]]), np.zeros(2, "float32"))
+        >>> round(float(loss[0]), 3)
+        0.693
+    """
 
     def call(self, states, vectors, column, log_chance):
         """Maps states (B, Q, D), candidates (C, D), the bought items' columns (B, 1) and log chances to losses (B,)."""

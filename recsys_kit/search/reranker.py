@@ -32,6 +32,13 @@ class QueryDocumentTokens(layers.Layer):
         width: D.
         dropout: Dropout on the texts while training.
         texts: Whether texts are read at all, or only the facts.
+
+    Example:
+        The query and five candidates with three facts each:
+
+        >>> query, documents, facts = np.ones((1, 8)), np.ones((1, 5, 8)), np.ones((1, 5, 3))
+        >>> tuple(QueryDocumentTokens(width=4)(query, documents, facts).shape)
+        (1, 6, 4)
     """
 
     def __init__(self, width: int = 32, dropout: float = 0.3, texts: bool = True, **kwargs):
@@ -70,6 +77,12 @@ class LambdaLoss(keras.losses.Loss):
 
     A softmax over the list would spread belief over all answers, however far down; this looks at the top only.
     Source: Burges (2010), From RankNet to LambdaRank to LambdaMART.
+
+    Example:
+        Nothing is wrong with a list in the right order, far apart:
+
+        >>> round(float(LambdaLoss()(np.array([[2, 0]]), np.array([[50.0, 0.0]]))), 3)
+        0.0
     """
 
     def call(self, y_true, y_pred):

@@ -28,6 +28,10 @@ class Residual(layers.Layer):
     Args:
         width: D.
         dropout: Dropout within the correction while training.
+
+    Example:
+        >>> ops.convert_to_numpy(Residual(width=4)(np.array([[3.0, 4.0]], "float32"))).round(2).tolist()  # untrained
+        [[0.6000000238418579, 0.800000011920929]]
     """
 
     def __init__(self, width: int = 128, dropout: float = 0.1, **kwargs):
@@ -61,6 +65,14 @@ class Similarity(layers.Layer):
 
     Args:
         temperature: Start of the learned temperature.
+
+    Example:
+        Two queries and two documents of one view each:
+
+        >>> query, document = np.eye(2, dtype="float32"), np.eye(2, dtype="float32")[:, None]
+        >>> logits = Similarity(temperature=1.0)(query, document, np.zeros(2, "float32"), np.arange(2))
+        >>> ops.convert_to_numpy(logits).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
     """
 
     def __init__(self, temperature: float = 0.05, **kwargs):
