@@ -13,7 +13,7 @@ import pandas as pd
 
 from recsys_kit.course.course_map import contents, course_map
 from recsys_kit.course.environment import check_environment
-from recsys_kit.datasets.shops import Shop
+from recsys_kit.datasets.tables import Shop, titles_without_size
 from recsys_kit.neural import text_encoder
 from recsys_kit.workspace import Workspace
 
@@ -49,6 +49,8 @@ def search_documents(shop: Shop, limit: int = 8000) -> pd.DataFrame:
     Sixty sizes of one product are one document. A title that is filed under a second category by mistake (there it
     has less than 2% of its sales) is left out there. A shop without titles (each is its item_id) has no document.
 
+    Notebook 10 searches in more: in what nobody bought yet, in each product type, and it counts no sale of the test.
+
     Args:
         shop: The shop.
         limit: Keep so many documents, the best sold ones.
@@ -57,11 +59,7 @@ def search_documents(shop: Shop, limit: int = 8000) -> pd.DataFrame:
         The columns title, category, products, sold; best sold first.
     """
     items = shop.items[shop.items["is_merchandise"] & (shop.items["title"] != shop.items["item_id"])]
-    sizes = items["size"] if "size" in items else pd.Series("", items.index)
-    titles = [
-        title[: -len(size) - 2] if size and title.lower().endswith(f", {size.lower()}") else title
-        for title, size in zip(items["title"], sizes, strict=True)
-    ]
+    titles = titles_without_size(items)
     sold = items["item_id"].map(shop.events["item_id"].value_counts()).fillna(0).astype(int)
     documents = (
         pd.DataFrame({"title": titles, "category": items["category"].to_numpy(), "sold": sold.to_numpy()})

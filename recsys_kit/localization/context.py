@@ -1,7 +1,7 @@
 """A context term for the next basket: what hour, weekday and store add to the household's history (notebook 15).
 
 The model is small on purpose. An item's log-odds of being in the basket are a function of a few facts of the
-household's history, plus, for the model with context, a low-rank term: the vector of the item's kind times the sum of
+household's history, plus, for the model with context, a low-rank term: the vector of the item's group times the sum of
 the vectors of the hour, the weekday and the store. Its twin is the same without that term. Because the term is
 log-odds, it can be added to the scores of another model that speaks in log-odds, such as the next-basket Transformer.
 
@@ -24,17 +24,18 @@ from recsys_kit.preprocessing import Split
 __all__ = [
     "FACTORS",
     "HOURS",
+    "Settings",
     "Shortlists",
     "context_model",
     "facts",
     "history_scores",
     "row_loss",
     "shortlists",
-    "situations",
     "sizes",
     "term",
     "train",
     "training_rows",
+    "visit_context",
 ]
 
 
@@ -65,7 +66,7 @@ HOURS = (0, 6, 9, 11, 13, 15, 17, 19, 21)
 CONTEXT_DECAYS = (30.0, 120.0)
 
 
-def situations(
+def visit_context(
     users: pd.Series, times: pd.Series, events: pd.DataFrame, timezone: str | float, stores: pd.Index
 ) -> np.ndarray:
     """Returns (N, 3) whole numbers: part of the day, weekday and store of a visit, in the order of `FACTORS`.
@@ -89,7 +90,7 @@ def situations(
 
 
 def sizes(stores: int) -> tuple[int, int, int]:
-    """Returns how many values each part of a situation has, in the order of `FACTORS`.
+    """Returns how many values each part of a context has, in the order of `FACTORS`.
 
     Args:
         stores: How many stores are told apart, the shared number 0 included.
@@ -139,7 +140,7 @@ def training_rows(
         seed: Seed of the draw.
 
     Returns:
-        `facts` (R, 4), `situation` (R, 3), `item`, `user`, `label` and `weight` (R,).
+        `facts` (R, 4), `context` (R, 3), `item`, `user`, `label` and `weight` (R,).
 
     Raises:
         ValueError: If no basket of these weeks has an item that was bought before.
@@ -166,11 +167,11 @@ def training_rows(
         row, item = np.repeat(some, drawn), owned.indices[pick.ravel()]
         other = ~np.asarray(bought[row, item]).ravel()
         r, i = np.r_[again.row, row[other]], np.r_[again.col, item[other]]
-        where = situations(visit["user_id"], visit["timestamp"], inside, timezone, stores)
+        where = visit_context(visit["user_id"], visit["timestamp"], inside, timezone, stores)
         parts.append(
             {
                 "facts": facts(counts, popular, user[r], i),
-                "situation": where[r],
+                "context": where[r],
                 "item": i.astype(np.int32),
                 "user": user[r],
                 "label": (np.arange(len(r)) < again.nnz).astype(np.float32),
@@ -182,11 +183,11 @@ def training_rows(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def context_model(kinds: np.ndarray, stores: int, width: int = 4, with_context: bool = True, usual=None):
-    """Builds the model: item, kind, situation and facts in, log-odds (B, 1) out.
+def context_model(groups: np.ndarray, stores: int, width: int = 4, with_context: bool = True, usual=None):
+    """Builds the model: item, group, context and facts in, log-odds (B, 1) out.
 
     Args:
-        kinds: (V,) the kind of each item, as whole numbers; items of a kind share a vector.
+        groups: (V,) the group of each item, such as its category, as whole numbers; items of a group share a vector.
         stores: How many stores are told apart, the shared number 0 included.
         width: D.
         with_context: False for the twin without the context term.
@@ -198,10 +199,10 @@ def context_model(kinds: np.ndarray, stores: int, width: int = 4, with_context: 
     import keras
     from keras import layers, ops
 
-    items, groups = len(kinds), int(kinds.max(initial=0)) + 1
+    items, size = len(groups), int(groups.max(initial=0)) + 1
     item = keras.Input((), dtype="int32", name="item")
-    kind = keras.Input((), dtype="int32", name="kind")
-    situation = keras.Input((3,), dtype="int32", name="situation")
+    group = keras.Input((), dtype="int32", name="group")
+    context = keras.Input((3,), dtype="int32", name="context")
     known = keras.Input((4,), name="facts")
     mean, variance = usual if usual is not None else (np.zeros(4), np.ones(4))
     x = layers.Normalization(mean=np.asarray(mean).tolist(), variance=np.asarray(variance).tolist())(known)
@@ -211,79 +212,96 @@ def context_model(kinds: np.ndarray, stores: int, width: int = 4, with_context: 
         items, 1, "zeros", name="bias"
     )(item)  # (B, 1)
     if with_context:
-        vector = layers.Embedding(groups, width, "zeros", name="kind_vector")(kind)  # (B, D)
+        vector = layers.Embedding(size, width, "zeros", name="group_vector")(group)  # (B, D)
         start = keras.initializers.RandomNormal(stddev=0.3, seed=0)
         each = [
-            layers.Embedding(size, width, start, name=name)(situation[:, i])
+            layers.Embedding(size, width, start, name=name)(context[:, i])
             for i, (name, size) in enumerate(zip(FACTORS, sizes(stores), strict=True))
         ]
         logit = logit + ops.sum(vector * (each[0] + each[1] + each[2]), axis=-1, keepdims=True)
-    inputs = {"item": item, "kind": kind, "situation": situation, "facts": known}
+    inputs = {"item": item, "group": group, "context": context, "facts": known}
     return keras.Model(inputs, logit, name="context" if with_context else "no_context")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the model is built and trained.
+
+    Attributes:
+        width: D.
+        epochs: Passes over the rows.
+        batch_size: Rows a step.
+        learning_rate: AdamW's highest rate; it falls along a cosine.
+        weight_decay: AdamW's.
+        seed: Seed of everything random.
+    """
+
+    width: int = 4
+    epochs: int = 1
+    batch_size: int = 8192
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
 
 
 def train(
     rows: dict[str, np.ndarray],
-    kinds: np.ndarray,
+    groups: np.ndarray,
     stores: int,
     with_context: bool = True,
-    width: int = 4,
-    epochs: int = 1,
-    batch: int = 8192,
-    rate: float = 5e-3,
-    decay: float = 1e-2,
-    seed: int = 0,
+    settings: Settings | None = None,
 ):
     """Trains the model, or its twin, on rows of `training_rows`.
 
     Args:
         rows: The rows.
-        kinds: (V,) the kind of each item.
+        groups: (V,) the group of each item.
         stores: How many stores are told apart, the shared number 0 included.
         with_context: False for the twin.
-        width: D.
-        epochs: Passes over the rows.
-        batch: Rows a step.
-        rate: Learning rate.
-        decay: Weight decay.
-        seed: Seed of everything random.
+        settings: Sizes and training parameters; None: the usual ones.
 
     Returns:
         The model and the loss of each epoch.
     """
     import keras
 
-    keras.utils.set_random_seed(seed)
+    settings = settings or Settings()
+    keras.utils.set_random_seed(settings.seed)
     usual = rows["facts"].mean(0), rows["facts"].var(0) + 1e-6
-    model = context_model(kinds, stores, width, with_context, usual)
-    x = {"item": rows["item"], "kind": kinds[rows["item"]].astype(np.int32)}
-    x |= {"situation": rows["situation"], "facts": rows["facts"]}
+    model = context_model(groups, stores, settings.width, with_context, usual)
+    x = {"item": rows["item"], "group": groups[rows["item"]].astype(np.int32)}
+    x |= {"context": rows["context"], "facts": rows["facts"]}
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    steps = max(1, -(-len(rows["item"]) // batch)) * epochs
-    schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05)
-    model.compile(keras.optimizers.AdamW(schedule, weight_decay=decay), loss, jit_compile=False)
+    steps = max(1, -(-len(rows["item"]) // settings.batch_size)) * settings.epochs
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps, alpha=0.05)
+    model.compile(keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay), loss, jit_compile=False)
     history = model.fit(
-        x, rows["label"][:, None], sample_weight=rows["weight"], batch_size=batch, epochs=epochs, verbose=0
+        x,
+        rows["label"][:, None],
+        sample_weight=rows["weight"],
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        verbose=0,
     )
     return model, [float(value) for value in history.history["loss"]]
 
 
 def term(
-    model, kinds: np.ndarray, situation: np.ndarray, columns: np.ndarray, factors: tuple[str, ...] = FACTORS
+    model, groups: np.ndarray, context: np.ndarray, columns: np.ndarray, factors: tuple[str, ...] = FACTORS
 ) -> np.ndarray:
     """Returns (N, K) what the context adds to the log-odds of some items of each case.
 
     Args:
         model: A trained model with context.
-        kinds: (V,) the kind of each item.
-        situation: (N, 3).
+        groups: (V,) the group of each item.
+        context: (N, 3).
         columns: (N, K) the items.
         factors: Only these parts of the context; each is measured from its own mean.
     """
-    weight = {name: model.get_layer(name).get_weights()[0] for name in ("kind_vector", *FACTORS)}
-    seen = sum(weight[name][situation[:, FACTORS.index(name)]] - weight[name].mean(0) for name in factors)
-    by_kind = seen @ weight["kind_vector"].T  # (N, D) @ (D, kinds) -> (N, kinds)
-    return np.take_along_axis(by_kind, kinds[columns], axis=1).astype(np.float32)
+    weight = {name: model.get_layer(name).get_weights()[0] for name in ("group_vector", *FACTORS)}
+    seen = sum(weight[name][context[:, FACTORS.index(name)]] - weight[name].mean(0) for name in factors)
+    by_group = seen @ weight["group_vector"].T  # (N, D) @ (D, groups) -> (N, groups)
+    return np.take_along_axis(by_group, groups[columns], axis=1).astype(np.float32)
 
 
 def shortlists(scorer: evaluation.Scorer, split: Split, size: int = 400, block: int = 256) -> Shortlists:
@@ -310,13 +328,13 @@ def shortlists(scorer: evaluation.Scorer, split: Split, size: int = 400, block: 
     return Shortlists(columns, scores, sp.csr_matrix(np.hstack([inside, outside])))
 
 
-def history_scores(model, split: Split, kinds: np.ndarray, block: int = 64):
+def history_scores(model, split: Split, groups: np.ndarray, block: int = 64):
     """Returns the scorer of the model's part that reads the household's history, without the context.
 
     Args:
         model: A trained model, with or without context.
         split: The split.
-        kinds: (V,) the kind of each item.
+        groups: (V,) the group of each item.
         block: Cases at once.
     """
     import keras
@@ -338,16 +356,16 @@ def history_scores(model, split: Split, kinds: np.ndarray, block: int = 64):
     return score
 
 
-def row_loss(model, rows: dict[str, np.ndarray], kinds: np.ndarray) -> pd.Series:
+def row_loss(model, rows: dict[str, np.ndarray], groups: np.ndarray) -> pd.Series:
     """Returns the weighted mean log loss of each household's rows, in bits: smaller is better.
 
     Args:
         model: A trained model, with or without context.
         rows: What `training_rows` returned.
-        kinds: (V,) the kind of each item.
+        groups: (V,) the group of each item.
     """
-    x = {"item": rows["item"], "kind": kinds[rows["item"]].astype(np.int32)}
-    x |= {"situation": rows["situation"], "facts": rows["facts"]}
+    x = {"item": rows["item"], "group": groups[rows["item"]].astype(np.int32)}
+    x |= {"context": rows["context"], "facts": rows["facts"]}
     logit = np.asarray(model.predict(x, batch_size=65_536, verbose=0))[:, 0]
     bits = (np.logaddexp(0, logit) - logit * rows["label"]) / np.log(2) * rows["weight"]
     table = pd.DataFrame({"user": rows["user"], "bits": bits, "weight": rows["weight"]}).groupby("user").sum()

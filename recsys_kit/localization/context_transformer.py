@@ -1,6 +1,6 @@
 """The next-basket Transformer, told the hour, the weekday and the store of the coming visit (notebook 15).
 
-The trained model of notebook 05 gets one more input: the situation of the basket to predict. The vectors of its parts
+The trained model of notebook 05 gets one more input: the context of the basket to predict. The vectors of its parts
 start at zero, so the model starts as it was; then it goes on learning. A twin goes on learning without that input, from
 the same batches, so what differs is the context and not the training.
 
@@ -45,24 +45,24 @@ def train(
         plain: The trained model, of notebook 05's sizes.
         shop: The shop, for its items' groups and its clock.
         task: The task.
-        stores: The stores that are told apart; None: the twin, which knows nothing of the situation.
+        stores: The stores that are told apart; None: the twin, which knows nothing of the context.
         epochs: Passes.
         count: Batches an epoch, at most; 0: all.
         seed: Seed.
 
     Returns:
-        Another model, and its loss epoch by epoch. With `stores` the model has an input more, `situation` (B, P, 3):
-        see `context.situations`.
+        Another model, and its loss epoch by epoch. With `stores` the model has an input more, `context` (B, P, 3): see
+        `context.visit_context`.
     """
     keras.utils.set_random_seed(seed)
     history = task.validation.history
-    situation, sizes = None, ()
+    visits, sizes = None, ()
     if stores is not None:
         sizes = context.sizes(len(stores) + 1)
-        situation = context.situations(history["user_id"], history["timestamp"], history, shop.timezone, stores)
+        visits = context.visit_context(history["user_id"], history["timestamp"], history, shop.timezone, stores)
     settings = replace(SETTINGS, epochs=max(1, epochs), seed=seed)
-    data = BasketBatches(baskets.sequences(task.validation, situation=situation), settings, task.min_items, count)
-    model = training.build(shop, task.test, settings, steps=len(data) * epochs, situation=sizes)
+    data = BasketBatches(baskets.sequences(task.validation, context=visits), settings, task.min_items, count)
+    model = training.build(shop, task.test, settings, steps=len(data) * epochs, context=sizes)
     for layer in plain.layers:
         model.get_layer(layer.name).set_weights(layer.get_weights())
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)

@@ -27,6 +27,7 @@ from recsys_kit.preprocessing import Split
 
 __all__ = [
     "Arrivals",
+    "Settings",
     "TextTied",
     "arrivals",
     "category_popularity",
@@ -276,18 +277,35 @@ class FortnightBatches(EpochBatches):
         return x, bought[:, chosen].toarray()
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How `TextTied` is built and trained.
+
+    Attributes:
+        width: D.
+        epochs: Passes.
+        windows: How many fortnights before the cutoff are learned from.
+        batch_size: B.
+        drawn: Items drawn a batch beside those that were bought.
+        learning_rate: Adam's highest rate; it falls along a cosine.
+        seed: Seed.
+    """
+
+    width: int = 48
+    epochs: int = 1
+    windows: int = 3
+    batch_size: int = 32
+    drawn: int = 400
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+
 def train(
     case: Arrivals,
     vectors: np.ndarray,
     code: np.ndarray,
     fine_tune: bool = False,
-    width: int = 48,
-    epochs: int = 1,
-    windows: int = 3,
-    batch_size: int = 32,
-    drawn: int = 400,
-    learning_rate: float = 3e-3,
-    seed: int = 0,
+    settings: Settings | None = None,
 ) -> Fitted:
     """Trains `TextTied` on the old items: from what was bought before a moment to what was bought in two weeks after.
 
@@ -296,32 +314,27 @@ def train(
         vectors: (W, T) vectors of the distinct texts.
         code: (V,) which text each item has.
         fine_tune: Whether the vectors move, too.
-        width: D.
-        epochs: Passes.
-        windows: How many fortnights before the cutoff are learned from.
-        batch_size: B.
-        drawn: Items drawn a batch beside those that were bought.
-        learning_rate: Adam's at first; it falls along a cosine.
-        seed: Seed.
+        settings: Sizes and training parameters; None: the usual ones.
 
     Returns:
         The model, and its loss epoch by epoch.
     """
-    keras.utils.set_random_seed(seed)
-    data = FortnightBatches(case, code, windows, batch_size, drawn, seed)
+    settings = settings or Settings()
+    keras.utils.set_random_seed(settings.seed)
+    data = FortnightBatches(case, code, settings.windows, settings.batch_size, settings.drawn, settings.seed)
     inputs = {
         "counts": keras.Input((len(vectors),), name="counts"),
         "own": keras.Input((None,), name="own"),
         "candidates": keras.Input(batch_shape=(None,), dtype="int32", name="candidates"),
         "log_chance": keras.Input(batch_shape=(None,), name="log_chance"),
     }
-    layer = TextTied(vectors.shape, width, fine_tune, name="tied")
+    layer = TextTied(vectors.shape, settings.width, fine_tune, name="tied")
     scores = layer(inputs["counts"], inputs["own"], inputs["candidates"])
     model = keras.Model(inputs, scores - ops.expand_dims(inputs["log_chance"], 0), name="text_tied")
     layer.table.assign(vectors)
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, len(data) * epochs)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, len(data) * settings.epochs)
     model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
-    run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+    run = model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(run))
 
 

@@ -179,7 +179,6 @@ def train(
     epochs: int = 3,
     steps: int = 1,
     learning_rate: float = 2e-2,
-    first_order: bool = False,
     listwise: bool = False,
     trust: float = 0.0,
     start: keras.Model | None = None,
@@ -192,7 +191,6 @@ def train(
         epochs: Passes over them.
         steps: Gradient steps; 0 trains a start that is used as it is.
         learning_rate: Highest one of the training itself.
-        first_order: See `Adapt`.
         listwise: Learns by `losses.weighted_softmax`; else by `losses.inclusion_bce`.
         trust: Weight of the next-basket Transformer's logits before training; all others begin at 0.
         start: A model whose start to begin from.
@@ -203,7 +201,7 @@ def train(
     """
     keras.utils.set_random_seed(seed)
     x = data[0][0]
-    model = meta_model(x["query"].shape[-1], x["vectors"].shape[-1], x["bought"].shape[1], steps, first_order, listwise)
+    model = meta_model(x["query"].shape[-1], x["vectors"].shape[-1], x["bought"].shape[1], steps, listwise=listwise)
     weights = np.zeros(x["query"].shape[-1], np.float32)
     weights[[NEWCOMER_FACTS.index("Transformer, known"), NEWCOMER_FACTS.index("Transformer, new")]] = trust
     model.get_layer("adapt").start.assign(weights)

@@ -195,8 +195,6 @@ def boosting(
     columns: Sequence[str],
     objective: str = "binary",
     trees: int = 120,
-    rate: float = 0.08,
-    leaves: int = 15,
     seed: int = 0,
     threads: int = 0,
     **settings,
@@ -208,11 +206,9 @@ def boosting(
         columns: What to learn from.
         objective: "binary": was it bought? (the chance of each item alone); "lambdarank": the order of a list.
         trees: Number of trees.
-        rate: How much of each tree is taken.
-        leaves: Leaves of a tree.
         seed: Seed of the samples of rows and columns.
         threads: 0 for as many as there are cores to use (one for a small table: more cost more than they save).
-        settings: Further LightGBM parameters.
+        settings: LightGBM parameters, such as `learning_rate` or `num_leaves`; they come before what is set here.
 
     Returns:
         The fitted `lightgbm.Booster`.
@@ -227,8 +223,8 @@ def boosting(
     data = lightgbm.Dataset(table[list(columns)], table["label"].to_numpy(np.float32), weight=weight, group=group)
     fixed = {
         "objective": objective,
-        "learning_rate": rate,
-        "num_leaves": leaves,
+        "learning_rate": 0.08,
+        "num_leaves": 15,
         "min_data_in_leaf": int(np.clip(len(table) // 500, 5, 100)),
         "feature_fraction": 0.5,
         "bagging_fraction": 0.7,

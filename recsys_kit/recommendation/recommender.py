@@ -102,7 +102,6 @@ class Recommender:
         method: str = "MMR",
         allow_new: bool = False,
         block: int = 256,
-        explain: bool = True,
     ) -> pd.DataFrame:
         """Recommends to households.
 
@@ -115,7 +114,6 @@ class Recommender:
             method: "MMR" or "DPP".
             allow_new: Whether ids that the shop does not know are new customers; otherwise they are an error.
             block: Households at a time; bounds the memory.
-            explain: Whether to write reasons.
 
         Returns:
             `user_id`, `rank` (from 1), `item_id`, `score` and `reason`, best first; in the order of `users`. A list is
@@ -148,14 +146,14 @@ class Recommender:
         known = rows[rows >= 0]
         for start in range(0, len(known), block):
             part = known[start : start + block]
-            parts.append(self._known(part, k, wanted, good, diversity_weight, novelty, method, explain))
+            parts.append(self._known(part, k, wanted, good, diversity_weight, novelty, method))
         if (rows < 0).any():
             parts.append(self._unknown(users[rows < 0], k, wanted, good))
         lists = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(LIST_COLUMNS))
         order = users.get_indexer(lists["user_id"])
         return lists.iloc[np.lexsort((lists["rank"], order))].reset_index(drop=True)
 
-    def _known(self, rows, k, wanted, good, weight, novelty, method, explain) -> pd.DataFrame:
+    def _known(self, rows, k, wanted, good, weight, novelty, method) -> pd.DataFrame:
         table = self.table(rows)
         keep = good[table["item"].to_numpy()]
         if wanted.new_only:
@@ -200,7 +198,7 @@ class Recommender:
             }
         )
         chosen = chosen.assign(user=self.split.test_users[chosen["case"]])
-        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions) if explain else ""
+        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions)
         return frame
 
     def _unknown(self, users: pd.Index, k: int, wanted: Rules, good: np.ndarray) -> pd.DataFrame:

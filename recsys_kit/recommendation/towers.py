@@ -10,6 +10,8 @@ catalogue (ids 1..V; 0 is padding).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ from recsys_kit.transformer import ItemEmbedding
 __all__ = [
     "Interests",
     "RetrievalLoss",
+    "Settings",
     "examples",
     "item_vectors",
     "recent",
@@ -180,24 +183,11 @@ def examples(
     return owner[first], basket[first], item[first]
 
 
-def train(
-    groups: list[list[int]],
-    split: Split,
-    interests: int = 1,
-    width: int = 64,
-    epochs: int = 2,
-    days: float = 60,
-    length: int = 48,
-    negatives: int = 1000,
-    batch_size: int = 512,
-    learning_rate: float = 3e-3,
-    seed: int = 0,
-) -> Fitted:
-    """Trains a tower to find the items that a household buys for the first time.
+@dataclass(frozen=True)
+class Settings:
+    """How a tower is built and trained.
 
-    Args:
-        groups: `baskets.item_groups` of the catalogue.
-        split: Its history is learned from.
+    Attributes:
         interests: Q; 1 is the average tower.
         width: D.
         epochs: Passes over the baskets.
@@ -207,14 +197,41 @@ def train(
         batch_size: B.
         learning_rate: Adam's highest rate; it falls along a cosine.
         seed: Seed of everything random.
+    """
+
+    interests: int = 1
+    width: int = 64
+    epochs: int = 2
+    days: float = 60
+    length: int = 48
+    negatives: int = 1000
+    batch_size: int = 512
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+
+def train(
+    groups: list[list[int]],
+    split: Split,
+    settings: Settings | None = None,
+) -> Fitted:
+    """Trains a tower to find the items that a household buys for the first time.
+
+    Args:
+        groups: `baskets.item_groups` of the catalogue.
+        split: Its history is learned from.
+        settings: Sizes and training parameters; None: the usual ones.
 
     Returns:
         The model, as `tower` builds it, and its loss epoch by epoch.
     """
-    keras.utils.set_random_seed(seed)
+    settings = settings or Settings()
+    interests, width, epochs = settings.interests, settings.width, settings.epochs
+    negatives, rows = settings.negatives, settings.batch_size
+    keras.utils.set_random_seed(settings.seed)
     seq = baskets.sequences(split)
     size = len(groups[0])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(settings.seed)
     model = tower(groups, interests, width)
     bought = baselines.decayed_counts(split, 180).log1p()
     model.get_layer("item").own.assign(start_vectors.from_users(bought, width))
@@ -224,28 +241,26 @@ def train(
     trainer = keras.Model([*model.inputs, column, chance], loss)
     share = sampling.popularity_share(np.bincount(seq.items, minlength=size))  # padding is no item: 0
     model.get_layer("bias").own.assign((np.log(share + 1e-6) - np.log(share + 1e-6).mean())[:, None])
-    slots = min(size - 1, batch_size + negatives)
+    slots = min(size - 1, rows + negatives)
     log_chance = np.log(np.maximum(sampling.chance(share, slots), 1e-6)).astype(np.float32)
-    user, basket, item = examples(seq, days, rng)
-    batches = max(1, len(user) // batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, batches * epochs, alpha=0.02)
+    user, basket, item = examples(seq, settings.days, rng)
+    batches = max(1, len(user) // rows)
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, batches * epochs, alpha=0.02)
     few = batches * epochs < 20  # steps: not worth the seconds that a trace takes
     mean = lambda y, value: ops.mean(value)  # noqa: E731
     trainer.compile(keras.optimizers.Adam(rate), loss=mean, jit_compile=False, run_eagerly=few)
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
     curve = []
     for _ in range(epochs):
-        user, basket, item = examples(seq, days, rng)
-        order = rng.permutation(len(user))[
-            : batches * batch_size
-        ]  # batches of one size, or TensorFlow traces another step
+        user, basket, item = examples(seq, settings.days, rng)
+        order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
         for part in np.array_split(order, batches):
             chosen, _ = sampling.draw(share, negatives, np.unique(item[part]), slots, rng)
             chosen = np.pad(chosen, (0, slots - len(chosen))).astype(np.int32)
             place = np.zeros(size, np.int32)
             place[chosen[::-1]] = np.arange(slots)[::-1]
             log = np.where(chosen > 0, log_chance[chosen], np.float32(1e9))  # padding is no candidate
-            x = [recent(seq, user[part], basket[part], length), chosen, place[item[part]][:, None], log]
+            x = [recent(seq, user[part], basket[part], settings.length), chosen, place[item[part]][:, None], log]
             loss = trainer.train_on_batch(x, np.zeros(len(part), np.float32))
             bar.update()
         curve.append(float(loss))  # the mean of the epoch's batches

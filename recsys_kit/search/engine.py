@@ -1,4 +1,4 @@
-"""One search box, many languages: the best items for one query, or for a file of them (notebook 10).
+"""One search box, many languages: the best items for one query, or for many (notebook 10).
 
 `index` answers in stages, each reading the one before: words (`lexical`), meaning (`fusion`), the two-tower model
 (`two_tower`) fused with the words, and a re-ranker (`reranker`) over the shortlist. For a household, the sequence
@@ -12,38 +12,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit.datasets.shops import Shop
-from recsys_kit.search.index import SALES, SHORTLIST, STAGES, Index, build, scores
-from recsys_kit.search.judging import cross_validate, task
+from recsys_kit.search.index import SALES, SHORTLIST, Index, scores
 
-__all__ = [
-    "COLUMNS",
-    "LONGEST",
-    "STAGES",
-    "Index",
-    "build",
-    "check_query",
-    "cross_validate",
-    "open_index",
-    "read_queries",
-    "run_file",
-    "run_one",
-    "scores",
-    "search",
-    "search_file",
-    "search_many",
-    "task",
-]
+__all__ = ["LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
 
-COLUMNS = ("query_id", "rank", "item_id", "title", "product_category", "product_type", "score")
+RESULT_COLUMNS = ("query_id", "rank", "item_id", "title", "product_category", "product_type", "score")
 """The columns of a file of results."""
 
-LONGEST = 200  # characters of a query
+LONGEST_QUERY = 200  # characters of a query
 NONSENSE, UNSPEAKABLE = 0.38, 0.6
 """Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the
 query is nothing but letters that no word strings together."""
@@ -53,7 +33,7 @@ def check_query(text: object) -> str:
     r"""Returns a query in its normal form, or says what is wrong with it.
 
     Raises:
-        ValueError: If it is empty, holds no letter or digit, or is longer than `LONGEST` characters.
+        ValueError: If it is empty, holds no letter or digit, or is longer than `LONGEST_QUERY` characters.
 
     Example:
         >>> check_query("  dog   food\n")
@@ -64,8 +44,8 @@ def check_query(text: object) -> str:
     plain = " ".join(plain.split())
     if not plain:
         raise ValueError("the query is empty: it must hold at least one word")
-    if len(plain) > LONGEST:
-        raise ValueError(f"the query must be at most {LONGEST} characters long. Received: {len(plain):,}")
+    if len(plain) > LONGEST_QUERY:
+        raise ValueError(f"the query must be at most {LONGEST_QUERY} characters long. Received: {len(plain):,}")
     if not any(c.isalnum() for c in plain):
         raise ValueError(f"the query must hold at least one letter or digit. Received: {plain!r}")
     return plain
@@ -88,8 +68,8 @@ def search(
         weight: Weight of that.
 
     Returns:
-        `COLUMNS` without query_id, best first. No row if nothing fits: none of the words is known, and no document
-        means anything like the query.
+        `RESULT_COLUMNS` without query_id, best first. No row if nothing fits: none of the words is known, and no
+        document means anything like the query.
 
     Raises:
         ValueError: If the query is empty, too long, or without a letter or digit; or `k` is below 1.
@@ -115,7 +95,7 @@ def search_many(
         best = found["meaning"].max(1)
         for i in range(len(part)):
             if found["words"][i].max() <= 0 and best[i] < (UNSPEAKABLE if _unspeakable(part[i]) else NONSENSE):
-                results.append(pd.DataFrame(columns=list(COLUMNS[1:])))
+                results.append(pd.DataFrame(columns=list(RESULT_COLUMNS[1:])))
                 continue
             person = households[start + i] if households else None
             results.append(_items(index, final[i], k, person, weight))
@@ -123,7 +103,7 @@ def search_many(
 
 
 def _unspeakable(text: str) -> bool:
-    """Whether every word strings at least five Latin consonants together, as "asdfgh" does."""
+    """Whether every word strings at least five Latin consonants together, as "asdfgh" does: words rarely do."""
     return all(re.search("[bcdfghjklmnpqrstvwxz]{5}", word) for word in text.lower().split())
 
 
@@ -150,128 +130,3 @@ def _items(index: Index, score: np.ndarray, k: int, household, weight: float) ->
             "score": np.round(total[best], 4),
         }
     )
-
-
-def read_queries(path: str | Path) -> pd.DataFrame:
-    """Reads a file of queries: query_id, query and perhaps user_id.
-
-    Raises:
-        ValueError: If a column is missing, the file has no rows, or a query_id is empty or there twice.
-    """
-    path = Path(path)
-    try:
-        table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path.name}: must be a CSV file in UTF-8. Received: {error}") from None
-    for name in ("query_id", "query"):
-        if name not in table:
-            raise ValueError(f"{path.name}: column `{name}` is missing. Columns found: {', '.join(table.columns)}")
-    if table.empty:
-        raise ValueError(f"{path.name}: has no rows")
-    for rule, bad in (
-        ("must not be empty", table["query_id"] == ""),
-        ("must be unique", table["query_id"].duplicated()),
-    ):
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise ValueError(f"{path.name}: `query_id` {rule}. Row {row + 2}: {table['query_id'].iloc[row]!r}")
-    return table
-
-
-def search_file(
-    index: Index,
-    table: pd.DataFrame,
-    k: int = 10,
-    households: dict[str, Callable[[pd.Index], np.ndarray]] | None = None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Answers a table of queries, see `read_queries`.
-
-    Args:
-        index: The index.
-        table: The queries.
-        k: How many items for each.
-        households: For each user_id of the table, how much it likes items.
-
-    Returns:
-        `COLUMNS`, in the order of the queries; and a line for each query that got no answer, saying why.
-    """
-    notes, good, texts = [], [], []
-    for row in range(len(table)):
-        try:
-            texts.append(check_query(table["query"].iloc[row]))
-            good.append(row)
-        except ValueError as error:
-            notes.append(f"{table['query_id'].iloc[row]}: {error}")
-    users = table["user_id"] if "user_id" in table else pd.Series("", index=table.index)
-    persons = [(households or {}).get(users.iloc[row]) for row in good]
-    parts = []
-    for row, result in zip(good, search_many(index, texts, k, persons), strict=True):
-        name = table["query_id"].iloc[row]
-        if result.empty:
-            notes.append(f"{name}: nothing in this shop is like {table['query'].iloc[row]!r}")
-        parts.append(result.assign(query_id=name))
-    return pd.concat([pd.DataFrame(columns=list(COLUMNS)), *parts])[list(COLUMNS)].reset_index(drop=True), notes
-
-
-def open_index(data: str, folder: str | Path, say: Callable[[str], None] = print) -> tuple[Shop, Index]:
-    """Opens a shop and its index, building first what the workspace lacks.
-
-    Args:
-        data: Folder of the shop; empty: The Complete Journey.
-        folder: The workspace.
-        say: Called with each line of progress.
-    """
-    from recsys_kit import datasets, report, workspace
-
-    shop = datasets.load(data)
-    said: list[str] = []
-
-    def announce(name: str) -> None:
-        if not said:
-            say(f"no search index of this shop in {folder}: building it now, which takes a minute or two")
-        said.append(name)
-
-    store = workspace.Workspace(folder, on_build=announce)
-    with report.quiet():
-        return shop, build(shop, store)
-
-
-def run_one(
-    text: str, user: str | None, k: int, data: str, folder: str | Path, say: Callable[[str], None] = print
-) -> str:
-    """Answers one query for the command line, as a table to read.
-
-    Args:
-        text: The query.
-        user: Whose list it is; None: nobody's.
-        k: How many items.
-        data: Folder of the shop; empty: The Complete Journey.
-        folder: The workspace.
-        say: Called with each line of progress.
-    """
-    text = check_query(text)
-    shop, index = open_index(data, folder, say)
-    household = None
-    if user is not None:
-        from recsys_kit.search import personal
-
-        household = personal.open_households(shop, folder, data, [user], say).get(user)
-    result = search(index, text, k, household)
-    if result.empty:
-        return f"nothing in this shop is like {text!r}"
-    shown = result.rename(columns={"product_category": "category", "product_type": "type"})
-    return shown.to_string(index=False, max_colwidth=42, formatters={"score": "{:.3f}".format})
-
-
-def run_file(
-    table: pd.DataFrame, k: int, data: str, folder: str | Path, say: Callable[[str], None] = print
-) -> tuple[pd.DataFrame, list[str]]:
-    """Answers a table of queries for the command line, see `search_file`."""
-    shop, index = open_index(data, folder, say)
-    households = None
-    if "user_id" in table and (table["user_id"] != "").any():
-        from recsys_kit.search import personal
-
-        users = [user for user in table["user_id"].unique() if user]
-        households = personal.open_households(shop, folder, data, users, say)
-    return search_file(index, table, k, households)

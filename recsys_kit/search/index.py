@@ -20,8 +20,8 @@ import pandas as pd
 
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import fusion, lexical, queries, translation
-from recsys_kit.search.vectors import encode, glossary_version, two_tower, uses_codes, vectors
+from recsys_kit.search import corpus, fusion, glossary, lexical, queries, translation, word_lists
+from recsys_kit.search.vectors import encode, two_tower, vectors
 
 __all__ = [
     "LEAST",
@@ -33,12 +33,14 @@ __all__ = [
     "TRANSLATION",
     "WEIGHT",
     "Index",
+    "ahead",
     "build",
     "facts",
     "fit_reranker",
     "reranked",
     "reranker_version",
     "scores",
+    "shortlists",
     "space",
     "translation_scores",
 ]
@@ -48,13 +50,16 @@ STAGES = ("words", "meaning", "tower", "fused", "translated", "reranked")
 WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
 TRANSLATED, TRANSLATION = 0.75, 0.5  # least part of a query that must be translated, and its weight; likewise
 
+_SHARPNESS = 20.0  # of belief: a candidate that scores 0.1 more is believed e^2 times as much
+_TOP = 10  # the candidates whose middle others are compared with: as many as NDCG@10 reads
+
 
 @dataclass(frozen=True)
 class Index:
     """Everything that answers a query.
 
     Attributes:
-        documents: The P documents, see `fusion.documents`.
+        documents: The P documents, see `corpus.documents`.
         items: Which document each item belongs to.
         words: The lexical index.
         views: (P, S, E) frozen vectors of the documents.
@@ -78,7 +83,7 @@ def build(
     shop: Shop,
     store: workspace.Workspace,
     sold: pd.Series | None = None,
-    tower: bool = True,
+    light: bool = False,
     rerank: bool = True,
     epochs: int = 3,
     models: int = 1,
@@ -90,21 +95,21 @@ def build(
         shop: The shop.
         store: Where vectors and models are kept.
         sold: How often each item id was sold; None: before the last 31 days.
-        tower: Whether to use the trained two-tower model.
+        light: Only words and meaning: nothing is trained.
         rerank: Whether to use the re-ranker, which is trained on the kit's judged dev queries: only for the kit's shop.
         epochs: Passes over the tower's training pairs.
         models: Re-rankers whose scores are averaged.
         limit: Only so many documents, the best sold ones; 0 for all.
     """
-    documents, items = fusion.documents(shop, sold, limit)
-    parts = vectors(shop, store, documents)
-    text = fusion.texts(documents, uses_codes(shop))
+    documents, items = corpus.documents(shop, sold, limit)
+    parts = vectors(shop, store, documents, light)
+    text = corpus.texts(documents, glossary.uses_codes(shop))
     every = [
         " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
     ]
     words = lexical.Lexical(every, spelling=True)
-    index = Index(documents, items, words, fusion.views(parts), codes=uses_codes(shop))
-    if not tower:
+    index = Index(documents, items, words, fusion.views(parts), codes=glossary.uses_codes(shop))
+    if light:
         return index
     from recsys_kit.search import two_tower as search_tower
 
@@ -140,7 +145,8 @@ def reranker_version(index: Index) -> dict[str, Any]:
     """Returns what a re-ranker learns from, in short: its address in the workspace depends on it."""
     judged = queries.judged()
     dev = pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32
-    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary_version()}
+    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary.version()}
+    found["stop"] = list(word_lists.words("stop"))
     return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
 
 
@@ -155,12 +161,23 @@ def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) 
     """
     from recsys_kit.search import reranker
 
-    found = scores(index, queries.texts(judged)["query"].tolist(), rerank=False)
+    short = shortlists(index, scores(index, queries.texts(judged)["query"].tolist(), rerank=False))
+    grade = np.take_along_axis(queries.grades(judged, index.documents), short.lists, 1)
+    return reranker.train(short, grade, seed=seed, **(RERANKER | settings)).model
+
+
+def shortlists(index: Index, found: dict[str, np.ndarray]) -> Any:
+    """Returns the `reranker.Shortlists` of the translated scores.
+
+    Args:
+        index: An index with a tower.
+        found: What `scores` returned for Q queries.
+    """
+    from recsys_kit.search import reranker
+
     lists = reranker.shortlist(found["translated"], SHORTLIST)
-    grade = np.take_along_axis(queries.grades(judged, index.documents), lists, 1)
     base = np.take_along_axis(found["translated"], lists, 1)
-    inputs = (found["query"], space(index), lists, facts(index, found, lists), base, grade)
-    return reranker.train(*inputs, seed=seed, **(RERANKER | settings)).model
+    return reranker.Shortlists(found["query"], space(index), lists, facts(index, found, lists), base)
 
 
 def space(index: Index) -> np.ndarray:
@@ -181,16 +198,17 @@ def facts(index: Index, found: dict[str, np.ndarray], lists: np.ndarray) -> np.n
     each = [np.einsum("qe,qke->qk", query, view[:, s][lists]) for query, view in seen for s in range(view.shape[1])]
     known = found["known"][:, None]
     each += [found["words_scaled"][rows, lists] * (known >= LEAST), np.broadcast_to(known, lists.shape)]
+    # logarithms of sales (of 22,000 it is 10) and of places (of 50 about 4), brought to 0..1 as the other facts
     each += [np.log1p(index.documents["sold"].to_numpy())[lists] / 10]
     each += [np.broadcast_to(np.log1p(np.arange(lists.shape[1])) / 4, lists.shape)]
     base = found["translated"][rows, lists]
-    belief = np.exp(20 * (base - base.max(1, keepdims=True)))
+    belief = np.exp(_SHARPNESS * (base - base.max(1, keepdims=True)))
     belief /= belief.sum(1, keepdims=True)
     shelf = pd.factorize(index.documents["category"])[0][lists]
     same = (shelf[:, :, None] == shelf[:, None, :]) & ~np.eye(lists.shape[1], dtype=bool)
     each += [(same * belief[:, None, :]).sum(-1)]  # how much of the belief lies on the same shelf
     place = space(index)[lists].astype(np.float32)  # (Q, K, E)
-    each += [np.einsum("qke,qe->qk", place, np.einsum("qk,qke->qe", belief[:, :10], place[:, :10]))]  # and nearby
+    each += [np.einsum("qke,qe->qk", place, np.einsum("qk,qke->qe", belief[:, :_TOP], place[:, :_TOP]))]  # and nearby
     return np.stack(each, axis=-1).astype(np.float32)
 
 
@@ -260,11 +278,12 @@ def reranked(index: Index, found: dict[str, np.ndarray]) -> np.ndarray:
     """
     from recsys_kit.search import reranker
 
-    base = found["translated"]
-    lists = reranker.shortlist(base, SHORTLIST)
-    picked = np.take_along_axis(base, lists, 1)
-    inputs = (found["query"], space(index), lists, facts(index, found, lists), picked)
-    new = reranker.adjust(index.rerankers, *inputs, scale=RERANKER["scale"])
-    final = base - 100.0
+    short = shortlists(index, found)
+    return ahead(found["translated"], short.lists, reranker.adjust(index.rerankers, short, RERANKER["scale"]))
+
+
+def ahead(base: np.ndarray, lists: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Returns (Q, P) scores: new ones (Q, K) on the shortlists (Q, K), ahead of all other documents in their order."""
+    final = base - 100.0  # scores are cosines and their sums: none lies that far from another
     np.put_along_axis(final, lists, new, axis=1)
     return final

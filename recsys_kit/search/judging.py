@@ -10,9 +10,8 @@ import pandas as pd
 
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import fusion, queries
-from recsys_kit.search.index import RERANKER, SHORTLIST, Index, facts, reranker_version, scores, space
-from recsys_kit.search.vectors import uses_codes
+from recsys_kit.search import corpus, glossary, queries
+from recsys_kit.search.index import RERANKER, SHORTLIST, Index, ahead, reranker_version, scores, shortlists
 
 __all__ = ["cross_validate", "task"]
 
@@ -32,12 +31,12 @@ def task(shop: Shop, documents: pd.DataFrame, count: int = 300, seed: int = 0) -
     Returns:
         The queries, see `queries.texts`, without those that have nothing to find, and their (Q, P) grades.
     """
-    if uses_codes(shop):
+    if glossary.uses_codes(shop):
         judged = queries.judged()
         text, grade = queries.texts(judged), queries.grades(judged, documents)
         there = (grade == 2).any(1)
         return text[there].reset_index(drop=True), grade[there]
-    text, target = fusion.paraphrases(documents, False, seed + 1, least=0)
+    text, target = corpus.paraphrases(documents, False, seed + 1, least=0)
     rows = np.random.default_rng(seed).permutation(len(text))[:count]
     name = documents["name"].to_numpy()
     grade = np.stack([np.where(name == name[target[row]], 2, 0) for row in rows]).astype(np.int8)
@@ -86,19 +85,14 @@ def cross_validate(
         intents = asked["intent_id"].unique()
         part = pd.Series(np.random.default_rng(seed).permutation(len(intents)) % folds, index=intents)
         fold = asked["intent_id"].map(part).to_numpy()
-        known = facts(index, found, lists)
-        base, truth = np.take_along_axis(found["translated"], lists, 1), np.take_along_axis(grade, lists, 1)
-        new = np.empty_like(base)
+        short, truth = shortlists(index, found), np.take_along_axis(grade, lists, 1)
+        new = np.empty_like(short.base)
         for number in range(folds):
             rows, out = fold != number, fold == number
-            inputs = (found["query"][rows], space(index), lists[rows], known[rows], base[rows], truth[rows])
-            model = reranker.train(*inputs, seed=seed, **RERANKER).model
-            inputs = (found["query"][out], space(index), lists[out], known[out], base[out])
-            new[out] = reranker.adjust(model, *inputs, scale=RERANKER["scale"])
+            model = reranker.train(short.of(rows), truth[rows], seed=seed, **RERANKER).model
+            new[out] = reranker.adjust(model, short.of(out), RERANKER["scale"])
         return {"new": new}
 
     params = {"folds": folds, "seed": seed, "queries": len(asked)} | reranker_version(index)
     kept = store.get("search_folds", make, data=shop.fingerprint, params=params, uses=[task])
-    result = found["translated"] - 100.0
-    np.put_along_axis(result, lists, kept["new"], axis=1)
-    return result
+    return ahead(found["translated"], lists, kept["new"])

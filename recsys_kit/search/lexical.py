@@ -13,15 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recsys_kit.search import word_lists
+
 __all__ = ["Lexical", "correct", "stem", "tokens"]
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_SHORTEST = 4  # letters of a word that is changed: shorter ones look like too many others
 _PIECE = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
-_STOP = frozenset(
-    "a an and at but can for from in into is it my me i of on or s the to we with without something "
-    "de del la las le les los el en et un une der die das den ein eine fur mit ohne und pour avec sans con sin para y "
-    "du des".split()
-)
 
 
 def stem(word: str) -> str:
@@ -33,7 +31,7 @@ def stem(word: str) -> str:
         >>> [stem(word) for word in ("cherries", "apples", "glass", "tissues", "radishes")]
         ['cherry', 'apple', 'glass', 'tissue', 'radish']
     """
-    if len(word) < 4 or not word.isascii():
+    if len(word) < _SHORTEST or not word.isascii():
         return word
     if word.endswith("ies") and word[-4] not in "ae":
         return word[:-3] + "y"
@@ -65,12 +63,13 @@ def tokens(text: str, shop_aware: bool = True) -> list[str]:
     if not shop_aware:
         return pieces
     found: list[str] = []
+    stop = word_lists.words("stop")
     for piece in pieces:
         if re.match(f"[{_CJK}]", piece):
             found += [piece[i : i + 2] for i in range(len(piece) - 1)] or [piece]
         else:
             plain = "".join(c for c in unicodedata.normalize("NFKD", piece) if not unicodedata.combining(c))
-            if plain not in _STOP:
+            if plain not in stop:
                 found.append(stem(plain))
     return found
 
@@ -82,15 +81,17 @@ def correct(word: str, vocabulary: Counter, cutoff: float = 0.8) -> str:
         >>> correct("shampo", Counter({"shampoo": 9, "shape": 2})), correct("xyzzy", Counter({"shampoo": 9}))
         ('shampoo', 'xyzzy')
     """
-    if word in vocabulary or len(word) < 4 or not word.isascii() or not word.isalpha():
+    if word in vocabulary or len(word) < _SHORTEST or not word.isascii() or not word.isalpha():
         return word
+    # words that begin alike and are about as long: few are left for the slow comparison
     near = [
-        known for known in vocabulary if known.isascii() and known[0] == word[0] and abs(len(known) - len(word)) < 4
+        known for known in vocabulary if known.isascii() and known[0] == word[0] and abs(len(known) - len(word)) <= 3
     ]
     best = difflib.get_close_matches(word, near, n=3, cutoff=cutoff)
     if not best:
         return word
     score = {known: difflib.SequenceMatcher(None, word, known).ratio() for known in best}
+    # likeness to one digit: "equals" are words that are about equally like
     return max(best, key=lambda known: (round(score[known], 1), vocabulary[known]))
 
 

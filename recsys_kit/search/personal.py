@@ -27,7 +27,7 @@ def item_documents(split: Split, items: pd.DataFrame) -> np.ndarray:
 
     Args:
         split: Gives the catalogue.
-        items: What `fusion.documents` returned: item_id and document.
+        items: What `corpus.documents` returned: item_id and document.
     """
     place = items.drop_duplicates("item_id").set_index("item_id")["document"]
     return place.reindex(split.items).fillna(-1).to_numpy(int)
@@ -35,7 +35,7 @@ def item_documents(split: Split, items: pd.DataFrame) -> np.ndarray:
 
 def popularity(split: Split, days: float = 60) -> np.ndarray:
     """Returns the (1, V) log popularity of the last days: the liking of somebody of whom nothing is known."""
-    return np.log(baselines.recent_popularity(split, days) + 0.5)[None]
+    return np.log(baselines.recent_popularity(split, days) + 0.5)[None]  # half a sale for what was not sold
 
 
 def all_scores(scorer: evaluation.Scorer, split: Split, block: int = 256) -> np.ndarray:
@@ -51,7 +51,6 @@ def within(
     grades: np.ndarray,
     liking: np.ndarray,
     scale: float,
-    k: int = 10,
     shortlist: int = 0,
     most: int = 0,
 ) -> pd.DataFrame:
@@ -64,13 +63,13 @@ def within(
         grades: (Q, P) judgments; a kind is relevant from grade 1 on.
         liking: (N, V) scores of each case, or (1, V) the same for all.
         scale: Weight of liking against text.
-        k: Length of the list.
         shortlist: Rank the items of so many documents, the best by text, whether relevant or not: what a search does;
             0: only the items of the relevant kinds.
         most: Look at the first so many households of a query only; 0: all.
 
     Returns:
-        One row for each case and query with a purchase: case, query, ndcg, mrr, items (how many were ranked).
+        One row for each case and query with a purchase: case, query, ndcg and mrr (of the first ten), items (how many
+        were ranked).
     """
     answers = split.answers.tocsc()
     parts = []
@@ -81,8 +80,9 @@ def within(
             best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
             ranked = np.isin(document, best)
         column = np.flatnonzero(ranked)
-        if len(column) < 2:
+        if len(column) < 2:  # nothing to rank
             continue
+        # on a shortlist an item of another type is ranked, too, but buying it answers nothing
         bought = sp.csr_matrix(answers[:, column].multiply(relevant[column][None]))
         bought.eliminate_zeros()
         cases = np.flatnonzero(np.diff(bought.indptr))
@@ -93,7 +93,7 @@ def within(
             float
         )
         score = text[q][document[column]][None] + scale * like
-        result = evaluation.evaluate(score, bought[cases], k)
+        result = evaluation.evaluate(score, bought[cases])
         parts.append(
             pd.DataFrame(
                 {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
@@ -135,14 +135,12 @@ def open_households(
     at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
     split = recommendation.everybody(task.test, at, task.events)
     score = training.scorer(model, split, baskets.sequences(split))
-    found = {}
-    for user in users:
-        case = split.users.get_indexer([user])[0]
-        if case < 0:
-            say(f"user {user} has bought nothing of the catalogue yet: their list is everybody's")
-            continue
-        found[user] = as_liking(pd.Series(score(np.array([case]))[0], index=split.items))
-    return found
+    case = split.users.get_indexer(users)
+    for row in np.flatnonzero(case < 0):
+        say(f"user {users[row]} has bought nothing of the catalogue yet: their list is everybody's")
+    known = np.flatnonzero(case >= 0)
+    scores = score(case[known])  # (known users, V); the model reads many households at once
+    return {users[row]: as_liking(pd.Series(own, index=split.items)) for row, own in zip(known, scores, strict=True)}
 
 
 def as_liking(scores: pd.Series, scale: float = SCALE) -> Callable[[pd.Index], np.ndarray]:

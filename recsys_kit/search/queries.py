@@ -1,13 +1,10 @@
-"""Judged shopping queries in five languages, a glossary of shop codes, and the worth of a ranking (notebook 10).
+"""Judged shopping queries in five languages, and the worth of a ranking (notebook 10).
 
-Letters for shapes: Q queries, P kinds of product (a kind is a pair of category and product type).
+Letters for shapes: Q queries, P item types (an item type is a pair of category and product type).
 """
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +14,17 @@ from recsys_kit import evaluation
 from recsys_kit.datasets import texts as tables
 
 __all__ = [
-    "COLUMNS",
-    "KINDS",
+    "JUDGED_COLUMNS",
     "LANGUAGES",
-    "glossary",
+    "QUERY_KINDS",
     "grades",
     "interval",
     "judged",
-    "readable",
     "scores",
     "texts",
 ]
 
-COLUMNS = (
+JUDGED_COLUMNS = (
     "query_id",
     "intent_id",
     "language",
@@ -41,23 +36,23 @@ COLUMNS = (
     "grade",
 )
 LANGUAGES = ("en", "zh", "es", "fr", "de")
-KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
+QUERY_KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
 
 
 def judged(path: str | Path | None = None) -> pd.DataFrame:
-    """Returns the judged queries: one row for each query and kind of product that is relevant to it.
+    """Returns the judged queries: one row for each query and item type that is relevant to it.
 
     Args:
         path: A file with the same columns; None for the kit's own `data/queries.csv`.
 
     Returns:
-        `COLUMNS`: the same intent has one `intent_id` in all languages, and lies in one `split` (dev or test);
+        `JUDGED_COLUMNS`: the same intent has one `intent_id` in all languages, and lies in one `split` (dev or test);
         `grade` is 2 (what was meant) or 1 (also useful). What is not listed is not relevant.
 
     Raises:
         ValueError: If a column is missing.
     """
-    table = tables.read(path or tables.DATA / "queries.csv", COLUMNS)
+    table = tables.read(path or tables.DATA / "queries.csv", JUDGED_COLUMNS)
     return table.assign(grade=table["grade"].astype(int))
 
 
@@ -67,18 +62,18 @@ def texts(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates("query_id")[columns].reset_index(drop=True)
 
 
-def grades(table: pd.DataFrame, kinds: pd.DataFrame) -> np.ndarray:
-    """Returns the (Q, P) grades of all kinds of product, 0 where nothing was judged; rows as in `texts`.
+def grades(table: pd.DataFrame, item_types: pd.DataFrame) -> np.ndarray:
+    """Returns the (Q, P) grades of all item types, 0 where nothing was judged; rows as in `texts`.
 
     Args:
         table: Judged queries.
-        kinds: P rows with the columns category and product_type.
+        item_types: P rows with the columns category and product_type.
     """
-    place = pd.MultiIndex.from_frame(kinds[["category", "product_type"]])
+    place = pd.MultiIndex.from_frame(item_types[["category", "product_type"]])
     column = place.get_indexer(pd.MultiIndex.from_frame(table[["product_category", "product_type"]]))
     row = pd.factorize(table["query_id"])[0]
-    known = column >= 0  # a sample of the shop may lack a kind
-    matrix = np.zeros((table["query_id"].nunique(), len(kinds)), np.int8)
+    known = column >= 0  # a sample of the shop may lack an item type
+    matrix = np.zeros((table["query_id"].nunique(), len(item_types)), np.int8)
     matrix[row[known], column[known]] = table["grade"].to_numpy()[known]
     return matrix
 
@@ -128,43 +123,3 @@ def interval(values: pd.Series, intents: pd.Series, level: float = 0.95, draws: 
     them, and counts by their mean.
     """
     return evaluation.bootstrap_interval(values.groupby(intents.to_numpy()).mean().to_numpy(), level, draws)
-
-
-@functools.cache
-def glossary() -> pd.DataFrame:
-    """Returns the kit's glossary of shop codes: code, english, chinese, kind ("code" or an ordinary "word").
-
-    An empty translation means that the code says nothing to a shopper ("EXC", "MISC.").
-    """
-    return tables.read(tables.DATA / "glossary.csv", ("code", "english", "chinese", "kind"))
-
-
-@functools.cache
-def _pattern() -> re.Pattern:
-    codes = sorted(glossary()["code"], key=len, reverse=True)  # the longest first: SFT DRNK before DRNK
-    return re.compile(r"(?<![A-Z0-9])(" + "|".join(map(re.escape, codes)) + r")(?![A-Z0-9])")
-
-
-def readable(titles: Sequence[str], language: str = "english") -> list[str]:
-    """Writes shop codes out: "SFT DRNK 2 LITER BTL CARB" becomes "soft drink 2 liter bottle carbonated".
-
-    Args:
-        titles: The codes, in any case.
-        language: "english" or "chinese"; words that the glossary lacks stay as they are.
-
-    Returns:
-        The texts in small letters, without repeated words.
-
-    Example:
-        >>> readable(["FRZN PIZZA"]), readable(["FRZN PIZZA"], "chinese")
-        (['frozen pizza'], ['冷冻 披萨'])
-    """
-    if language not in ("english", "chinese"):
-        raise ValueError(f"`language` must be english or chinese. Received: language={language!r}.")
-    table = glossary().set_index("code")[language].to_dict()
-    result = []
-    for title in titles:
-        spelt = _pattern().sub(lambda found: f" {table[found[1]]} ", str(title).upper())
-        words = re.sub(r"[^\w%&.']+", " ", spelt.lower()).split()
-        result.append(" ".join(dict.fromkeys(word.strip(".&") for word in words if word.strip(".&"))))
-    return result

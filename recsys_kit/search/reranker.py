@@ -11,6 +11,7 @@ encoder, D inner width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from keras import layers, ops
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.transformer import TransformerBlock, attention_mask
 
-__all__ = ["LambdaLoss", "QueryDocumentTokens", "adjust", "reranker_model", "shortlist", "train"]
+__all__ = ["LambdaLoss", "QueryDocumentTokens", "Shortlists", "adjust", "reranker_model", "shortlist", "train"]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit.search")
 
@@ -75,7 +76,8 @@ class QueryDocumentTokens(layers.Layer):
 class LambdaLoss(keras.losses.Loss):
     """Puts the pairs of a list right that cost NDCG: each pair weighs what swapping its two places would change.
 
-    A softmax over the list would spread belief over all answers, however far down; this looks at the top only.
+    A softmax over the list would spread belief over all answers, however far down; this looks at the top only: 20
+    places, twice the list that NDCG@10 reads, so that what stands just below it can still rise into it.
     Source: Burges (2010), From RankNet to LambdaRank to LambdaMART.
 
     Example:
@@ -143,21 +145,42 @@ def shortlist(base: np.ndarray, k: int = 50) -> np.ndarray:
     return np.take_along_axis(best, np.argsort(-np.take_along_axis(base, best, 1), axis=1, kind="stable"), 1)
 
 
-def _inputs(query, documents, lists, facts, base, scale):
-    return {
-        "query": np.asarray(query, np.float32),
-        "document": np.asarray(documents[lists], np.float32),
-        "facts": np.asarray(facts, np.float32),
-        "base": (scale * (base - base.max(1, keepdims=True))).astype(np.float32),
-    }
+@dataclass(frozen=True)
+class Shortlists:
+    """The candidates of Q queries, and all that a re-ranker reads of them.
+
+    Attributes:
+        query: (Q, E) vectors of the queries.
+        documents: (P, E) vectors of all documents.
+        lists: (Q, K) documents of each shortlist.
+        facts: (Q, K, F) what is known of each query and candidate.
+        base: (Q, K) scores that made the shortlist.
+    """
+
+    query: np.ndarray
+    documents: np.ndarray
+    lists: np.ndarray
+    facts: np.ndarray
+    base: np.ndarray
+
+    def of(self, rows: np.ndarray) -> Shortlists:
+        """Returns those of some queries only."""
+        return replace(
+            self, query=self.query[rows], lists=self.lists[rows], facts=self.facts[rows], base=self.base[rows]
+        )
+
+    def inputs(self, scale: float) -> dict[str, np.ndarray]:
+        """Returns the inputs of the model; base scores count from each list's best, times `scale`."""
+        return {
+            "query": np.asarray(self.query, np.float32),
+            "document": np.asarray(self.documents[self.lists], np.float32),
+            "facts": np.asarray(self.facts, np.float32),
+            "base": (scale * (self.base - self.base.max(1, keepdims=True))).astype(np.float32),
+        }
 
 
 def train(
-    query: np.ndarray,
-    documents: np.ndarray,
-    lists: np.ndarray,
-    facts: np.ndarray,
-    base: np.ndarray,
+    short: Shortlists,
     grades: np.ndarray,
     epochs: int = 8,
     scale: float = 10.0,
@@ -168,11 +191,7 @@ def train(
     """Trains a re-ranker on the shortlists of judged queries.
 
     Args:
-        query: (Q, E) vectors of the queries.
-        documents: (P, E) vectors of the documents.
-        lists: (Q, K) documents of each shortlist.
-        facts: (Q, K, F) what is known of each query and candidate.
-        base: (Q, K) scores that made the shortlist.
+        short: The shortlists.
         grades: (Q, K) judgments; a query without a relevant candidate is left out.
         epochs: Passes over the queries.
         scale: What base scores are multiplied by, so that their softmax is neither flat nor a peak.
@@ -185,10 +204,10 @@ def train(
     """
     keras.utils.set_random_seed(seed)
     some = (grades > 0).any(1)
-    inputs = _inputs(query[some], documents, lists[some], facts[some], base[some], scale)
-    flat = inputs["facts"].reshape(-1, facts.shape[-1])
+    inputs = short.of(some).inputs(scale)
+    flat = inputs["facts"].reshape(-1, short.facts.shape[-1])
     usual = (flat.mean(0), flat.var(0) + 1e-6)
-    model = reranker_model(facts.shape[-1], documents.shape[-1], usual=usual, **sizes)
+    model = reranker_model(short.facts.shape[-1], short.documents.shape[-1], usual=usual, **sizes)
     model.compile(
         keras.optimizers.AdamW(learning_rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False
     )
@@ -196,27 +215,15 @@ def train(
     return Fitted(model, loss_curve(history))
 
 
-def adjust(
-    models: keras.Model | Sequence[keras.Model],
-    query: np.ndarray,
-    documents: np.ndarray,
-    lists: np.ndarray,
-    facts: np.ndarray,
-    base: np.ndarray,
-    scale: float = 10.0,
-) -> np.ndarray:
-    """Returns the (Q, K) new scores of shortlists, on the scale of `base`.
+def adjust(models: keras.Model | Sequence[keras.Model], short: Shortlists, scale: float = 10.0) -> np.ndarray:
+    """Returns the (Q, K) new scores of shortlists, on the scale of their base scores.
 
     Args:
         models: One trained re-ranker, or several whose scores are averaged.
-        query: (Q, E) vectors of the queries.
-        documents: (P, E) vectors of the documents.
-        lists: (Q, K) documents of each shortlist.
-        facts: (Q, K, F) what is known of each query and candidate.
-        base: (Q, K) scores that made the shortlist.
+        short: The shortlists.
         scale: As in training.
     """
     models = [models] if isinstance(models, keras.Model) else list(models)
-    inputs = _inputs(query, documents, lists, facts, base, scale)
+    inputs = short.inputs(scale)
     new = np.mean([model.predict_on_batch(inputs) for model in models], axis=0)
-    return new / scale + base.max(1, keepdims=True)
+    return new / scale + short.base.max(1, keepdims=True)

@@ -15,22 +15,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from recsys_kit.search import fusion, lexical, queries
+from recsys_kit.search import corpus, glossary, lexical, word_lists
 from recsys_kit.search.vectors import encode
 
 __all__ = ["by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
-
-_SMALL = frozenset(
-    "a an and at for from in my me of on or the to with without de del la las le les los el en et un une der die das "
-    "den ein eine fur für mit ohne und pour avec sans con sin para y du des contre gegen".split()
-)
 
 
 @functools.cache
 def dictionary() -> dict[str, str]:
     """Returns the glossary backwards: Chinese words and the English that most codes give them."""
     found: dict[str, list[str]] = {}
-    for english, chinese in queries.glossary()[["english", "chinese"]].itertuples(index=False):
+    for english, chinese in glossary.entries()[["english", "chinese"]].itertuples(index=False):
         if english and chinese and " " not in chinese:
             found.setdefault(chinese, []).append(english)
     return {word: Counter(each).most_common(1)[0][0] for word, each in found.items()}
@@ -82,9 +77,9 @@ def _alike(piece: str) -> str:
 
 def vocabulary(documents: pd.DataFrame) -> list[str]:
     """Returns the W English texts that a shop knows: its readable titles, their words, and the glossary's phrases."""
-    names = fusion.texts(documents, True)["name"]
+    names = corpus.texts(documents, True)["name"]
     words = {word for name in names for word in name.split() if word.isalpha() and len(word) > 2}
-    return sorted(words | set(names) | set(queries.glossary()["english"]) - {""})
+    return sorted(words | set(names) | set(glossary.entries()["english"]) - {""})
 
 
 def by_nearest(
@@ -114,7 +109,8 @@ def by_words(texts: Sequence[str], known: Sequence[str], vectors: np.ndarray) ->
     Returns:
         Q English texts, and the cosine (Q,) of the worst of each query's words: one wrong word spoils a query.
     """
-    words = [[word for word in lexical.tokens(text, shop_aware=False) if word not in _SMALL] for text in texts]
+    small = word_lists.words("untranslated")
+    words = [[word for word in lexical.tokens(text, shop_aware=False) if word not in small] for text in texts]
     distinct = sorted({word for each in words for word in each})
     if not distinct:
         return [""] * len(texts), np.zeros(len(texts))

@@ -165,11 +165,10 @@ def train(
     target: np.ndarray,
     documents: np.ndarray,
     epochs: int = 6,
-    width: int = 128,
     learning_rate: float = 1e-3,
     batch_size: int = 512,
-    dropout: float = 0.1,
     seed: int = 0,
+    **sizes,
 ) -> Fitted:
     """Trains both towers with an in-batch softmax.
 
@@ -178,18 +177,17 @@ def train(
         target: (N,) the document of each.
         documents: (P, S, E) vectors.
         epochs: Passes over the pairs.
-        width: D.
         learning_rate: AdamW's.
         batch_size: B; each text tells its document from so many minus one others.
-        dropout: Dropout in both towers.
         seed: Seed of everything random.
+        **sizes: width and dropout of `tower_model`.
 
     Returns:
         The model, and its mean loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     data = Pairs(texts, target, documents, batch_size, seed)
-    model = tower_model(documents.shape[-1], documents.shape[1], width, dropout)
+    model = tower_model(documents.shape[-1], documents.shape[1], **sizes)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
     history = model.fit(data, epochs=epochs, verbose=0, shuffle=False)

@@ -14,9 +14,9 @@ import pandas as pd
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.neural import text_encoder
-from recsys_kit.search import fusion, queries
+from recsys_kit.search import corpus, fusion, glossary
 
-__all__ = ["encode", "glossary_version", "pairs", "two_tower", "uses_codes", "vectors"]
+__all__ = ["encode", "pairs", "two_tower", "vectors"]
 
 
 def encode(texts: Sequence[str]) -> np.ndarray:
@@ -24,36 +24,33 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     return text_encoder.encode(texts, lower=True)
 
 
-def uses_codes(shop: Shop) -> bool:
-    """Whether the shop's texts are the codes that the kit's glossary spells out."""
-    return shop.is_kits_own
-
-
-def vectors(shop: Shop, store: workspace.Workspace, documents: pd.DataFrame) -> dict[str, np.ndarray]:
+def vectors(
+    shop: Shop, store: workspace.Workspace, documents: pd.DataFrame, light: bool = False
+) -> dict[str, np.ndarray]:
     """Returns the encoder's vectors of the documents' texts and of the paraphrases, from the workspace if there.
 
     Args:
         shop: The shop.
         store: Where they are kept.
         documents: The documents.
+        light: Only what `fusion.views` reads, not what a tower learns from: two fifths less to encode.
 
     Returns:
-        (P, E) for each text of `fusion.texts`, and `paraphrase` (N, E).
+        (P, E) for each text of `corpus.texts`, and `paraphrase` (N, E).
     """
-    codes = uses_codes(shop)
+    codes = glossary.uses_codes(shop)
 
     def make() -> dict[str, np.ndarray]:
-        parts = fusion.texts(documents, codes) | {"paraphrase": fusion.paraphrases(documents, codes)[0]}
+        parts = corpus.texts(documents, codes)
+        if light:
+            del parts["raw"]
+        else:
+            parts["paraphrase"] = corpus.paraphrases(documents, codes)[0]
         return {name: encode(text) for name, text in parts.items()}
 
-    params = {"documents": len(documents), "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
-    params["codes"] = codes
-    return store.get("search_vectors", make, data=shop.fingerprint, params=params, uses=[fusion.documents])
-
-
-def glossary_version() -> str:
-    """Returns a short hash of the glossary: what is made with another one has another address."""
-    return str(int(pd.util.hash_pandas_object(queries.glossary(), index=False).sum() % 2**32))
+    params = {"documents": len(documents), "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
+    params |= {"codes": codes} | ({"light": True} if light else {})
+    return store.get("search_vectors", make, data=shop.fingerprint, params=params, uses=[corpus.documents])
 
 
 def pairs(documents: pd.DataFrame, parts: dict[str, np.ndarray], codes: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -66,8 +63,9 @@ def pairs(documents: pd.DataFrame, parts: dict[str, np.ndarray], codes: bool) ->
     """
     names = ("raw", "both", "name_zh", "both_zh") if codes else ("name", "both")
     every = np.arange(len(documents))
-    target = np.concatenate([every] * len(names) + [fusion.paraphrases(documents, codes)[1]])
+    target = np.concatenate([every] * len(names) + [corpus.paraphrases(documents, codes)[1]])
     text = np.concatenate([parts[name] for name in names] + [parts["paraphrase"]])
+    # what is hardly sold teaches little; a shop with few sales keeps the better half
     often = documents["sold"].to_numpy()[target] >= min(3, documents["sold"].median())
     return text[often].astype(np.float32), target[often]
 
@@ -95,16 +93,16 @@ def two_tower(
     from recsys_kit.search import two_tower as search_tower
 
     def make():
-        text, target = pairs(documents, parts, uses_codes(shop))
+        text, target = pairs(documents, parts, glossary.uses_codes(shop))
         if together is not None:
             text = np.concatenate([text, parts["name"][together[:, 0]]])
             target = np.concatenate([target, together[:, 1]])
-        batch = min(512, max(8, len(target) // 8))
+        batch = min(512, max(8, len(target) // 8))  # a small shop, too, takes eight steps an epoch
         return search_tower.train(
             text, target, fusion.views(parts), epochs, learning_rate=3e-4, batch_size=batch, seed=seed
         ).model
 
-    params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary_version()}
-    params |= {"together": 0 if together is None else len(together), "codes": uses_codes(shop)}
-    uses = [fusion.documents, fusion.co_purchases, vectors]
+    params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
+    params |= {"together": 0 if together is None else len(together), "codes": glossary.uses_codes(shop)}
+    uses = [corpus.documents, corpus.co_purchases, vectors]
     return store.get("search_tower", make, data=shop.fingerprint, params=params, uses=uses)

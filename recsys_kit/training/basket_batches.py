@@ -1,7 +1,7 @@
 """What the next-basket Transformer is trained on: batches of households with target baskets (notebook 05).
 
 Letters for shapes: B users of a batch, L baskets, H distinct items of a user's history, P positions to predict at,
-C candidate items, S parts of a situation, V items of the catalogue (ids 1..V; 0 is padding).
+C candidate items, S parts of a context, V items of the catalogue (ids 1..V; 0 is padding).
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class BasketBatches(EpochBatches):
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
         x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
-        if seq.situation.shape[1]:
-            x["situation"] = seq.situation[low[:, None] + position + 1]  # (B, P, S)
+        if seq.context.shape[1]:
+            x["context"] = seq.context[low[:, None] + position + 1]  # (B, P, S)
         known = baskets.known(x["last"])
         new = (target > 0) & ~known
         candidates, place = self._candidates(np.broadcast_to(x["items"][:, None], new.shape)[new], rng)

@@ -49,13 +49,13 @@ class BasketTokens(layers.Layer):
     def __init__(self, width: int, dropout: float = 0.0, **kwargs):
         super().__init__(**kwargs)
         self.width, self.dropout = width, dropout
-        self.context = layers.Dense(width, name="context")
+        self.time = layers.Dense(width, name="time")
         self.norm = layers.LayerNormalization(epsilon=1e-6)
         self.drop = layers.Dropout(dropout)
 
     def build(self, vectors_shape, incidence_shape, days_shape):
-        """Creates the projection of the context."""
-        self.context.build((None, None, 4))
+        """Creates the projection of the time."""
+        self.time.build((None, None, 4))
         self.norm.build((None, None, self.width))
 
     def call(self, vectors, incidence, days, training=None):
@@ -65,7 +65,7 @@ class BasketTokens(layers.Layer):
         gap = ops.concatenate([ops.zeros_like(days[:, :1]), days[:, 1:] - days[:, :-1]], axis=1)
         year = days * (2 * np.pi / 365.25)
         facts = ops.stack([ops.log(1 + ops.relu(gap)), ops.log(1 + size[..., 0]), ops.sin(year), ops.cos(year)], -1)
-        return self.drop(self.norm(bag * _LOUD) + self.context(facts), training=training)
+        return self.drop(self.norm(bag * _LOUD) + self.time(facts), training=training)
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -248,7 +248,7 @@ class DiscoverHead(layers.Layer):
 
 
 def basket_model(
-    groups, width=64, blocks=2, heads=2, dropout=0.2, market=2, situation=(), name="basket_transformer"
+    groups, width=64, blocks=2, heads=2, dropout=0.2, market=2, context=(), name="basket_transformer"
 ) -> keras.Model:
     """Builds the next-basket Transformer with its two heads.
 
@@ -259,7 +259,7 @@ def basket_model(
         heads: Attention heads a block.
         dropout: Dropout on tokens and blocks.
         market: Facts about an item that the shop knows.
-        situation: For each part of the next basket's situation (hour, store, …) how many values it has; empty: the
+        context: For each part of the next basket's context (hour, store, …) how many values it has; empty: the
             model knows only the day. Its vectors start at zero.
         name: Of the model.
     """
@@ -290,11 +290,11 @@ def basket_model(
     week, year = inputs["target_day"] * (2 * np.pi / 7), inputs["target_day"] * (2 * np.pi / 365.25)
     facts = [ops.log(1 + ops.relu(since)), ops.sin(week), ops.cos(week), ops.sin(year), ops.cos(year)]
     states = states + layers.Dense(width, name="when")(ops.stack(facts, axis=-1))
-    if situation:
-        inputs["situation"] = keras.Input((None, len(situation)), dtype="int32", name="situation")
-        for i, values in enumerate(situation):
-            part = layers.Embedding(values, width, "zeros", name=f"situation_{i}")
-            states = states + part(inputs["situation"][..., i])  # (B, P, D)
+    if context:
+        inputs["context"] = keras.Input((None, len(context)), dtype="int32", name="context")
+        for i, values in enumerate(context):
+            part = layers.Embedding(values, width, "zeros", name=f"context_{i}")
+            states = states + part(inputs["context"][..., i])  # (B, P, D)
     states = states + layers.Dense(width, name="mix_out")(layers.Dense(2 * width, "gelu", name="mix")(states))
     repeat = RepeatHead(name="repeat")(
         states,

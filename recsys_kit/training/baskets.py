@@ -45,7 +45,7 @@ class Sequences:
         plan_start: (W,) the days on which the weeks of the promotion plan begin; none if there is no plan.
         plan: (W + 1, V + 1, K) what is promoted in each of these weeks; row 0 stands for the time before.
         usual: (weeks + 2, V + 1, K) how much each item was promoted in the four weeks before each entry of `trend`.
-        situation: (baskets, S) the situation of each basket as whole numbers (hour, store, …); S is 0 without any.
+        context: (baskets, S) the context of each basket as whole numbers (hour, store, …); S is 0 without any.
     """
 
     origin: pd.Timestamp
@@ -62,7 +62,7 @@ class Sequences:
     plan_start: np.ndarray = field(repr=False)
     plan: np.ndarray = field(repr=False)
     usual: np.ndarray = field(repr=False)
-    situation: np.ndarray = field(repr=False)
+    context: np.ndarray = field(repr=False)
 
     def day(self, times: pd.DatetimeIndex) -> np.ndarray:
         """Returns times (N,) as days since the origin."""
@@ -84,14 +84,14 @@ class Sequences:
         return np.searchsorted(self.plan_start, days, side="right")
 
 
-def sequences(split: Split, window: int = 30, rank: int = 32, situation: np.ndarray | None = None) -> Sequences:
+def sequences(split: Split, window: int = 30, rank: int = 32, context: np.ndarray | None = None) -> Sequences:
     """Turns a split's history into basket sequences.
 
     Args:
         split: Only its history is used.
         window: Days over which an item's recent popularity is counted.
         rank: R, the number of directions of taste.
-        situation: (rows of the history, S) whole numbers that are the same for all rows of a basket; None: S is 0.
+        context: (rows of the history, S) whole numbers that are the same for all rows of a basket; None: S is 0.
     """
     history = split.history
     origin = history["timestamp"].min().normalize()
@@ -109,7 +109,7 @@ def sequences(split: Split, window: int = 30, rank: int = 32, situation: np.ndar
     new = np.r_[True, (np.diff(user) != 0) | (np.diff(basket) != 0)]  # rows that open a basket
     pairs, place = np.unique(user.astype(np.int64) * size + item, return_inverse=True)
     item_start = np.searchsorted(pairs // size, np.arange(users + 1))
-    situation = np.zeros((len(history), 0), np.int32) if situation is None else np.asarray(situation, np.int32)
+    context = np.zeros((len(history), 0), np.int32) if context is None else np.asarray(context, np.int32)
     last = int(np.ceil((split.cutoff - origin) / pd.Timedelta(days=1)))
     weeks = np.r_[np.arange(last // 7 + 1) * 7, last]  # the first day of each week, and the day when all is known
     plan = {"plan_start": np.zeros(0, np.float32), "plan": np.zeros((1, size, 0), np.float32)}
@@ -131,7 +131,7 @@ def sequences(split: Split, window: int = 30, rank: int = 32, situation: np.ndar
         **_neighbourhood(user, item, day, (users, size), weeks, window, rank),
         **plan,
         usual=usual,
-        situation=situation[rows.index[new]],
+        context=context[rows.index[new]],
     )
 
 

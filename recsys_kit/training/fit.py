@@ -83,9 +83,7 @@ def _line(row: dict) -> str:
     )
 
 
-def build(
-    shop: Shop, split: Split, settings: Settings, steps: int = 1000, situation: Sequence[int] = ()
-) -> keras.Model:
+def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000, context: Sequence[int] = ()) -> keras.Model:
     """Builds and compiles the untrained model.
 
     Args:
@@ -93,7 +91,7 @@ def build(
         split: Gives the catalogue.
         settings: Sizes and training parameters.
         steps: Batches that the training will take; the learning rate falls over them.
-        situation: See `basket_transformer.basket_model`.
+        context: See `basket_transformer.basket_model`.
     """
     model = basket_transformer.basket_model(
         baskets.item_groups(shop.items, split.items),
@@ -102,7 +100,7 @@ def build(
         heads=settings.heads,
         dropout=settings.dropout,
         market=2 if split.plan is None else 2 + 2 * split.plan.share.shape[-1],
-        situation=tuple(situation),
+        context=tuple(context),
     )
     rate = fitting.WarmCosine(settings.learning_rate, steps, warm=max(1, steps // (2 * settings.epochs)))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)

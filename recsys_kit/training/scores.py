@@ -1,6 +1,6 @@
 """Asking the next-basket Transformer: what it reads of a case, and one score for each item from its two heads.
 
-Letters for shapes: B households, H distinct items of a history, P positions, C candidate items, S parts of a situation,
+Letters for shapes: B households, H distinct items of a history, P positions, C candidate items, S parts of a context,
 V items of the catalogue (ids 1..V; 0 is padding), N test cases.
 """
 
@@ -56,7 +56,7 @@ def scorer(
     seq: baskets.Sequences | None = None,
     window: int = 256,
     block: int = 32,
-    situation: np.ndarray | None = None,
+    context: np.ndarray | None = None,
 ) -> evaluation.Scorer:
     """Returns the function from rows (B,) of the split's test cases to scores (B, V).
 
@@ -68,14 +68,14 @@ def scorer(
         seq: The split's sequences, if they are at hand.
         window: The last baskets of a history that are read.
         block: Households scored at once.
-        situation: (N, S) the situation of each case, for a model that reads it.
+        context: (N, S) the context of each case, for a model that reads it.
     """
     seq = seq or baskets.sequences(split)
 
     def one(rows: np.ndarray) -> np.ndarray:
         x = questions(split, rows, seq, window)
-        if situation is not None:
-            x["situation"] = situation[rows][:, None].astype(np.int32)
+        if context is not None:
+            x["context"] = context[rows][:, None].astype(np.int32)
         return joined(model.predict_on_batch(x), x["items"] - 1)[:, 0]
 
     def score(rows: np.ndarray) -> np.ndarray:

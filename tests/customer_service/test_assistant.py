@@ -8,42 +8,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from service_shop import BASKETS, USERS, small_shop
 from sklearn.linear_model import LogisticRegression
 
 from recsys_kit import customer_service, workspace
-from recsys_kit.customer_service import answers, intents, orders, phrasing
+from recsys_kit.customer_service import answers, intents, orders
 from recsys_kit.customer_service import catalogue as shelf
-from recsys_kit.datasets.tables import Shop
 from recsys_kit.search import vectors as search_vectors
 
 TABLE = intents.utterances()
-KINDS = ["Oat Milk", "Toothpaste", "Dog Food", "Frozen Pizza"]
-USERS = ["7", "1228", "kd-039"]
-BASKETS = {"7": ["40000071", "40000072"], "1228": ["40012281"], "kd-039": ["50003901", "50003902"]}
-
-
-def small_shop(prices=True, titles=True):
-    """Four products that everybody buys, and for each of three customers a product that nobody else does."""
-    rows = []
-    for n, user in enumerate(USERS):
-        for b, basket in enumerate(BASKETS[user]):
-            for item in (*range(4), 10 + n):
-                rows.append((user, str(item), f"2017-11-{3 + 7 * b + n:02d} 18:30", basket, 1.0 + n, 3.0 + n + b, 0.5))
-    for crowd in range(6):  # enough customers for prices to be told
-        for item in range(4):
-            rows.append((f"crowd{crowd}", str(item), "2017-11-20 10:00", f"6000000{crowd}", 1.0, 4.0, 0.5))
-    columns = ["user_id", "item_id", "timestamp", "basket_id", "quantity", "price", "discount"]
-    events = pd.DataFrame(rows, columns=columns)
-    events["timestamp"] = pd.to_datetime(events["timestamp"], utc=True)
-    events = events.assign(event_type=pd.Categorical(["purchase"] * len(events)), store_id="1")
-    if not prices:
-        events = events.assign(price=np.nan)
-    ids = [*map(str, range(4)), *(str(10 + n) for n in range(3))]
-    names = [*KINDS, *(f"Only of {user} Cheese" for user in USERS)]
-    items = pd.DataFrame({"item_id": ids, "title": names if titles else ids, "product_type": "unknown"})
-    items = items.assign(category="unknown", department="G", brand="B", size="", is_merchandise=True)
-    users = pd.DataFrame({"user_id": sorted(set(events["user_id"]))})
-    return Shop("small", events, items, users, "America/New_York", f"cs-{prices}-{titles}", currency="USD")
 
 
 @pytest.fixture(scope="module")
@@ -255,13 +228,6 @@ def test_the_memory_helps_with_it_and_is_nobody_elses(assistant):
     assert assistant.answer("how much is it", "1228", first.memory).intent == "which_product"
 
 
-def test_a_price_needs_a_crowd(assistant):
-    alone = assistant.shelf
-    assert alone.price("0") == pytest.approx(4.5)
-    assert np.isnan(alone.price("10"))
-    assert not alone.sells("10")
-
-
 def test_a_shop_without_prices_or_titles_is_served_as_far_as_it_goes(store, recognise):
     bare = assistant_of(small_shop(prices=False, titles=False), store, recognise, products=False)
     assert "no prices" in bare.answer("how much did I spend", "7").text
@@ -269,56 +235,3 @@ def test_a_shop_without_prices_or_titles_is_served_as_far_as_it_goes(store, reco
     assert "40000072" in bare.answer("what did I buy last time", "7").text
     with pytest.raises(ValueError, match="no titles"):
         shelf.Shelf(small_shop(titles=False), store)
-
-
-def test_times_are_told_as_the_shop_lives():
-    late = small_shop()
-    late.events.loc[:, "timestamp"] = pd.Timestamp("2017-12-02 03:00", tz="UTC")  # 22:00 of the day before there
-    assert orders.Orders(late).of("7").order()["timestamp"].date() == pd.Timestamp("2017-12-01").date()
-
-
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_the_product_is_found_in_a_question(split):
-    rows = TABLE[(TABLE["product"] != "") & (TABLE["split"] == split)]
-    plain = rows["product"].str.lower().str.replace(r"\W", "", regex=True)
-    found = rows["text"].map(shelf.product_words).str.replace(r"\W", "", regex=True)
-    assert np.mean([a in b for a, b in zip(plain, found, strict=True)]) > 0.8
-
-
-def test_a_broken_file_of_answers_is_refused(tmp_path):
-    good = pd.DataFrame({"intent": ["a", "a"], "case": "default", "language": ["en", "zh"], "text": "x"})
-    for change, message in (
-        (good.assign(text="{password}"), "Received|field must be one of"),
-        (good.head(1), "must be there in zh"),
-        (pd.concat([good, good]), "Twice"),
-        (good.drop(columns="case"), "Missing: case"),
-    ):
-        change.to_csv(tmp_path / "answers.csv", index=False)
-        with pytest.raises(ValueError, match=message):
-            answers.templates(tmp_path / "answers.csv")
-
-
-def test_every_intent_has_an_answer():
-    known = answers.templates()
-    wanted = [*sorted(set(TABLE["intent"]) - {intents.OUT}), *answers.CASES]
-    assert [name for name in wanted if (name, "default", "zh") not in known] == []
-
-
-def test_a_model_may_say_it_kindly_but_not_differently():
-    text = "Your last order came to $12.50."
-    assert phrasing.rephrase(text, lambda prompt: " You paid $12.50 last time! ") == "You paid $12.50 last time!"
-    for bad in ("You paid $12.", "Nothing.", "", "You paid $12.50, and customer 7 paid $3.", "x" * 999 + "$12.50"):
-        assert phrasing.rephrase(text, lambda prompt, bad=bad: bad) == text
-
-    def broken(prompt):
-        raise RuntimeError("out of memory")
-
-    assert phrasing.rephrase(text, broken) == text
-    assert phrasing.rephrase("Milk.", lambda prompt: "Tea.", kept=["Milk"]) == "Milk."
-
-
-def test_without_a_library_or_weights_the_templates_stay_and_it_says_so():
-    assert phrasing.generator("") == (None, "No preset is set: answers stay as the templates have them.")
-    generate, message = phrasing.generator("no_such_preset_anywhere")
-    assert generate is None
-    assert "answers stay as the templates have them" in message

@@ -86,18 +86,8 @@ def test_an_item_does_not_recommend_itself():
 def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(case, types, fine_tune):
     noise = np.random.default_rng(1).normal(0, 0.3, (8, 6)).astype(np.float32)
     vectors = np.hstack([np.eye(8, dtype=np.float32), noise])
-    model, curve = cold_items.train(
-        case,
-        vectors,
-        types,
-        fine_tune=fine_tune,
-        width=8,
-        epochs=6,
-        windows=2,
-        batch_size=20,
-        drawn=10,
-        learning_rate=1e-2,
-    )
+    settings = cold_items.Settings(width=8, epochs=6, windows=2, batch_size=20, drawn=10, learning_rate=1e-2)
+    model, curve = cold_items.train(case, vectors, types, fine_tune, settings)
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     scores = cold_items.model_scorer(model, case, types)(np.arange(len(case.split.test_users)))
     assert np.isneginf(scores[:, ~case.new]).all() and np.isfinite(scores[:, case.new]).all()
@@ -118,4 +108,9 @@ def test_the_layer_survives_a_save():
 def test_a_history_too_short_to_learn_from_is_an_error(split):
     case = cold_items.arrivals(split, np.zeros(len(split.items), bool))
     with pytest.raises(ValueError, match="the history is too short to learn from: no 500 users in 2 windows"):
-        cold_items.train(case, np.eye(8, dtype=np.float32), np.zeros(len(split.items), int), windows=2, batch_size=500)
+        cold_items.train(
+            case,
+            np.eye(8, dtype=np.float32),
+            np.zeros(len(split.items), int),
+            settings=cold_items.Settings(windows=2, batch_size=500),
+        )

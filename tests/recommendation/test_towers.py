@@ -66,7 +66,8 @@ def test_the_loss_is_that_of_the_interest_that_likes_the_item_best():
 def test_a_trained_tower_is_saved_and_finds_more_than_an_untrained_one(tmp_path):
     split, shop = light_shop.task().validation, light_shop.shop()
     groups = baskets.item_groups(shop.items, split.items)
-    model, _ = towers.train(groups, split, interests=2, width=8, epochs=4, days=1000, negatives=30, batch_size=64)
+    settings = towers.Settings(interests=2, width=8, epochs=4, days=1000, negatives=30, batch_size=64)
+    model, _ = towers.train(groups, split, settings)
     model.save(tmp_path / "tower.keras")
     back = keras.models.load_model(tmp_path / "tower.keras")
     seq = baskets.sequences(split)

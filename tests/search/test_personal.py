@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from recsys_kit import preprocessing, recommendation, training
+from recsys_kit.datasets import promotions
 from recsys_kit.search import personal
+from recsys_kit.training import baskets
 
 ANSWERS = sp.csr_matrix(np.array([[1, 0, 0, 0, 1], [0, 0, 1, 0, 0], [0, 0, 0, 0, 1]], bool))
 SPLIT = SimpleNamespace(answers=ANSWERS, items=pd.Index(list("abcde")), test_users=np.arange(3))
@@ -51,3 +54,29 @@ def test_liking_is_scaled_and_unknown_items_are_liked_least():
 def test_items_that_cannot_be_searched_for_have_no_document():
     items = pd.DataFrame({"item_id": ["a", "c"], "document": [3, 1]})
     assert personal.item_documents(SPLIT, items).tolist() == [3, -1, 1, -1, -1]
+
+
+def test_households_are_scored_together_and_who_has_bought_nothing_is_named(monkeypatch, tmp_path):
+    asked, said = [], []
+    task = SimpleNamespace(events=pd.DataFrame({"timestamp": [pd.Timestamp("2017-01-01")]}), test=None)
+    split = SimpleNamespace(users=pd.Index(["u", "v"]), items=pd.Index(["a", "b"]))
+
+    def score(rows):
+        asked.append(rows.tolist())
+        return np.array([[0.0, 10.0], [20.0, 30.0]])[rows]
+
+    monkeypatch.setattr(promotions, "load", lambda data: None)
+    monkeypatch.setattr(preprocessing, "task", lambda shop, promotions: task)
+    monkeypatch.setattr(recommendation, "default_settings", lambda *args: None)
+    monkeypatch.setattr(recommendation, "everybody", lambda *args: split)
+    monkeypatch.setattr(training, "trained", lambda *args: None)
+    monkeypatch.setattr(training, "scorer", lambda *args: score)
+    monkeypatch.setattr(baskets, "sequences", lambda split: None)
+    shop = SimpleNamespace(users=pd.DataFrame({"user_id": ["u", "v", "w"]}))
+    found = personal.open_households(shop, tmp_path, "", ["v", "w", "u"], said.append)
+    assert asked == [[1, 0]]
+    assert list(found) == ["v", "u"]
+    assert found["v"](pd.Index(["a", "b"])).tolist() == pytest.approx([2.0, 3.0])
+    assert len(said) == 1 and "user w has bought nothing" in said[0]
+    with pytest.raises(ValueError, match="1 users are not known to the shop: 'x'"):
+        personal.open_households(shop, tmp_path, "", ["x"])

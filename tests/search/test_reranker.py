@@ -16,26 +16,24 @@ def toy(queries=32, k=6, facts=3):
     base = RNG.random((queries, k)) * 0.01
     lists = np.stack([RNG.permutation(20)[:k] for _ in range(queries)])
     query, documents = RNG.random((queries, 8)), RNG.random((20, 8))
-    return query, documents, lists, known, base, grades
+    return reranker.Shortlists(query, documents, lists, known, base), grades
 
 
 def test_an_untrained_re_ranker_keeps_the_order():
-    query, documents, lists, known, base, _ = toy()
+    short, _ = toy()
     model = reranker.reranker_model(3, 8)
-    new = reranker.adjust(model, query, documents, lists, known, base)
-    assert new == pytest.approx(base, abs=1e-5)
+    new = reranker.adjust(model, short)
+    assert new == pytest.approx(short.base, abs=1e-5)
 
 
 @pytest.mark.parametrize("texts", [False, True])
 def test_training_puts_the_answer_first(texts):
-    query, documents, lists, known, base, grades = toy()
-    model, curve = reranker.train(
-        query, documents, lists, known, base, grades, epochs=60, learning_rate=1e-2, texts=texts
-    )
-    new = reranker.adjust(model, query, documents, lists, known, base)
+    short, grades = toy()
+    model, curve = reranker.train(short, grades, epochs=60, learning_rate=1e-2, texts=texts)
+    new = reranker.adjust(model, short)
     answer = grades.argmax(1)
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
-    assert (new.argmax(1) == answer).mean() > 0.8 > (base.argmax(1) == answer).mean()
+    assert (new.argmax(1) == answer).mean() > 0.8 > (short.base.argmax(1) == answer).mean()
 
 
 def test_the_loss_minds_the_first_places_more_than_the_last():
@@ -54,9 +52,9 @@ def test_a_shortlist_holds_the_best_in_their_order():
 
 
 def test_a_saved_re_ranker_gives_the_same_scores(tmp_path):
-    query, documents, lists, known, base, grades = toy(16)
-    model, _ = reranker.train(query, documents, lists, known, base, grades, epochs=1)
+    short, grades = toy(16)
+    model, _ = reranker.train(short, grades, epochs=1)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    both = [reranker.adjust(each, query, documents, lists, known, base) for each in (model, loaded)]
+    both = [reranker.adjust(each, short) for each in (model, loaded)]
     assert both[0] == pytest.approx(both[1], abs=1e-5)

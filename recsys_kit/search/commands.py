@@ -1,0 +1,142 @@
+"""The command `recsys-kit search`: one query as a table to read, or a file of queries into another (notebook 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit.datasets.shops import Shop
+from recsys_kit.search.engine import RESULT_COLUMNS, check_query, search, search_many
+from recsys_kit.search.index import Index, build
+
+__all__ = ["open_index", "read_queries", "run_file", "run_one", "search_file"]
+
+
+def read_queries(path: str | Path) -> pd.DataFrame:
+    """Reads a file of queries: query_id, query and perhaps user_id.
+
+    Raises:
+        ValueError: If a column is missing, the file has no rows, or a query_id is empty or there twice.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path.name}: must be a CSV file in UTF-8. Received: {error}") from None
+    for name in ("query_id", "query"):
+        if name not in table:
+            raise ValueError(f"{path.name}: column `{name}` is missing. Columns found: {', '.join(table.columns)}")
+    if table.empty:
+        raise ValueError(f"{path.name}: has no rows")
+    for rule, bad in (
+        ("must not be empty", table["query_id"] == ""),
+        ("must be unique", table["query_id"].duplicated()),
+    ):
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(f"{path.name}: `query_id` {rule}. Row {row + 2}: {table['query_id'].iloc[row]!r}")
+    return table
+
+
+def search_file(
+    index: Index,
+    table: pd.DataFrame,
+    k: int = 10,
+    households: dict[str, Callable[[pd.Index], np.ndarray]] | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Answers a table of queries, see `read_queries`.
+
+    Args:
+        index: The index.
+        table: The queries.
+        k: How many items for each.
+        households: For each user_id of the table, how much it likes items.
+
+    Returns:
+        `RESULT_COLUMNS`, in the order of the queries; and a line for each query that got no answer, saying why.
+    """
+    notes, good, texts = [], [], []
+    for row in range(len(table)):
+        try:
+            texts.append(check_query(table["query"].iloc[row]))
+            good.append(row)
+        except ValueError as error:
+            notes.append(f"{table['query_id'].iloc[row]}: {error}")
+    users = table["user_id"] if "user_id" in table else pd.Series("", index=table.index)
+    persons = [(households or {}).get(users.iloc[row]) for row in good]
+    parts = []
+    for row, result in zip(good, search_many(index, texts, k, persons), strict=True):
+        name = table["query_id"].iloc[row]
+        if result.empty:
+            notes.append(f"{name}: nothing in this shop is like {table['query'].iloc[row]!r}")
+        parts.append(result.assign(query_id=name))
+    return pd.concat([pd.DataFrame(columns=list(RESULT_COLUMNS)), *parts])[list(RESULT_COLUMNS)].reset_index(
+        drop=True
+    ), notes
+
+
+def open_index(data: str, folder: str | Path, say: Callable[[str], None] = print) -> tuple[Shop, Index]:
+    """Opens a shop and its index, building first what the workspace lacks.
+
+    Args:
+        data: Folder of the shop; empty: The Complete Journey.
+        folder: The workspace.
+        say: Called with each line of progress.
+    """
+    from recsys_kit import datasets, report, workspace
+
+    shop = datasets.load(data)
+    said: list[str] = []
+
+    def announce(name: str) -> None:
+        if not said:
+            say(f"no search index of this shop in {folder}: building it now, which takes a minute or two")
+        said.append(name)
+
+    store = workspace.Workspace(folder, on_build=announce)
+    with report.quiet():
+        return shop, build(shop, store)
+
+
+def run_one(
+    text: str, user: str | None, k: int, data: str, folder: str | Path, say: Callable[[str], None] = print
+) -> str:
+    """Answers one query for the command line, as a table to read.
+
+    Args:
+        text: The query.
+        user: Whose list it is; None: nobody's.
+        k: How many items.
+        data: Folder of the shop; empty: The Complete Journey.
+        folder: The workspace.
+        say: Called with each line of progress.
+    """
+    text = check_query(text)
+    shop, index = open_index(data, folder, say)
+    household = None
+    if user is not None:
+        from recsys_kit.search import personal
+
+        household = personal.open_households(shop, folder, data, [user], say).get(user)
+    result = search(index, text, k, household)
+    if result.empty:
+        return f"nothing in this shop is like {text!r}"
+    shown = result.rename(columns={"product_category": "category", "product_type": "type"})
+    return shown.to_string(index=False, max_colwidth=42, formatters={"score": "{:.3f}".format})
+
+
+def run_file(
+    table: pd.DataFrame, k: int, data: str, folder: str | Path, say: Callable[[str], None] = print
+) -> tuple[pd.DataFrame, list[str]]:
+    """Answers a table of queries for the command line, see `search_file`."""
+    shop, index = open_index(data, folder, say)
+    households = None
+    if "user_id" in table and (table["user_id"] != "").any():
+        from recsys_kit.search import personal
+
+        users = [user for user in table["user_id"].unique() if user]
+        households = personal.open_households(shop, folder, data, users, say)
+    return search_file(index, table, k, households)
