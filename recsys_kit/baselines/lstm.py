@@ -16,6 +16,8 @@ from recsys_kit.preprocessing import Split
 if TYPE_CHECKING:
     import keras
 
+    from recsys_kit.neural.fitting import Fitted
+
 __all__ = ["examples", "histories", "log_sales", "model", "probabilities", "scorer", "train"]
 
 
@@ -134,7 +136,7 @@ def scorer(model: keras.Model, split: Split, prior: np.ndarray | None = None) ->
 
 def train(
     split: Split, count: int = 60_000, epochs: int = 1, width: int = 32, length: int = 20, seed: int = 0
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Builds and trains the model on sampled examples.
 
     Args:
@@ -147,9 +149,11 @@ def train(
         seed: Seed of sampling, initial weights and order.
 
     Returns:
-        The model and the loss of each epoch.
+        The model, and its loss epoch by epoch.
     """
     import keras
+
+    from recsys_kit.neural.fitting import Fitted, loss_curve
 
     keras.utils.set_random_seed(seed)
     share = examples(split, 1, length)[2].mean()  # of purchases among the examples
@@ -159,7 +163,7 @@ def train(
     for epoch in range(epochs):
         past, items, labels = examples(split, count, length, seed=seed + epoch)
         losses += network.fit([past, items], labels, batch_size=512, verbose=0).history["loss"]
-    return network, losses
+    return Fitted(network, loss_curve(losses))
 
 
 def probabilities(model: keras.Model, histories: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -16,14 +16,14 @@ import keras
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from keras import layers, ops
+from keras import ops
 
-from recsys_kit import baselines, evaluation, next_item, report, transformer
+from recsys_kit import baselines, evaluation, transformer
 from recsys_kit.cross_sell.association import BasketTable, together
-from recsys_kit.neural import losses
-from recsys_kit.next_item import prior as counting
-from recsys_kit.training import baskets
-from recsys_kit.training.fit import WarmCosine
+from recsys_kit.neural import fitting, losses, sampling, start_vectors
+from recsys_kit.neural.batches import EpochBatches, first_and_last_first
+from recsys_kit.neural.fitting import Fitted, loss_curve
+from recsys_kit.neural.ranges import ragged
 
 __all__ = [
     "Cases",
@@ -189,7 +189,7 @@ class Counted:
 def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: float = 0.1) -> np.ndarray:
     """Returns (V, D) vectors in which items of the same baskets are close: a start for the item embedding.
 
-    The counts, as positive pointwise mutual information, are factorised (`prior.factorised`).
+    The counts, as positive pointwise mutual information, are factorised (`start_vectors.from_pairs`).
 
     Args:
         table: The baskets.
@@ -200,7 +200,7 @@ def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: f
     counts = together(table.matrix)
     counts.data[counts.data < min_count] = 0
     counts.eliminate_zeros()
-    return counting.factorised(counts, np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1), width, size)
+    return start_vectors.from_pairs(counts, np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1), width, size)
 
 
 def completion_model(items: int, settings: Settings = Settings(), groups: list | None = None) -> keras.Model:
@@ -217,17 +217,14 @@ def completion_model(items: int, settings: Settings = Settings(), groups: list |
     ids = keras.Input((None,), dtype="int32", name="ids")
     groups = [[*group, 0] for group in groups or []]  # the mask token has no group
     embedding = transformer.ItemEmbedding(groups, settings.width, size=items + 2, name="item")
-    x = layers.Rescaling(float(settings.width) ** 0.5, name="scale")(embedding(ids))
-    x = layers.Dropout(settings.dropout, name="drop")(x)
-    mask = transformer.attention_mask(ids > 0, causal=False)
-    for i in range(settings.blocks):
-        x = transformer.TransformerBlock(2, settings.dropout, name=f"block_{i}")(x, attention_mask=mask)
-    small = keras.initializers.Constant(0.05)
-    x = layers.LayerNormalization(epsilon=1e-6, gamma_initializer=small, name="norm")(x)
-    return keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="completion")
+    x = transformer.encoder(ids, embedding, 0, settings.blocks, dropout=settings.dropout, causal=False)
+    model = keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="completion")
+    gamma = model.get_layer("norm").gamma
+    gamma.assign(0.05 * ops.ones_like(gamma))
+    return model
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.cross_sell")
 class PriorLoss(losses.CandidateLoss):
     """`losses.CandidateLoss` with counted log chances added to the scores."""
 
@@ -239,7 +236,7 @@ class PriorLoss(losses.CandidateLoss):
         return losses.LOSSES[self.loss](scores, columns, log_chance, self.items)
 
 
-class MaskedBaskets(keras.utils.PyDataset):
+class MaskedBaskets(EpochBatches):
     """Batches of baskets with a part hidden: another part each epoch, baskets of similar length together.
 
     All hidden items of a basket are predicted from its one mask token: without positions, they can't be told apart.
@@ -252,19 +249,19 @@ class MaskedBaskets(keras.utils.PyDataset):
     """
 
     def __init__(self, table: BasketTable, counted: Counted, settings: Settings = Settings(), **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # as in `next_item.NextItemBatches`
+        super().__init__(settings.seed, **kwargs)
         self.baskets = np.flatnonzero(table.sizes() >= 2)
         if not len(self.baskets):
             raise ValueError("`table` must hold baskets with 2 items or more. Received: none.")
-        self.matrix, self.counted, self.settings, self.epoch = table.matrix[self.baskets], counted, settings, 0
+        self.matrix, self.counted, self.settings = table.matrix[self.baskets], counted, settings
         self.items = self.matrix.shape[1]
-        self.draw = counted.popular**0.75
-        self._plan()
+        self.draw = counted.popular**sampling.POWER
+        self.start_epoch(0)
 
-    def _plan(self) -> None:
-        """Shuffles each basket, says how much of it is hidden, and groups baskets; the first two shapes differ."""
+    def plan(self) -> None:
+        """Shuffles each basket, says how much of it is hidden, and groups baskets of similar length."""
         settings, size = self.settings, np.diff(self.matrix.indptr)
-        rng = np.random.default_rng((settings.seed, self.epoch))
+        rng = self.rng()
         owner = np.repeat(np.arange(len(size)), size)
         self.tokens = self.matrix.indices[np.lexsort((rng.random(len(owner)), owner))]
         self.start, read = self.matrix.indptr[:-1], np.minimum(size, settings.longest)
@@ -277,32 +274,26 @@ class MaskedBaskets(keras.utils.PyDataset):
             ahead = self.kept[self.rows[self.edges[-1] :][: settings.tokens]] + 1
             fits = np.searchsorted(ahead * np.arange(1, len(ahead) + 1), settings.tokens, side="right")
             self.edges.append(self.edges[-1] + max(1, int(fits)))
-        n = len(self.edges) - 1
-        self.order = np.r_[0, n - 1, 1 + rng.permutation(n - 2)] if n > 2 else np.arange(n)
+        self.order = first_and_last_first(len(self), rng)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
         return len(self.edges) - 1
 
-    def on_epoch_end(self) -> None:
-        """Moves on to the next epoch's order and masks."""
-        self.epoch += 1
-        self._plan()
-
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Returns ids (B, L), place (P,), candidates (C,), columns (P, 1), log_chance (C,), prior (P, C); weights."""
-        rng = np.random.default_rng((self.settings.seed, self.epoch, index))
+        rng = self.rng(index)
         batch = self.order[index]
         rows = self.rows[self.edges[batch] : self.edges[batch + 1]]
         middle = self.start[rows] + self.kept[rows]
-        flat, owner, place = baskets.ragged(self.start[rows], middle)
+        flat, owner, place = ragged(self.start[rows], middle)
         shown = self.tokens[flat]
         ids = np.zeros((len(rows), 1 + int(self.kept[rows].max())), np.int32)
         ids[:, 0], ids[owner, place + 1] = self.items + 1, shown + 1
-        flat, row, _ = baskets.ragged(middle, middle + self.hidden[rows])
+        flat, row, _ = ragged(middle, middle + self.hidden[rows])
         target = self.tokens[flat]
         count = max(self.settings.candidates, len(np.unique(target)) + 256)
-        candidates, _, log_chance = next_item.draw_candidates(self.draw, self.counted.popular, count, target, rng)
+        candidates, _, log_chance = sampling.draw_by_keys(self.draw, self.counted.popular, count, target, rng)
         column = np.searchsorted(candidates, target)
         rest = sp.csr_matrix((np.ones(len(shown), np.float32), (owner, shown)), (len(rows), self.items))
         own = (row, column, self.counted.pair_weight[self.baskets[rows]])
@@ -319,7 +310,7 @@ class MaskedBaskets(keras.utils.PyDataset):
 
 def train(
     table: BasketTable, counted: Counted, settings: Settings = Settings(), groups: list | None = None, callbacks=()
-) -> keras.Model:
+) -> Fitted:
     """Trains the completion model on baskets, beside the counts of the same baskets.
 
     Args:
@@ -330,7 +321,7 @@ def train(
         callbacks: Keras callbacks.
 
     Returns:
-        The trained model.
+        The model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(settings.seed)
     batches = MaskedBaskets(table, counted, settings)
@@ -340,15 +331,13 @@ def train(
     start[1 : batches.items + 1] += starting_vectors(table, settings.width)
     own.assign(start)
     steps = settings.epochs * len(batches)
-    rate = WarmCosine(settings.learning_rate, steps, max(1, steps // 20))
+    rate = fitting.WarmCosine(settings.learning_rate, steps, max(1, steps // 20))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
     training = _with_loss(model, batches.items)
     training.compile(optimizer, loss=losses.mean_loss, jit_compile=False)
-    bar = report.progress(label="training", total=steps)
-    move = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-    training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[move, *callbacks])
-    bar.close()
-    return model
+    bar = fitting.Progress("training", steps)
+    run = training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[bar, *callbacks])
+    return Fitted(model, loss_curve(run))
 
 
 def _with_loss(model: keras.Model, items: int) -> keras.Model:
@@ -386,7 +375,7 @@ def scorer(
         if not len(part):
             continue
         ids = np.zeros((len(part), 1 + int(size[part].max())), np.int32)
-        flat, owner, place = baskets.ragged(rest.indptr[part], rest.indptr[part + 1])
+        flat, owner, place = ragged(rest.indptr[part], rest.indptr[part + 1])
         ids[:, 0], ids[owner, place + 1] = items + 1, rest.indices[flat] + 1
         states[part] = ops.convert_to_numpy(encoder({"ids": ids}, training=False))[:, 0]
 

@@ -17,6 +17,7 @@ import pandas as pd
 from recsys_kit import training
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.localization import context
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.preprocessing import Task
 from recsys_kit.training import baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings
@@ -35,7 +36,7 @@ def train(
     epochs: int = 1,
     count: int = 0,
     seed: int = 0,
-) -> keras.Model:
+) -> Fitted:
     """Lets a trained next-basket Transformer go on learning; the model itself is left as it is.
 
     Nothing of the validation or test weeks is looked at.
@@ -50,7 +51,8 @@ def train(
         seed: Seed.
 
     Returns:
-        Another model. With `stores` it has an input more, `context` (B, P, 3): see `context.visit_context`.
+        Another model, and its loss epoch by epoch. With `stores` the model has an input more, `context` (B, P, 3): see
+        `context.visit_context`.
     """
     keras.utils.set_random_seed(seed)
     history = task.validation.history
@@ -63,5 +65,5 @@ def train(
     model = training.build(shop, task.test, settings, steps=len(data) * epochs, context=sizes)
     for layer in plain.layers:
         model.get_layer(layer.name).set_weights(layer.get_weights())
-    model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model
+    run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+    return Fitted(model, loss_curve(run))

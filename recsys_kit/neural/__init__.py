@@ -4,5 +4,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["losses", "text_encoder"],
+    submodules=["batches", "fitting", "losses", "ranges", "sampling", "start_vectors", "text_encoder"],
 )

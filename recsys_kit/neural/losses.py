@@ -12,7 +12,8 @@ Letters for shapes: T positions, C candidates, N negatives of a position, V item
 - `log_chance` (C,): log of the chance that a candidate is one; zeros where all items are candidates.
 - `items`: V.
 
-`softmax_loss` is for whole lists with several right answers, as in ranking (notebooks 07 and 08).
+Losses of other shapes follow: `inclusion_bce` and `weighted_softmax` for whole baskets (notebooks 05 and 07),
+`softmax_loss` for lists with several right answers (07 and 08), `smoothed_softmax` for the small task (07).
 """
 
 from __future__ import annotations
@@ -21,15 +22,23 @@ import keras
 from keras import ops
 
 __all__ = [
+    "BASKET_SIZE",
     "LOSSES",
     "CandidateLoss",
     "binary_crossentropy",
     "gbce",
+    "inclusion_bce",
     "mean_loss",
     "sampled_softmax",
+    "smoothed_softmax",
     "softmax",
     "softmax_loss",
+    "weighted_softmax",
 ]
+
+BASKET_SIZE = 10.0
+"""About a basket's size. A basket's loss is a sum over its items; divided by this it is about as large as that of a
+single item, so that the usual learning rates fit. Any constant would do, but the rates are chosen with this one."""
 
 
 def binary_crossentropy(logits, columns, log_chance=None, items=None):
@@ -97,7 +106,61 @@ def mean_loss(weights, losses):
     return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.neural")
+def inclusion_bce(y, logits):
+    """Binary cross-entropy of "is this item in the basket?", weighted and summed over the items.
+
+    A basket is a set of yes-or-no decisions, so each item gets its own; a softmax would make them compete.
+
+    Args:
+        y: (B, P, items, 2) labels and weights.
+        logits: (B, P, items).
+
+    Returns:
+        (B, P) losses, divided by `BASKET_SIZE`.
+    """
+    label, weight = y[..., 0], y[..., 1]
+    return ops.sum(weight * ops.binary_crossentropy(label, logits, from_logits=True), axis=-1) / BASKET_SIZE
+
+
+def weighted_softmax(y, logits):
+    """Cross-entropy of a softmax over weighted candidates, summed over the items bought.
+
+    Args:
+        y: (B, C, 2) labels and weights; a candidate of weight w stands for w items.
+        logits: (B, C).
+
+    Returns:
+        (B,) losses, divided by `BASKET_SIZE`.
+    """
+    label, weight = y[..., 0], y[..., 1]
+    chance = ops.log_softmax(logits + ops.log(ops.maximum(label, weight) + 1e-9), axis=-1)
+    return -ops.sum(label * chance, axis=-1) / BASKET_SIZE
+
+
+def smoothed_softmax(smoothing: float = 0.0):
+    """Returns the cross-entropy of what comes next, part of whose target may be spread over all that could.
+
+    Keras's own label smoothing would spread it over the padding, too.
+
+    Args:
+        smoothing: That part.
+
+    Returns:
+        A function from ids (B, L, 1), 0 at padding, and logits (B, L, V + 1) to losses (B, L).
+    """
+
+    def loss(y, logits):
+        chance = ops.log_softmax(logits, axis=-1)  # (B, L, V + 1)
+        right = ops.take_along_axis(chance, ops.cast(y, "int32"), axis=-1)[..., 0]
+        if smoothing:
+            right = (1 - smoothing) * right + smoothing * ops.mean(chance[..., 1:], axis=-1)
+        return -right
+
+    return loss
+
+
+@keras.saving.register_keras_serializable(package="recsys_kit.neural")
 def softmax_loss(label, logits):
     """Listwise loss: cross-entropy between the bought items of a list, each with an equal share, and the softmax.
 
@@ -116,7 +179,7 @@ def softmax_loss(label, logits):
     return -ops.sum(share * ops.log_softmax(logits - 1e9 * (1.0 - there), axis=-1) * there, axis=-1)
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
+@keras.saving.register_keras_serializable(package="recsys_kit.neural")
 class CandidateLoss(keras.layers.Layer):
     """The end of a model in training: compares T states with C candidates and returns each state's loss.
 
@@ -126,6 +189,19 @@ class CandidateLoss(keras.layers.Layer):
         logits: The model's `TiedLogits`, whose embedding and bias are used.
         loss: A name in `LOSSES`.
         items: V.
+
+    Example:
+        Three candidates that score alike:
+
+        >>> import numpy as np
+        >>> from recsys_kit.transformer import ItemEmbedding, TiedLogits
+        >>> logits = TiedLogits(ItemEmbedding([], width=2, size=4))
+        >>> scores = logits(np.zeros((1, 2, 2), "float32"))
+        >>> layer = CandidateLoss(logits, "softmax", items=3)
+        >>> place, candidates, columns = np.array([1]), np.array([1, 2, 3]), np.array([[0]])
+        >>> loss = layer(np.zeros((1, 2, 2), "float32"), place, candidates, columns, np.zeros(3))
+        >>> round(float(loss[0]), 3)  # log 3
+        1.099
     """
 
     def __init__(self, logits, loss: str, items: int, **kwargs):

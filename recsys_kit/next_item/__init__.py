@@ -11,7 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "NEGATIVES",
             "NextItemBatches",
             "NextItemScores",
-            "draw_candidates",
             "training_model",
         ],
         "fit": ["Trainer"],

@@ -13,17 +13,18 @@ import numpy as np
 from keras import ops
 
 from recsys_kit import evaluation
-from recsys_kit.neural import losses
+from recsys_kit.neural import losses, sampling
+from recsys_kit.neural.batches import EpochBatches, first_and_last_first
+from recsys_kit.neural.ranges import ragged
 from recsys_kit.next_item import leave_one_out, prior
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
-from recsys_kit.training import baskets
 
-__all__ = ["NEGATIVES", "MaskedItemBatches", "NextItemBatches", "NextItemScores", "draw_candidates", "training_model"]
+__all__ = ["NEGATIVES", "MaskedItemBatches", "NextItemBatches", "NextItemScores", "training_model"]
 
 NEGATIVES = {"bce": 1, "gbce": 128, "sampled_softmax": 1, "softmax": 1}  # N
 
 
-class NextItemBatches(keras.utils.PyDataset):
+class NextItemBatches(EpochBatches):
     """Batches of rows of similar length, each with about as many real positions; every position has a next item.
 
     A long history is cut into rows of `length` items, so that each item but a user's first is learned once an epoch.
@@ -51,50 +52,44 @@ class NextItemBatches(keras.utils.PyDataset):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
-        self.data, self.length, self.seed, self.epoch = data, length, seed, 0
+        super().__init__(seed, **kwargs)
+        self.data, self.length = data, length
         first, last = data.history(held_out)
         rows = np.maximum(-(-(last - first - 1) // length), 0)
-        _, owner, place = baskets.ragged(np.zeros_like(rows), rows)
+        _, owner, place = ragged(np.zeros_like(rows), rows)
         self.high = last[owner] - 1 - place * length  # one past the row's last item, which still has a next one
         self.low = np.maximum(first[owner], self.high - length)
         self.positions = int((self.high - self.low).sum())
         self.tokens = max(length, tokens or int(np.clip(self.positions // 16, 64, 1536)))
         counts = np.bincount(data.events(held_out)[2], minlength=data.size)
         self.share = counts / counts.sum()  # (V,) how likely an item is to be some position's next one
-        self.draw = prior.popularity(data, held_out) ** (0.75 if loss == "sampled_softmax" else 0.0)
+        self.draw = prior.popularity(data, held_out) ** (sampling.POWER if loss == "sampled_softmax" else 0.0)
         self.negatives = NEGATIVES[loss]
         self.candidates = data.size if loss == "softmax" else min(data.size, max(candidates, self.tokens + 64))
         self.size = self._sizes()
-        self._plan()
+        self.start_epoch(0)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
         return len(self.edges) - 1
 
-    def on_epoch_end(self) -> None:
-        """Moves on to the next epoch's order and negatives."""
-        self.epoch += 1
-        self._plan()
-
-    def _plan(self) -> None:
-        """Groups the rows; the first two batches have different shapes, as Keras reads off them which axes vary."""
-        rng = np.random.default_rng((self.seed, self.epoch))
+    def plan(self) -> None:
+        """Groups rows of similar length to batches."""
+        rng = self.rng()
         self.rows = np.lexsort((rng.random(len(self.size)), self.size))
         self.edges = _groups(self.size[self.rows], self.tokens, max(self.length, self.size.max(initial=0)))
-        n = len(self.edges) - 1
-        self.order = np.r_[0, n - 1, 1 + rng.permutation(n - 2)] if n > 2 else np.arange(n)
+        self.order = first_and_last_first(len(self), rng)
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Returns ids (B, L), place (T,), candidates (C,), columns (T, 1 + N), log_chance (C,); and weights (T,).
 
         A batch with fewer than T real positions is filled up with place 0 at weight 0.
         """
-        rng = np.random.default_rng((self.seed, self.epoch, index))
+        rng = self.rng(index)
         batch = self.order[index]
         rows = self.rows[self.edges[batch] : self.edges[batch + 1]]
         ids, real, target = self._questions(rows, rng)
-        candidates, drawn, log_chance = draw_candidates(self.draw, self.share, self.candidates, target, rng)
+        candidates, drawn, log_chance = sampling.draw_by_keys(self.draw, self.share, self.candidates, target, rng)
         columns = np.zeros((self.tokens, 1 + self.negatives), np.int32)
         columns[: len(target), 0] = np.searchsorted(candidates, target)
         chosen = rng.integers(0, len(drawn), (len(target), self.negatives))
@@ -144,36 +139,6 @@ class MaskedItemBatches(NextItemBatches):
         asked[np.cumsum(self.size[rows]) - 1] = True
         ids.ravel()[real[asked]] = self.data.size + 1
         return ids, real[asked], self.data.items[flat[asked]] - 1
-
-
-def draw_candidates(
-    rate: np.ndarray, share: np.ndarray, count: int, target: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draws a batch's candidates: the items that are answers, filled up with others.
-
-    An item's key is exponential with its rate; the items with the smallest keys are a weighted sample without
-    replacement. The answers get in whatever their key.
-
-    Args:
-        rate: (V,) the larger, the more often an item is drawn.
-        share: (V,) how likely an item is to be an answer.
-        count: C, more than there are answers; from V on all items are candidates.
-        target: (T,) the answers, 0..V - 1.
-        rng: The source of chance.
-
-    Returns:
-        (C,) items in ascending order, the columns of those that were drawn by their key, and (C,) log chances.
-    """
-    if count >= len(rate):
-        every = np.arange(len(rate))
-        return every, every, np.zeros(len(rate), np.float32)
-    keys = rng.standard_exponential(len(rate)) / rate
-    forced = keys.copy()
-    forced[target] = 0.0
-    limit = np.partition(forced, count - 1)[count - 1]
-    candidates = np.flatnonzero(forced <= limit)
-    missed = np.exp(-rate[candidates] * limit) * (1 - share[candidates]) ** len(target)
-    return candidates, np.flatnonzero(keys[candidates] <= limit), np.log1p(-missed).astype(np.float32)
 
 
 def training_model(model: keras.Model, loss: str = "sampled_softmax") -> keras.Model:

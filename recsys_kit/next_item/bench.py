@@ -119,14 +119,14 @@ def _run(
     test = _test(trainer, priors[2], weight, users, "")
     testing = time.perf_counter() - start
     bar.set_description(f"seed {seed}: refitting")
-    trainer.fit(1, max(1, watch.best_epoch), seed, bar, end - 1.3 * testing)
+    trainer.fit(1, max(1, watch.best.epoch), seed, bar, end - 1.3 * testing)
     bar.set_description(f"seed {seed}: testing")
     test |= _test(trainer, priors[1], weight, users, "refitted_")
     return {
         "test": test,
         "validation": {f"prior_weight_{w}": round(score, 5) for w, score in scores.items()},
         "prior_weight": weight,
-        "best_epoch": watch.best_epoch,
+        "best_epoch": watch.best.epoch,
         "curve": watch.curve,
         "epoch_seconds": round(watch.seconds / len(watch.curve), 2),
         "target_tokens_per_second": round(watch.positions / watch.seconds),

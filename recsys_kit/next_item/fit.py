@@ -5,7 +5,6 @@ Letters for shapes: N users, D width, V items.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import keras
@@ -15,63 +14,16 @@ from tqdm import tqdm
 
 from recsys_kit import next_item, transformer
 from recsys_kit.neural import losses
+from recsys_kit.neural.fitting import BestInTime, reset
 from recsys_kit.next_item import leave_one_out, prior
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
-__all__ = ["OBJECTIVES", "Trainer", "Watch"]
+__all__ = ["OBJECTIVES", "Trainer"]
 
 OBJECTIVES = {"causal": next_item.NextItemBatches, "masked": next_item.MaskedItemBatches}
 """What a model is trained to find: the item after each (GPT-style), or those behind a mask (BERT-style)."""
 
 _MOMENTUM = 0.98  # of the running average of the weights: about the last 50 steps
-_PATIENCE = 3  # epochs without a better validation score
-
-
-class Watch(keras.callbacks.Callback):
-    """Moves a progress bar, validates after each epoch, keeps the best weights, and stops in time.
-
-    Args:
-        bar: The bar, one step a batch.
-        deadline: `time.perf_counter()` at which training stops, within an epoch if need be.
-        validate: Called after each epoch, returns the score to maximise; None: no validation.
-    """
-
-    def __init__(self, bar: tqdm, deadline: float, validate=None):
-        super().__init__()
-        self.bar, self.deadline, self.validate = bar, deadline, validate
-        self.best, self.best_epoch, self.weights, self.curve = -1.0, 0, None, []
-        self.batches, self.seconds, self.began = 0, 0.0, time.perf_counter()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the epoch's clock."""
-        self.epoch_began = time.perf_counter()
-        self.bar.set_postfix_str(f"epoch {epoch + 1}")
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Moves the bar and looks at the clock."""
-        self.bar.update()
-        self.batches += 1
-        if time.perf_counter() > self.deadline:
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Validates; stops after some epochs without a better score."""
-        self.seconds += time.perf_counter() - self.epoch_began
-        if self.validate is None:
-            self.weights = self.model.get_weights()  # the averages; Keras takes others if training stops early
-            return
-        self.bar.set_postfix_str(f"epoch {epoch + 1}, validating")
-        score = self.validate()
-        self.curve.append({"seconds": round(time.perf_counter() - self.began, 1), "ndcg@10": round(score, 5)})
-        if score > self.best:
-            self.best, self.best_epoch, self.weights = score, epoch + 1, self.model.get_weights()
-        if epoch + 1 - self.best_epoch >= _PATIENCE:
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        """Goes back to the best weights."""
-        if self.weights is not None:
-            self.model.set_weights(self.weights)
 
 
 class Trainer:
@@ -115,11 +67,10 @@ class Trainer:
         )
         self.training.compile(self.optimizer, loss=losses.mean_loss)
         self.optimizer.build(self.training.trainable_variables)
-        self.fresh = [ops.convert_to_numpy(variable).copy() for variable in self.optimizer.variables]
 
     def fit(
         self, held_out: int, epochs: int, seed: int, bar: tqdm, deadline: float, users: np.ndarray | None = None
-    ) -> Watch:
+    ) -> BestInTime:
         """Trains from scratch, that is from vectors that counting gives, and keeps the best epoch's averaged weights.
 
         Args:
@@ -127,7 +78,7 @@ class Trainer:
             epochs: Most passes over the data.
             seed: Seed of everything random.
             bar: Progress bar.
-            deadline: See `Watch`.
+            deadline: See `BestInTime`.
             users: (N,) users to validate on, with the first hidden item; None: no validation.
 
         Returns:
@@ -136,14 +87,13 @@ class Trainer:
         keras.utils.set_random_seed(seed)
         for variable, new in zip(self.model.variables, self.build().variables, strict=True):
             variable.assign(new)
-        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
+        reset(self.optimizer)
         table = self.model.get_layer("item").own
         start = ops.convert_to_numpy(table).copy()
         start[1 : self.data.size + 1] += prior.cooccurrence_vectors(self.data, held_out, self.width)
         table.assign(start)
         batches = OBJECTIVES[self.objective](self.data, held_out, self.length, self.loss, seed=seed)
-        watch = Watch(bar, deadline, None if users is None else partial(self.ndcg, held_out, users))
+        watch = BestInTime(bar, deadline, None if users is None else partial(self.ndcg, held_out, users), "ndcg@10")
         bar.reset(epochs * len(batches))
         averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)  # what is validated and kept
         self.training.fit(batches, epochs=epochs, verbose=0, callbacks=[averages, watch])

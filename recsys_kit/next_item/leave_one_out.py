@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from recsys_kit import evaluation
-from recsys_kit.training import baskets
+from recsys_kit.neural.ranges import ragged
 
 __all__ = ["LeaveOneOut", "judge", "padded", "read"]
 
@@ -41,12 +41,12 @@ class LeaveOneOut:
 
     def events(self, held_out: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the visible events: (E,) their user, their place in the user's sequence, their item 0..V - 1."""
-        flat, owner, place = baskets.ragged(*self.history(held_out))
+        flat, owner, place = ragged(*self.history(held_out))
         return owner, place, self.items[flat] - 1
 
     def matrix(self, low: np.ndarray, high: np.ndarray) -> sp.csr_matrix:
         """Returns the (U, V) boolean matrix of the items in each user's range."""
-        flat, owner, _ = baskets.ragged(low, high)
+        flat, owner, _ = ragged(low, high)
         shape = (len(low), self.size)
         return sp.coo_matrix((np.ones(len(flat), bool), (owner, self.items[flat] - 1)), shape).tocsr()
 
@@ -124,7 +124,7 @@ def padded(
     Returns:
         ids (B, L), padded on the right; the flat places (T,) of the real positions; their places (T,) in `data.items`.
     """
-    flat, owner, place = baskets.ragged(low, high)
+    flat, owner, place = ragged(low, high)
     ids = np.zeros((max(len(low), shape[0]), max(int((high - low).max()), shape[1])), np.int32)
     ids[owner, place] = data.items[flat]
     return ids, (owner * ids.shape[1] + place).astype(np.int32), flat

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.extmath import randomized_svd
 
 from recsys_kit import baselines, evaluation
+from recsys_kit.neural import start_vectors
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
-__all__ = ["ItemPrior", "cooccurrence_vectors", "factorised", "popularity"]
+__all__ = ["ItemPrior", "cooccurrence_vectors", "popularity"]
 
 
 def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: float = 0.1) -> np.ndarray:
     """Returns (V, D) vectors in which items of the same sequences are close; a better start than random ones.
 
     Items are counted together if they are at most 10 steps apart, weighted by 1 / steps. The counts, as positive
-    pointwise mutual information, are factorised (`factorised`): what word2vec does implicitly.
+    pointwise mutual information, are factorised: `start_vectors.from_pairs`.
 
     Args:
         data: The sequences.
@@ -29,29 +29,7 @@ def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: flo
     """
     pairs = baselines.cooccurrence_table(*data.events(held_out), data.size, backward=1, from_power=0, to_power=0)
     counts = sp.coo_matrix(pairs)
-    return factorised(counts, np.asarray(counts.sum(axis=1)).ravel(), width, size)
-
-
-def factorised(counts: sp.spmatrix, often: np.ndarray, width: int, size: float = 0.1) -> np.ndarray:
-    """Returns (V, D) vectors from how often items were counted together.
-
-    Args:
-        counts: (V, V) counts of pairs.
-        often: (V,) how often each item was counted at all.
-        width: D; if there are fewer items, the last columns are zeros.
-        size: Root mean square of the vectors' entries.
-
-    Source: Levy and Goldberg (2014), Neural word embedding as implicit matrix factorization.
-    """
-    counts = sp.coo_matrix(counts)
-    share = often**0.75 / max((often**0.75).sum(), 1e-9)  # rare items would look informative
-    information = np.log(counts.data / (often[counts.row] * share[counts.col]))
-    matrix = sp.csr_matrix((information.clip(0), (counts.row, counts.col)), counts.shape, dtype=np.float32)
-    vectors = np.zeros((matrix.shape[0], width), np.float32)
-    if matrix.nnz:
-        left, strength, _ = randomized_svd(matrix, min(width, matrix.shape[0]), n_iter=2, random_state=0)
-        vectors[:, : left.shape[1]] = left * np.sqrt(strength)
-    return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
+    return start_vectors.from_pairs(counts, np.asarray(counts.sum(axis=1)).ravel(), width, size)
 
 
 class ItemPrior:

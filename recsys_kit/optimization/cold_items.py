@@ -20,7 +20,9 @@ from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.datasets.items import look_up
-from recsys_kit.neural import losses
+from recsys_kit.neural import losses, sampling
+from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.preprocessing import Split
 
 __all__ = [
@@ -37,7 +39,7 @@ __all__ = [
     "train",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,14 @@ class TextTied(keras.layers.Layer):
         texts: (W, T): how many distinct texts there are, and the width of their vectors.
         width: D.
         fine_tune: Whether the text vectors may move while training; else only the adapter learns.
+
+    Example:
+        Two users, three texts, two candidates:
+
+        >>> layer = TextTied((3, 4), width=2)
+        >>> counts, own, candidates = np.ones((2, 3), "float32"), np.zeros((2, 2), "float32"), np.array([0, 2])
+        >>> tuple(layer(counts, own, candidates).shape)
+        (2, 2)
     """
 
     def __init__(self, texts: tuple[int, int], width: int = 48, fine_tune: bool = False, **kwargs):
@@ -204,18 +214,20 @@ class TextTied(keras.layers.Layer):
         return super().get_config() | {"texts": self.texts, "width": self.width, "fine_tune": self.fine_tune}
 
 
-class _Windows(keras.utils.PyDataset):
+class FortnightBatches(EpochBatches):
     """Batches of (counts before a moment, items bought in the two weeks after it), all items old."""
 
-    def __init__(self, case: Arrivals, code: np.ndarray, windows: int, rows: int, drawn: int, seed: int, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # with 1 thread TensorFlow stalls between epochs
+    def __init__(
+        self, case: Arrivals, code: np.ndarray, windows: int, batch_size: int, drawn: int, seed: int, **kwargs
+    ):
+        super().__init__(seed, **kwargs)
         split, days = case.split, 14
         self.code, self.group = code, _group(code)
         history = split.history
         age = ((split.cutoff - history["timestamp"]) / pd.Timedelta(days=1)).to_numpy()
         user, item = history["user"].to_numpy(), history["item"].to_numpy()
         shape = (len(split.users), len(split.items))
-        self.pairs, self.rows, self.drawn, self.seed, self.epoch = [], rows, drawn, seed, 0
+        self.pairs, self.batch_size, self.drawn = [], batch_size, drawn
         for window in range(windows):
             end = days * window
             past, after = age >= end + days, (age < end + days) & (age >= end)
@@ -225,39 +237,37 @@ class _Windows(keras.utils.PyDataset):
             bought.data[:] = 1
             both = (np.diff(counts.indptr) > 0) & (np.diff(bought.indptr) > 0)
             self.pairs.append((counts[both].log1p(), bought[both]))
-        self.sizes = np.array([pair[0].shape[0] // rows for pair in self.pairs])
+        self.sizes = np.array([pair[0].shape[0] // batch_size for pair in self.pairs])
         if not self.sizes.sum():
-            raise ValueError(f"the history is too short to learn from: no {rows} users in {windows} windows.")
-        share = np.bincount(item, minlength=shape[1]) ** 0.75 * ~case.new
-        self.share = share / share.sum()
-        self.slots = min(int((share > 0).sum()), drawn + 16 * rows)
-        self.on_epoch_end()
+            raise ValueError(f"the history is too short to learn from: no {batch_size} users in {windows} windows.")
+        self.share = sampling.popularity_share(np.bincount(item, minlength=shape[1]), ~case.new)
+        self.slots = min(int((self.share > 0).sum()), drawn + 16 * batch_size)
+        self.start_epoch(1)
 
     def __len__(self):
         return int(self.sizes.sum())
 
-    def on_epoch_end(self):
-        self.epoch += 1
-        rng = np.random.default_rng((self.seed, self.epoch))
-        self.plan = [
+    def plan(self):
+        rng = self.rng()
+        self.parts = [
             (window, part)
             for window, (counts, _) in enumerate(self.pairs)
-            for part in rng.permutation(counts.shape[0])[: self.sizes[window] * self.rows].reshape(-1, self.rows)
+            for part in rng.permutation(counts.shape[0])[: self.sizes[window] * self.batch_size].reshape(
+                -1, self.batch_size
+            )
         ]
-        rng.shuffle(self.plan)
+        rng.shuffle(self.parts)
 
     def __getitem__(self, index):
-        window, part = self.plan[index]
-        rng = np.random.default_rng((self.seed, self.epoch, index))
+        window, part = self.parts[index]
+        rng = self.rng(index)
         counts, bought = (matrix[part] for matrix in self.pairs[window])
-        forced = np.unique(bought.indices)[: self.slots]
-        drawn = np.setdiff1d(rng.choice(len(self.share), self.drawn, p=self.share), forced)
-        chosen = np.r_[forced, drawn][: self.slots]
+        chosen, answers = sampling.draw(self.share, self.drawn, np.unique(bought.indices), self.slots, rng)
         if len(chosen) < self.slots:
             rest = np.setdiff1d(np.flatnonzero(self.share), chosen)
             chosen = np.r_[chosen, rng.choice(rest, self.slots - len(chosen), replace=False)]
-        chance = 1 - (1 - self.share[chosen]) ** self.drawn
-        chance[: len(forced)] = 1
+        chance = sampling.chance(self.share[chosen], self.drawn)
+        chance[:answers] = 1
         x = {
             "counts": (counts @ self.group).toarray(),
             "own": counts[:, chosen].toarray(),
@@ -296,7 +306,7 @@ def train(
     code: np.ndarray,
     fine_tune: bool = False,
     settings: Settings | None = None,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains `TextTied` on the old items: from what was bought before a moment to what was bought in two weeks after.
 
     Args:
@@ -307,11 +317,11 @@ def train(
         settings: Sizes and training parameters; None: the usual ones.
 
     Returns:
-        The model, and the loss of each epoch.
+        The model, and its loss epoch by epoch.
     """
     settings = settings or Settings()
     keras.utils.set_random_seed(settings.seed)
-    data = _Windows(case, code, settings.windows, settings.batch_size, settings.drawn, settings.seed)
+    data = FortnightBatches(case, code, settings.windows, settings.batch_size, settings.drawn, settings.seed)
     inputs = {
         "counts": keras.Input((len(vectors),), name="counts"),
         "own": keras.Input((None,), name="own"),
@@ -325,7 +335,7 @@ def train(
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, len(data) * settings.epochs)
     model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
     run = model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False)
-    return model, run.history["loss"]
+    return Fitted(model, loss_curve(run))
 
 
 def model_scorer(model: keras.Model, case: Arrivals, code: np.ndarray, decay: float = 120) -> evaluation.Scorer:

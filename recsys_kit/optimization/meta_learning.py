@@ -17,7 +17,10 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from recsys_kit import baselines, evaluation, training
+from recsys_kit import baselines, evaluation
+from recsys_kit.neural import losses
+from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.optimization import newcomer_facts, newcomers
 from recsys_kit.optimization.newcomer_facts import NEWCOMER_FACTS
 from recsys_kit.optimization.newcomers import Episode, basket_counts, lean
@@ -30,23 +33,22 @@ __all__ = [
     "compare",
     "fine_tuning",
     "lean",
-    "listwise_loss",
     "meta_model",
     "scores",
     "train",
     "training_episodes",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 
 
-class Lessons(keras.utils.PyDataset):
+class Lessons(EpochBatches):
     """Batches of newcomers with their lessons, made once and kept: an epoch then costs little.
 
     Args:
         episodes: The episodes.
         length: P.
-        size: B, or as many as there are.
+        batch_size: B, or as many as there are.
         drawn: Items drawn a batch beside those that its baskets hold.
         seed: Seed of what is drawn and of the order.
         plain: The next-basket Transformer, whose logits are two of the facts.
@@ -56,16 +58,16 @@ class Lessons(keras.utils.PyDataset):
         self,
         episodes: Sequence[Episode],
         length: int = 5,
-        size: int = 12,
+        batch_size: int = 12,
         drawn: int = 400,
         seed: int = 0,
         plain: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(**{"workers": 2} | kwargs)  # with 1 thread TensorFlow stalls between epochs
-        self.seed, self.epoch, self.batches = seed, 0, []
+        super().__init__(seed, **kwargs)
+        self.batches = []
         rng = np.random.default_rng(seed)
-        size = min([size, *(len(ep.cases) for ep in episodes)])
+        size = min([batch_size, *(len(ep.cases) for ep in episodes)])
         for ep in episodes:
             order = rng.permutation(len(ep.cases))[: len(ep.cases) // size * size]  # one size, one trace
             self.batches += [
@@ -73,16 +75,15 @@ class Lessons(keras.utils.PyDataset):
             ]
         if not self.batches:
             raise ValueError("no household has a history that is long enough to forget some of it.")
-        self.on_epoch_end()
+        self.start_epoch(1)
 
     def __len__(self):
         """How many batches an epoch has."""
         return len(self.batches)
 
-    def on_epoch_end(self):
+    def plan(self):
         """Changes the order."""
-        self.epoch += 1
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.batches))
+        self.order = self.rng().permutation(len(self.batches))
 
     def __getitem__(self, index):
         """Returns a batch."""
@@ -134,7 +135,7 @@ class Adapt(keras.layers.Layer):
                 error = valid[..., None] * (ops.sum(bought, axis=-1, keepdims=True) * share - bought)
             else:
                 error = importance * (ops.sigmoid(logits) - bought)
-            error = error / (10.0 * count)
+            error = error / (losses.BASKET_SIZE * count)
             if self.first_order:
                 error = ops.stop_gradient(error)
             weights = weights - ops.softplus(self.rate) * ops.einsum("bpc,bpcf->bf", error, lessons)
@@ -144,21 +145,6 @@ class Adapt(keras.layers.Layer):
     def get_config(self):
         """Returns the arguments, for saving."""
         return super().get_config() | {"steps": self.steps, "first_order": self.first_order, "listwise": self.listwise}
-
-
-def listwise_loss(y, logits):
-    """Cross-entropy of a softmax over weighted candidates, summed over the items bought and divided by 10.
-
-    Args:
-        y: (B, C, 2) labels and weights; a candidate of weight w stands for w items.
-        logits: (B, C).
-
-    Returns:
-        (B,) losses.
-    """
-    label, weight = y[..., 0], y[..., 1]
-    chance = ops.log_softmax(logits + ops.log(ops.maximum(label, weight) + 1e-9), axis=-1)
-    return -ops.sum(label * chance, axis=-1) / 10.0
 
 
 def meta_model(
@@ -192,26 +178,26 @@ def train(
     data: Lessons,
     epochs: int = 3,
     steps: int = 1,
-    rate: float = 2e-2,
+    learning_rate: float = 2e-2,
     listwise: bool = False,
     trust: float = 0.0,
     start: keras.Model | None = None,
     seed: int = 0,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains a start, so that the next basket is ranked well after `steps` gradient steps on the lessons.
 
     Args:
         data: The newcomers.
         epochs: Passes over them.
         steps: Gradient steps; 0 trains a start that is used as it is.
-        rate: Highest learning rate of the training itself.
-        listwise: Learns by `listwise_loss`; else by `training.inclusion_bce`.
+        learning_rate: Highest one of the training itself.
+        listwise: Learns by `losses.weighted_softmax`; else by `losses.inclusion_bce`.
         trust: Weight of the next-basket Transformer's logits before training; all others begin at 0.
         start: A model whose start to begin from.
         seed: Seed.
 
     Returns:
-        The model, and the loss of each epoch.
+        The model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     x = data[0][0]
@@ -223,19 +209,19 @@ def train(
         layer, old = model.get_layer("adapt"), start.get_layer("adapt")
         layer.start.assign(old.start)
         layer.bias.assign(old.bias)
-    loss = listwise_loss if listwise else training.inclusion_bce
-    schedule = keras.optimizers.schedules.CosineDecay(rate, len(data) * epochs)
+    loss = losses.weighted_softmax if listwise else losses.inclusion_bce
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss, jit_compile=False)
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model, run.history["loss"]
+    return Fitted(model, loss_curve(run))
 
 
-def fine_tuning(start: keras.Model, rate: float, steps: int = 3) -> keras.Model:
+def fine_tuning(start: keras.Model, learning_rate: float, steps: int = 3) -> keras.Model:
     """Returns a model that fine-tunes a start on each newcomer: gradient steps, one learning rate for all weights.
 
     Args:
         start: A model that `train` returned.
-        rate: Learning rate.
+        learning_rate: The step size of all weights.
         steps: Gradient steps.
     """
     layer = start.get_layer("adapt")
@@ -245,7 +231,7 @@ def fine_tuning(start: keras.Model, rate: float, steps: int = 3) -> keras.Model:
     tuned.start.assign(layer.start)
     tuned.bias.assign(layer.bias)
     for weight in (tuned.rate, tuned.taste_rate):
-        weight.assign(np.full(weight.shape, np.log(np.expm1(rate)), np.float32))
+        weight.assign(np.full(weight.shape, np.log(np.expm1(learning_rate)), np.float32))
     return model
 
 

@@ -13,8 +13,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.preprocessing import normalize
 
+from recsys_kit.neural import sampling
+from recsys_kit.neural.ranges import ragged
 from recsys_kit.optimization.newcomers import Episode
 from recsys_kit.training import baskets
+from recsys_kit.training.scores import joined
 
 __all__ = ["NEWCOMER_FACTS", "batch", "facts", "own_scores", "query", "vectors"]
 
@@ -61,8 +64,8 @@ def _prefixes(ep: Episode, cases: np.ndarray, length: int) -> dict[str, np.ndarr
     users = split.test_users[cases]
     end = seq.basket_start[users + 1]
     have = np.minimum(end - seq.basket_start[users], length)
-    basket, owner, place = baskets.ragged(end - have, end)
-    rows, who, _ = baskets.ragged(seq.row_start[basket], seq.row_start[basket + 1])
+    basket, owner, place = ragged(end - have, end)
+    rows, who, _ = ragged(seq.row_start[basket], seq.row_start[basket + 1])
     item = seq.items[seq.item_start[users[owner[who]]] + seq.row_item[rows]] - 1
     owner, place, day = owner[who], place[who], seq.days[basket][who]
     shape = (len(cases) * (length + 1), len(split.items))
@@ -175,15 +178,10 @@ def _inputs(
 
 def _logits(model: keras.Model, x: dict, position: np.ndarray, candidates: np.ndarray, size: int) -> np.ndarray:
     """Returns a Transformer's logits (B, P, C) of the candidates; `size` is V."""
-    logits = model.predict_on_batch(x)
-    scores = np.array(logits["discover"])
     place = np.full(size + 1, -1)
     place[candidates[::-1] + 1] = np.arange(len(candidates))[::-1]  # of equal ones (padding), the first
     place[0] = -1  # padding
-    where = place[x["items"]]
-    known = baskets.known(x["last"])
-    user, at, item = np.nonzero((where >= 0)[:, None] & known)
-    scores[user, at, where[user, item]] = np.asarray(logits["repeat"])[user, at, item]
+    scores = joined(model.predict_on_batch(x), place[x["items"]], baskets.known(x["last"]))
     scores[position < 0] = -4.0  # nothing to go by
     return (scores + 4) / 2  # about as large as the other facts
 
@@ -211,7 +209,7 @@ def batch(
     """Builds the lessons and the query of some newcomers over shared candidates.
 
     Candidates are all items that the baskets hold, and a sample in proportion to popularity^0.75, in which each stands
-    for those that were not drawn: its weight is one over its chance, at most 30.
+    for those that were not drawn: see `sampling.weights`.
 
     Args:
         ep: The episode.
@@ -229,13 +227,11 @@ def batch(
     rows = _prefixes(ep, cases, length)
     answers = ep.split.answers[cases]
     forced = np.unique(np.r_[rows["target"].indices, answers.indices if with_answers else []]).astype(int)
-    share = np.exp(ep.facts["popular"]) ** 0.75
-    share /= share.sum()
+    share = sampling.popularity_share(np.exp(ep.facts["popular"]))
     size = min(len(share), drawn + 36 * len(cases))
-    extra = np.setdiff1d(rng.choice(len(share), drawn, p=share), forced)
-    candidates = np.r_[forced, extra][:size]
+    candidates, _ = sampling.draw(share, drawn, forced, size, rng)
     weight = np.zeros(size, np.float32)
-    weight[: len(candidates)] = 1 / np.maximum(1 - (1 - share[candidates]) ** drawn, 1 / 30)
+    weight[: len(candidates)] = sampling.weights(share[candidates], drawn)
     weight[: len(forced)] = np.minimum(weight[: len(forced)], 1)
     candidates = np.pad(candidates, (0, size - len(candidates)))
     logits = None

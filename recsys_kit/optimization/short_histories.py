@@ -17,13 +17,14 @@ import pandas as pd
 
 from recsys_kit import training
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings
 
 __all__ = ["SETTINGS", "ShortHistories", "pieces", "train"]
 
-SETTINGS = Settings(positions=4, rows=128, learning_rate=2e-3)
+SETTINGS = Settings(positions=4, batch_size=128, learning_rate=2e-3)
 """How notebook 05's model goes on learning: 32 pieces a batch, a lower rate than at first."""
 
 
@@ -69,7 +70,7 @@ class ShortHistories(BasketBatches):
 
 def train(
     plain: keras.Model, shop: Shop, task: Task, epochs: int = 2, seed: int = 0, size: int = 6, count: int = 300
-) -> keras.Model:
+) -> Fitted:
     """Lets a trained next-basket Transformer learn on, from short histories; the model itself is left as it is.
 
     What the shop knows (popularity, directions of taste, promotions) still comes from whole histories. Nothing of the
@@ -85,7 +86,7 @@ def train(
         count: Batches an epoch, at most.
 
     Returns:
-        Another model.
+        Another model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     settings = replace(SETTINGS, epochs=epochs, seed=seed)
@@ -98,5 +99,5 @@ def train(
     data = ShortHistories(seq, settings, task.min_items, count)
     model = training.build(shop, task.test, settings, steps=len(data) * epochs)
     model.set_weights(plain.get_weights())
-    model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model
+    run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+    return Fitted(model, loss_curve(run))

@@ -2,7 +2,7 @@
 
 The question: which types of product will be in a household's next basket? A household is the sequence of the types that
 it bought, basket by basket; the order inside a basket is drawn. The model is notebook 04's causal Transformer with one
-addition, `Copy`: a type that was bought before may be bought again.
+addition, `CopyLogits`: a type that was bought before may be bought again.
 
 Letters for shapes: U users, N test cases, B of a batch, L positions, D width, V item types (ids 1..V; 0 is padding).
 """
@@ -20,18 +20,19 @@ from keras import layers, ops
 
 from recsys_kit import evaluation, transformer
 from recsys_kit.datasets.items import item_types
+from recsys_kit.neural import losses
+from recsys_kit.neural.fitting import BestWeights, reset
 from recsys_kit.preprocessing import Split, Task
 
 __all__ = [
-    "Copy",
-    "Look",
+    "CopyLogits",
+    "Moment",
     "NextTypes",
     "Recipe",
     "Result",
     "fit",
     "frequent_types",
     "judge",
-    "next_kind_loss",
     "next_types",
     "part_of",
     "plain_loss",
@@ -42,7 +43,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Look:
+class Moment:
     """One moment at which the task is asked.
 
     Attributes:
@@ -71,8 +72,8 @@ class NextTypes:
     names: pd.Index
     users: pd.Index
     train: np.ndarray = field(repr=False)
-    validation: Look = field(repr=False)
-    test: Look = field(repr=False)
+    validation: Moment = field(repr=False)
+    test: Moment = field(repr=False)
 
 
 def next_types(task: Task, items: pd.DataFrame, length: int = 32, most: int = 600, seed: int = 0) -> NextTypes:
@@ -123,13 +124,13 @@ def _sequences(split: Split, code: np.ndarray, users: pd.Index, length: int, see
     return ids
 
 
-def _look(split: Split, code: np.ndarray, size: int, users: pd.Index, ids: np.ndarray, length: int) -> Look:
+def _look(split: Split, code: np.ndarray, size: int, users: pd.Index, ids: np.ndarray, length: int) -> Moment:
     kept = np.flatnonzero(code >= 0)
     group = sp.csr_matrix((np.ones(len(kept), np.float32), (kept, code[kept])), (len(code), size))
     answers = sp.csr_matrix((split.answers.astype(np.float32) @ group) > 0)
     count = (ids > 0).sum(1)
     shift = np.maximum(count - length, 0)[:, None] + np.arange(length)  # the last `length` of `length` + 1
-    return Look(
+    return Moment(
         np.take_along_axis(ids, np.minimum(shift, length), 1) * (np.arange(length) < count[:, None]),
         users.get_indexer(split.users)[split.test_users],
         answers,
@@ -147,10 +148,10 @@ class Recipe:
         noise: Standard deviation of the noise added to the embeddings, which have about length 1 a dimension.
         weight_decay: AdamW's.
         smoothing: Label smoothing: the part of the target that is spread over all types.
-        rate: Learning rate.
+        learning_rate: AdamW's.
         epochs: Passes at most.
         patience: Epochs without a better validation before training stops; 0: never, and the last epoch is kept.
-        batch: B.
+        batch_size: B.
         seed: Seed.
     """
 
@@ -160,10 +161,10 @@ class Recipe:
     noise: float = 0.0
     weight_decay: float = 0.0
     smoothing: float = 0.0
-    rate: float = 3e-3
+    learning_rate: float = 3e-3
     epochs: int = 8
     patience: int = 0
-    batch: int = 32
+    batch_size: int = 32
     seed: int = 0
 
 
@@ -182,9 +183,18 @@ class Result:
     seconds: float
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
-class Copy(layers.Layer):
-    """Raises the logits of what was bought before: gain x log(1 + sharpness x how often, up to each position)."""
+@keras.saving.register_keras_serializable(package="recsys_kit.optimization")
+class CopyLogits(layers.Layer):
+    """Raises the logits of what was bought before: gain x log(1 + sharpness x how often, up to each position).
+
+    Example:
+        >>> layer = CopyLogits()
+        >>> layer.build((1, 2), (1, 2, 3))
+        >>> _ = layer.gain.assign(0.1), layer.sharpness.assign(0.0)
+        >>> ids, logits = np.array([[1, 1]]), np.zeros((1, 2, 3), "float32")
+        >>> ops.convert_to_numpy(layer(ids, logits)).round(2).tolist()  # log 2 after one purchase, log 3 after two
+        [[[0.0, 0.6899999976158142, 0.0], [0.0, 1.100000023841858, 0.0]]]
+    """
 
     def build(self, ids_shape, logits_shape):
         """Creates the two numbers that are learned."""
@@ -203,43 +213,15 @@ class Copy(layers.Layer):
 
 
 def sequence_model(size: int, length: int, recipe: Recipe) -> keras.Model:
-    """Builds notebook 04's causal model, plus noise on embeddings and `Copy`: ids (B, L) -> logits (B, L, V + 1)."""
+    """Builds notebook 04's causal model, plus noise and `CopyLogits`: ids (B, L) -> logits (B, L, V + 1)."""
     ids = keras.Input((length,), dtype="int32", name="ids")
     embedding = transformer.ItemEmbedding([], recipe.width, size=size + 1, name="item")
-    x = layers.Rescaling(float(recipe.width) ** 0.5, name="scale")(embedding(ids))
-    x = transformer.PositionEmbedding(length, name="position")(x, valid=ids > 0)
-    if recipe.noise:
-        x = layers.GaussianNoise(recipe.noise, name="noise")(x)
-    x = layers.Dropout(recipe.dropout, name="drop")(x)
-    mask = transformer.attention_mask(ids > 0)
-    for block in range(recipe.blocks):
-        x = transformer.TransformerBlock(2, recipe.dropout, name=f"block_{block}")(x, attention_mask=mask)
-    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = transformer.encoder(ids, embedding, length, recipe.blocks, dropout=recipe.dropout, noise=recipe.noise)
     logits = transformer.TiedLogits(embedding, name="logits")(x)
-    return keras.Model(ids, Copy(name="copy")(ids, logits), name="next_types")
+    return keras.Model(ids, CopyLogits(name="copy")(ids, logits), name="next_types")
 
 
-def next_kind_loss(smoothing: float = 0.0):
-    """Returns the cross-entropy of the next kind, part of whose target may be spread over all kinds.
-
-    Args:
-        smoothing: That part.
-
-    Returns:
-        A function from kinds (B, L, 1), 0 at padding, and logits (B, L, V + 1) to losses (B, L).
-    """
-
-    def next_kind(y, logits):
-        chance = ops.log_softmax(logits, axis=-1)  # (B, L, V + 1)
-        right = ops.take_along_axis(chance, ops.cast(y, "int32"), axis=-1)[..., 0]
-        if smoothing:
-            right = (1 - smoothing) * right + smoothing * ops.mean(chance[..., 1:], axis=-1)
-        return -right
-
-    return next_kind
-
-
-def score(model: keras.Model, look: Look) -> np.ndarray:
+def score(model: keras.Model, look: Moment) -> np.ndarray:
     """Returns (N, V) the logits of all types after each case's history."""
     ids = look.ids[look.cases]
     last = np.maximum((ids > 0).sum(1) - 1, 0)
@@ -252,7 +234,7 @@ def score(model: keras.Model, look: Look) -> np.ndarray:
     return (logits + ops.convert_to_numpy(model.get_layer("copy").bonus(often)))[:, 1:]
 
 
-def judge(scores: np.ndarray, look: Look) -> pd.DataFrame:
+def judge(scores: np.ndarray, look: Moment) -> pd.DataFrame:
     """Ranks the types; one row a case, as `evaluation.evaluate` gives it.
 
     Args:
@@ -262,7 +244,7 @@ def judge(scores: np.ndarray, look: Look) -> pd.DataFrame:
     return evaluation.evaluate(scores, look.answers)
 
 
-def part_of(look: Look, cases: np.ndarray) -> Look:
+def part_of(look: Moment, cases: np.ndarray) -> Moment:
     """Returns the look at some of the cases; `cases` (N,) says yes or no of each."""
     return replace(look, cases=look.cases[cases], answers=look.answers[cases])
 
@@ -272,7 +254,7 @@ def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
     total, count = 0.0, 0
     for part in np.array_split(rows, max(1, len(rows) // 256)):
         x, y = part[:, :-1] * (part[:, 1:] > 0), part[:, 1:, None]
-        loss = ops.convert_to_numpy(next_kind_loss()(y, model(x)))
+        loss = ops.convert_to_numpy(losses.smoothed_softmax()(y, model(x)))
         total, count = total + float((loss * (y[..., 0] > 0)).sum()), count + int((y > 0).sum())
     return total / max(count, 1)
 
@@ -282,7 +264,7 @@ def popular_types(task: NextTypes) -> np.ndarray:
     return np.bincount(task.train.ravel(), minlength=len(task.names) + 1)[1:].astype(np.float32)
 
 
-def frequent_types(task: NextTypes, look: Look) -> np.ndarray:
+def frequent_types(task: NextTypes, look: Moment) -> np.ndarray:
     """Returns (N, V) how often each case bought each type among what the model reads; ties go to the popular."""
     often = np.apply_along_axis(np.bincount, 1, look.ids[look.cases], minlength=len(task.names) + 1)[:, 1:]
     popular = popular_types(task)
@@ -323,25 +305,25 @@ def fit(
     if model is None:
         model = fresh
         model.compile(
-            keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.weight_decay, clipnorm=1.0),
-            next_kind_loss(recipe.smoothing),
+            keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay, clipnorm=1.0),
+            losses.smoothed_softmax(recipe.smoothing),
             weighted_metrics=[],
             jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
     else:
-        for variable in model.optimizer.variables:
-            if "learning_rate" not in variable.path:
-                variable.assign(ops.zeros_like(variable))
+        reset(model.optimizer)
     model.set_weights(start)
     x, y = rows[:, :-1], rows[:, 1:, None]
     x = x * (y[..., 0] > 0)  # the newest type of a short row has no next one
     weight = (y[..., 0] > 0).astype(np.float32)
     held = task.validation if watch is None else part_of(task.validation, watch)
-    curve, best, kept = [], -1.0, None
+    curve, best = [], BestWeights(recipe.patience)
     for epoch in range(recipe.epochs):
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(x))
-        whole = np.resize(order, (-(-len(x) // recipe.batch), recipe.batch))  # one shape: the last batch is filled up
+        whole = np.resize(
+            order, (-(-len(x) // recipe.batch_size), recipe.batch_size)
+        )  # one shape: the last batch is filled up
         once = (np.arange(whole.size).reshape(whole.shape) < len(x))[..., None]  # what fills it weighs nothing
         for rows_of, real in zip(whole, once, strict=True):
             model.train_on_batch(x[rows_of], y[rows_of], sample_weight=weight[rows_of] * real)
@@ -349,11 +331,8 @@ def fit(
         curve.append({"epoch": epoch + 1, "ndcg": float(ndcg)})
         if unseen is not None:
             curve[-1] |= {"loss": plain_loss(model, rows), "unseen_loss": plain_loss(model, task.train[unseen])}
-        if recipe.patience:
-            if ndcg > best:
-                best, kept = ndcg, model.get_weights()
-            elif epoch - int(np.argmax([row["ndcg"] for row in curve])) >= recipe.patience:
-                break
-    if kept is not None:
-        model.set_weights(kept)
+        if recipe.patience and best.add(ndcg, model.get_weights):
+            break
+    if best.weights is not None:
+        model.set_weights(best.weights)
     return Result(model, pd.DataFrame(curve), time.perf_counter() - began)

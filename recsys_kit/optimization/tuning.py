@@ -78,7 +78,7 @@ def suggest(trial: optuna.Trial, recipe: Recipe) -> Recipe:
         noise=trial.suggest_float("noise", 0.0, 0.5),
         smoothing=trial.suggest_float("smoothing", 0.0, 0.3),
         weight_decay=trial.suggest_float("weight_decay", 1e-3, 0.5, log=True),
-        rate=trial.suggest_float("rate", 1e-3, 1e-2, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 1e-3, 1e-2, log=True),
     )
 
 
@@ -123,7 +123,7 @@ def search(
     # A sampler's own state is not stored; seeding it with the number of trials keeps a resumed search reproducible.
     study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials), n_startup_trials=4)
     if not study.trials:
-        known = ("width", "dropout", "noise", "smoothing", "rate")
+        known = ("width", "dropout", "noise", "smoothing", "learning_rate")
         first = {key: value for key, value in asdict(recipe).items() if key in known}
         study.enqueue_trial(first | {"weight_decay": max(recipe.weight_decay, 1e-3)})
 

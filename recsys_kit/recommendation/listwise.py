@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from keras import layers, ops
 
-from recsys_kit.neural.losses import softmax_loss
+from recsys_kit.neural import losses
 
-__all__ = ["lists", "model", "predict", "softmax_loss", "train"]
+__all__ = ["lists", "model", "predict", "train"]
 
 
 def model(facts: int, hidden: int = 64, dropout: float = 0.2) -> keras.Model:
@@ -50,7 +50,7 @@ def lists(table: pd.DataFrame, names: Sequence[str], most: int) -> tuple[np.ndar
 
 
 def train(
-    table: pd.DataFrame, names: Sequence[str], epochs: int = 4, most: int = 256, rows: int = 32, seed: int = 0
+    table: pd.DataFrame, names: Sequence[str], epochs: int = 4, most: int = 256, batch_size: int = 32, seed: int = 0
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Trains the network on candidates whose answers are known.
 
@@ -59,7 +59,7 @@ def train(
         names: What to learn from.
         epochs: Passes over the lists.
         most: M.
-        rows: B.
+        batch_size: B.
         seed: Seed of everything random.
 
     Returns:
@@ -71,11 +71,14 @@ def train(
     x, y = lists(_scaled(facts, scale).assign(list=table["list"], label=table["label"]), names, most)
     useful = (y > 0).any(1)
     network = model(len(names))
-    network.compile(keras.optimizers.Adam(2e-3), loss=softmax_loss, jit_compile=False)
+    network.compile(keras.optimizers.Adam(2e-3), loss=losses.softmax_loss, jit_compile=False)
     x, y = x[useful], y[useful]
-    if len(x) > rows:
-        x, y = x[: len(x) // rows * rows], y[: len(x) // rows * rows]  # batches of one size: one trace
-    network.fit(x, y, batch_size=rows, epochs=epochs, verbose=0)
+    if len(x) > batch_size:
+        x, y = (
+            x[: len(x) // batch_size * batch_size],
+            y[: len(x) // batch_size * batch_size],
+        )  # batches of one size: one trace
+    network.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
     return network, scale
 
 

@@ -112,7 +112,9 @@ def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, 
         address["params"] |= {"interests": interests, "epochs": epochs, "seed": seed}
         found[name] = workspace.get(
             "tower",
-            lambda q=interests: towers.train(groups, task.validation, towers.Settings(q, epochs=epochs, seed=seed)),
+            lambda q=interests: (
+                towers.train(groups, task.validation, towers.Settings(q, epochs=epochs, seed=seed)).model
+            ),
             **address,
         )
     return found

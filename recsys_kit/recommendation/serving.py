@@ -21,14 +21,15 @@ from keras import ops
 from recsys_kit import report
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
+from recsys_kit.training.scores import questions
 
-__all__ = ["FORMATS", "Serve", "ServeTower", "check", "export", "request", "serving_model", "serving_tower"]
+__all__ = ["FORMATS", "BasketTopK", "TowerTopK", "check", "export", "request", "serving_model", "serving_tower"]
 
 FORMATS = ("keras", "saved_model", "litert", "onnx")
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
-class Serve(keras.layers.Layer):
+@keras.saving.register_keras_serializable(package="recsys_kit.recommendation")
+class BasketTopK(keras.layers.Layer):
     """Wraps the next-basket Transformer: scores the whole catalogue, joins both heads and returns the best K.
 
     Args:
@@ -87,11 +88,11 @@ def serving_model(model: keras.Model, size: int, k: int = 10) -> keras.Model:
         for tensor in model.inputs
         if tensor.name != "candidates"
     }
-    return keras.Model(inputs, Serve(model, size, min(k, size), name="serve")(inputs), name="recommend")
+    return keras.Model(inputs, BasketTopK(model, size, min(k, size), name="serve")(inputs), name="recommend")
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit")
-class ServeTower(Serve):
+@keras.saving.register_keras_serializable(package="recsys_kit.recommendation")
+class TowerTopK(BasketTopK):
     """Wraps a retriever of `towers`: a household's last `items` in, the best K of the catalogue out."""
 
     def call(self, x):
@@ -111,7 +112,7 @@ def serving_tower(model: keras.Model, size: int, k: int = 10, length: int = 48) 
         length: L; fixed, for devices that want to know.
     """
     inputs = {"items": keras.Input((length,), dtype="int32", name="items")}
-    return keras.Model(inputs, ServeTower(model, size, min(k, size), name="serve")(inputs), name="retrieve")
+    return keras.Model(inputs, TowerTopK(model, size, min(k, size), name="serve")(inputs), name="retrieve")
 
 
 def request(split: Split, rows: np.ndarray, seq: baskets.Sequences | None = None, window: int = 256) -> dict:
@@ -123,14 +124,8 @@ def request(split: Split, rows: np.ndarray, seq: baskets.Sequences | None = None
         seq: The split's sequences, if they are at hand.
         window: The last baskets of a history that are read.
     """
-    seq = seq or baskets.sequences(split)
-    users, end = split.test_users[rows], seq.basket_start[split.test_users[rows] + 1]
-    length = np.minimum(seq.baskets()[users], window)
-    x = baskets.history_arrays(seq, users, end - length, end)
-    when = seq.day(split.answer_times[rows])
-    x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[:, None])
-    x |= baskets.market_arrays(seq, x, np.arange(1, len(split.items) + 1, dtype=np.int32))
-    del x["candidates"]
+    x = questions(split, rows, seq, window)
+    del x["candidates"]  # the server's model knows its catalogue
     return x
 
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from keras import layers, ops
-from sklearn.utils.extmath import randomized_svd
 
 from recsys_kit import baselines, evaluation, report
-from recsys_kit.neural import losses
+from recsys_kit.neural import losses, sampling, start_vectors
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 from recsys_kit.transformer import ItemEmbedding
@@ -38,7 +37,7 @@ __all__ = [
     "vector_scorer",
 ]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.recommendation")
 
 
 @_register
@@ -49,6 +48,11 @@ class Interests(layers.Layer):
         interests: Q; 1 is the plain average, more are groups that attention finds.
         hidden: Width of the network after it.
         dropout: Dropout on the items' vectors.
+
+    Example:
+        >>> vectors, valid = np.ones((1, 5, 4), "float32"), np.ones((1, 5), bool)
+        >>> tuple(Interests(interests=3)(vectors, valid).shape)
+        (1, 3, 4)
     """
 
     def __init__(self, interests: int = 1, hidden: int = 128, dropout: float = 0.2, **kwargs):
@@ -91,7 +95,16 @@ class Interests(layers.Layer):
 
 @_register
 class RetrievalLoss(layers.Layer):
-    """The end of a tower in training: sampled softmax of the interest that likes the bought item best."""
+    """The end of a tower in training: sampled softmax of the interest that likes the bought item best.
+
+    Example:
+        Both interests like the two candidates alike, so the chance of the right one is a half:
+
+        >>> states, items = np.zeros((1, 2, 3), "float32"), np.zeros((2, 3), "float32")
+        >>> loss = RetrievalLoss()(states, items, np.array([[1]]), np.zeros(2, "float32"))
+        >>> round(float(loss[0]), 3)
+        0.693
+    """
 
     def call(self, states, vectors, column, log_chance):
         """Maps states (B, Q, D), candidates (C, D), the bought items' columns (B, 1) and log chances to losses (B,)."""
@@ -201,8 +214,8 @@ def train(
     groups: list[list[int]],
     split: Split,
     settings: Settings | None = None,
-) -> keras.Model:
-    """Trains a tower to find the items that a household buys for the first time, and returns it.
+) -> Fitted:
+    """Trains a tower to find the items that a household buys for the first time.
 
     Args:
         groups: `baskets.item_groups` of the catalogue.
@@ -210,7 +223,7 @@ def train(
         settings: Sizes and training parameters; None: the usual ones.
 
     Returns:
-        The model, as `tower` builds it.
+        The model, as `tower` builds it, and its loss epoch by epoch.
     """
     settings = settings or Settings()
     interests, width, epochs = settings.interests, settings.width, settings.epochs
@@ -220,17 +233,16 @@ def train(
     size = len(groups[0])
     rng = np.random.default_rng(settings.seed)
     model = tower(groups, interests, width)
-    model.get_layer("item").own.assign(_start(split, width))
+    bought = baselines.decayed_counts(split, 180).log1p()
+    model.get_layer("item").own.assign(start_vectors.from_users(bought, width))
     column = keras.Input((1,), dtype="int32", name="column")
     chance = keras.Input(batch_shape=(None,), dtype="float32", name="log_chance")
     loss = RetrievalLoss(name="loss")(*model.outputs, column, chance)
     trainer = keras.Model([*model.inputs, column, chance], loss)
-    share = np.bincount(seq.items, minlength=size).astype(float) ** 0.75
-    share[0] = 0
-    share /= max(share.sum(), 1e-9)
+    share = sampling.popularity_share(np.bincount(seq.items, minlength=size))  # padding is no item: 0
     model.get_layer("bias").own.assign((np.log(share + 1e-6) - np.log(share + 1e-6).mean())[:, None])
     slots = min(size - 1, rows + negatives)
-    log_chance = np.log(np.maximum(1 - (1 - share) ** slots, 1e-6)).astype(np.float32)
+    log_chance = np.log(np.maximum(sampling.chance(share, slots), 1e-6)).astype(np.float32)
     user, basket, item = examples(seq, settings.days, rng)
     batches = max(1, len(user) // rows)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, batches * epochs, alpha=0.02)
@@ -238,33 +250,23 @@ def train(
     mean = lambda y, value: ops.mean(value)  # noqa: E731
     trainer.compile(keras.optimizers.Adam(rate), loss=mean, jit_compile=False, run_eagerly=few)
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
+    curve = []
     for _ in range(epochs):
         user, basket, item = examples(seq, settings.days, rng)
         order = rng.permutation(len(user))[: batches * rows]  # batches of one size, or TensorFlow traces another step
         for part in np.array_split(order, batches):
-            drawn = rng.choice(size, negatives, p=share)
-            chosen = np.unique(item[part])
-            chosen = np.r_[chosen, np.setdiff1d(drawn, chosen)][:slots].astype(np.int32)
-            chosen = np.pad(chosen, (0, slots - len(chosen)))
+            chosen, _ = sampling.draw(share, negatives, np.unique(item[part]), slots, rng)
+            chosen = np.pad(chosen, (0, slots - len(chosen))).astype(np.int32)
             place = np.zeros(size, np.int32)
             place[chosen[::-1]] = np.arange(slots)[::-1]
             log = np.where(chosen > 0, log_chance[chosen], np.float32(1e9))  # padding is no candidate
             x = [recent(seq, user[part], basket[part], settings.length), chosen, place[item[part]][:, None], log]
-            trainer.train_on_batch(x, np.zeros(len(part), np.float32))
+            loss = trainer.train_on_batch(x, np.zeros(len(part), np.float32))
             bar.update()
+        curve.append(float(loss))  # the mean of the epoch's batches
+        trainer.reset_metrics()
     bar.close()
-    return model
-
-
-def _start(split: Split, width: int, size: float = 0.1) -> np.ndarray:
-    """Returns (V + 1, D) first vectors: items bought by the same households are close (a truncated SVD)."""
-    counts = baselines.decayed_counts(split, 180).log1p()
-    often = np.asarray((counts > 0).sum(0)).ravel()
-    counts = counts @ sp.diags((1 / np.sqrt(np.maximum(often, 1))).astype(np.float32))  # best sellers say little
-    _, strength, right = randomized_svd(counts, max(1, min(width, min(counts.shape) - 1)), n_iter=2, random_state=0)
-    vectors = np.zeros((counts.shape[1] + 1, width), np.float32)
-    vectors[1:, : len(right)] = right.T * np.sqrt(strength)
-    return vectors * (size / max(np.sqrt((vectors**2).mean()), 1e-9))
+    return Fitted(model, loss_curve(curve))
 
 
 def item_vectors(model: keras.Model) -> np.ndarray:

@@ -163,7 +163,7 @@ def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) 
 
     short = shortlists(index, scores(index, queries.texts(judged)["query"].tolist(), rerank=False))
     grade = np.take_along_axis(queries.grades(judged, index.documents), short.lists, 1)
-    return reranker.train(short, grade, seed=seed, **(RERANKER | settings))[0]
+    return reranker.train(short, grade, seed=seed, **(RERANKER | settings)).model
 
 
 def shortlists(index: Index, found: dict[str, np.ndarray]) -> Any:

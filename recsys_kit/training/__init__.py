@@ -4,19 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["basket_batches", "basket_transformer", "baskets", "fit"],
+    submodules=["basket_batches", "basket_transformer", "baskets", "fit", "scores"],
     submod_attrs={
-        "basket_batches": ["BasketBatches", "Settings", "scorer"],
-        "fit": [
-            "KeepBest",
-            "WarmCosine",
-            "build",
-            "history",
-            "inclusion_bce",
-            "is_trained",
-            "run_folder",
-            "train",
-            "trained",
-        ],
+        "basket_batches": ["BasketBatches", "Settings"],
+        "fit": ["build", "history", "is_trained", "run_folder", "train", "trained"],
+        "scores": ["scorer"],
     },
 )

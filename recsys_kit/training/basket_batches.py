@@ -1,21 +1,20 @@
-"""What the next-basket Transformer reads: batches to train on, and scores for evaluation (notebook 05).
+"""What the next-basket Transformer is trained on: batches of households with target baskets (notebook 05).
 
 Letters for shapes: B users of a batch, L baskets, H distinct items of a user's history, P positions to predict at,
-C candidate items, S parts of a context, V items of the catalogue (ids 1..V; 0 is padding), N test cases.
+C candidate items, S parts of a context, V items of the catalogue (ids 1..V; 0 is padding).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from recsys_kit import evaluation
-from recsys_kit.preprocessing import Split
+from recsys_kit.neural import sampling
+from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.training import baskets
 
-__all__ = ["BasketBatches", "Settings", "scorer"]
+__all__ = ["BasketBatches", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Settings:
         weight_decay: AdamW's.
         positions: P, target baskets drawn from each household in an epoch.
         candidates: Items drawn a batch as "not bought", beside all that were.
-        rows: Target baskets a batch, B x P.
+        batch_size: Target baskets a batch, B x P.
         window: The longest part of a history that is trained on, in baskets.
         patience: Epochs without a better validation NDCG before training stops.
         seed: Seed of everything random.
@@ -47,66 +46,53 @@ class Settings:
     weight_decay: float = 0.01
     positions: int = 8
     candidates: int = 2500
-    rows: int = 80
+    batch_size: int = 80
     window: int = 128
     patience: int = 3
     seed: int = 0
 
 
-class BasketBatches(keras.utils.PyDataset):
+class BasketBatches(EpochBatches):
     """Batches of households of similar length, with a few random target baskets each and shared candidate items.
 
     The candidates of a batch are all new items that its targets hold, and a sample of the catalogue in proportion to
-    popularity^0.75. Each sampled item stands for those that were not drawn: its weight in the loss is one over its
-    chance of being drawn, at most 30.
+    popularity^0.75. Each sampled item stands for those that were not drawn: see `sampling.weights`.
 
     Args:
         seq: The sequences.
-        settings: Uses positions, candidates, rows, window and seed.
+        settings: Uses positions, candidates, batch_size, window and seed.
         min_items: Targets hold at least so many items, as the answers of the task do.
         count: How many batches an epoch has at most, a random part of them; 0: all.
     """
 
     def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, count: int = 0, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
+        super().__init__(settings.seed, **kwargs)
         self.seq, self.settings, self.min_items = seq, settings, min_items
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):
             raise ValueError("no user has at least 3 baskets before the cutoff: there is nothing to learn from.")
         distinct = np.diff(seq.item_start)[users]
         users = users[np.lexsort((distinct, np.minimum(seq.baskets()[users], settings.window) // 32))]
-        step = max(1, settings.rows // settings.positions)
+        step = max(1, settings.batch_size // settings.positions)
         batches = [users[i : i + step] for i in range(0, len(users), step)]
         some = np.random.default_rng(settings.seed).permutation(len(batches))[: count or None]
         self.batches = [batches[place] for place in sorted(some)]
-        share = np.bincount(seq.items, minlength=seq.trend.shape[1]) ** 0.75
-        self.share = share / share.sum()
-        chance = 1 - (1 - self.share) ** settings.candidates
-        self.weight = np.minimum(1 / np.maximum(chance, 1e-9), 30.0).astype(np.float32)
-        self.slots = min(len(share), settings.candidates + 5 * settings.rows)  # C
+        self.share = sampling.popularity_share(np.bincount(seq.items, minlength=seq.trend.shape[1]))
+        self.weight = sampling.weights(self.share, settings.candidates).astype(np.float32)
+        self.slots = min(len(self.share), settings.candidates + 5 * settings.batch_size)  # C
         self.start_epoch(0)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
         return len(self.batches)
 
-    def start_epoch(self, epoch: int) -> None:
-        """Sets the order of the batches and the seed of what is drawn.
-
-        Keras reads off the first two batches which axes vary, so these are the shortest and the longest; should they
-        have the same length, the second is padded more.
-        """
-        self.epoch, n = epoch, len(self.batches)
-        middle = np.random.default_rng((self.settings.seed, epoch)).permutation(np.arange(1, n - 1))
-        self.order = np.r_[0, n - 1, middle].astype(int)[:n]
-
-    def on_epoch_end(self) -> None:
-        """Draws other targets and candidates in the next epoch."""
-        self.start_epoch(self.epoch + 1)
+    def plan(self) -> None:
+        """Sets the order of the batches; should the first two have the same length, the second is padded more."""
+        self.order = first_and_last_first(len(self.batches), self.rng())
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns a batch: the model's inputs, and for each head labels and weights, stacked (..., 2)."""
-        rng = np.random.default_rng((self.settings.seed, self.epoch, index))
+        rng = self.rng(index)
         seq, users = self.seq, self.batches[self.order[index]]
         length = np.minimum(seq.baskets()[users], self.settings.window)
         spare = seq.baskets()[users] - length
@@ -149,60 +135,8 @@ class BasketBatches(keras.utils.PyDataset):
 
     def _candidates(self, bought: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Returns (C,) candidate ids, padded with 0, and (V + 1,) each item's place among them, -1 if it has none."""
-        bought = np.unique(bought)
-        drawn = np.setdiff1d(rng.choice(len(self.share), self.settings.candidates, p=self.share), bought)
-        chosen = np.r_[bought, drawn][: self.slots].astype(np.int32)
+        chosen, _ = sampling.draw(self.share, self.settings.candidates, np.unique(bought), self.slots, rng)
+        chosen = chosen.astype(np.int32)
         place = np.full(len(self.share), -1)
         place[chosen] = np.arange(len(chosen))
         return np.pad(chosen, (0, self.slots - len(chosen))), place
-
-
-def scorer(
-    model: keras.Model,
-    split: Split,
-    seq: baskets.Sequences | None = None,
-    window: int = 256,
-    block: int = 32,
-    context: np.ndarray | None = None,
-) -> evaluation.Scorer:
-    """Returns the function from rows (B,) of the split's test cases to scores (B, V).
-
-    Items of the household's own history get the repeat head's logit, all others the discover head's.
-
-    Args:
-        model: A trained next-basket model.
-        split: The split; the model sees its whole history.
-        seq: The split's sequences, if they are at hand.
-        window: The last baskets of a history that are read.
-        block: Households scored at once.
-        context: (N, S) the context of each case, for a model that reads it.
-    """
-    seq = seq or baskets.sequences(split)
-    everything = np.arange(1, len(split.items) + 1, dtype=np.int32)
-    when = seq.day(split.answer_times)
-
-    def one(rows: np.ndarray) -> np.ndarray:
-        users, end = split.test_users[rows], seq.basket_start[split.test_users[rows] + 1]
-        length = np.minimum(seq.baskets()[users], window)
-        x = baskets.history_arrays(seq, users, end - length, end)
-        x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[rows, None])
-        x |= baskets.market_arrays(seq, x, everything)
-        if context is not None:
-            x["context"] = context[rows][:, None].astype(np.int32)
-        logits = model.predict_on_batch(x)
-        scores, repeat = np.array(logits["discover"][:, 0]), np.asarray(logits["repeat"][:, 0])
-        user, item = np.nonzero(x["items"])
-        scores[user, x["items"][user, item] - 1] = repeat[user, item]
-        return scores
-
-    def score(rows: np.ndarray) -> np.ndarray:
-        rows = np.asarray(rows)
-        users = split.test_users[rows]
-        order = np.lexsort((np.diff(seq.item_start)[users], seq.baskets()[users] // 32))
-        scores = np.empty((len(rows), len(everything)), np.float32)
-        for i in range(0, len(rows), block):
-            part = order[i : i + block]
-            scores[part] = one(rows[part])
-        return scores
-
-    return score

@@ -18,8 +18,14 @@ __all__ = ["BASKET_DECAYS", "BasketTokens", "DiscoverHead", "RepeatHead", "baske
 BASKET_DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
 _BASELINE = BASKET_DECAYS.index(120.0)
 _OWN = len(BASKET_DECAYS) + 8  # facts of a household's own history; those of the market follow
+_LOUD = 8.0  # item vectors start small, at 0.02: this lifts a basket's sum well above the norm's epsilon
+_TIES = 0.05  # weight of recent popularity beside the decayed frequency: it only settles ties
+_POPULAR, _NEIGHBOURS = 0.2, 1.25  # the same of new items: what similar households bought says more than what all did
+# Ranking adds a part of the starting score once more. At these values of it an item stays where it was: that of a
+# purchase some 240 days old, and that of the likely new items, the only ones that compete with what is bought again.
+_REPEAT_MIDDLE, _DISCOVER_MIDDLE = -2.0, -2.5
 _SLOWLY = 0.2  # new items are rare: what is learned of each alone must not run ahead of what is learned of all
-_register = keras.saving.register_keras_serializable(package="recsys_kit")
+_register = keras.saving.register_keras_serializable(package="recsys_kit.training")
 
 
 @_register
@@ -29,6 +35,15 @@ class BasketTokens(layers.Layer):
     Args:
         width: D.
         dropout: Dropout on the tokens while training.
+
+    Example:
+        Two baskets with three items in all:
+
+        >>> vectors, incidence = np.ones((1, 3, 4)), np.array([[[1, 1, 0], [0, 1, 1]]])
+        >>> days = np.array([[0.0, 7.0]])
+        >>> arrays = [array.astype("float32") for array in (vectors, incidence, days)]
+        >>> tuple(BasketTokens(width=4)(*arrays).shape)
+        (1, 2, 4)
     """
 
     def __init__(self, width: int, dropout: float = 0.0, **kwargs):
@@ -50,7 +65,7 @@ class BasketTokens(layers.Layer):
         gap = ops.concatenate([ops.zeros_like(days[:, :1]), days[:, 1:] - days[:, :-1]], axis=1)
         year = days * (2 * np.pi / 365.25)
         facts = ops.stack([ops.log(1 + ops.relu(gap)), ops.log(1 + size[..., 0]), ops.sin(year), ops.cos(year)], -1)
-        return self.drop(self.norm(bag * 8.0) + self.time(facts), training=training)
+        return self.drop(self.norm(bag * _LOUD) + self.time(facts), training=training)
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -93,7 +108,7 @@ class RepeatHead(layers.Layer):
         features = _OWN + market_shape[-1]
         start = np.zeros(features, "float32")
         start[_BASELINE] = 1.0
-        start[_OWN] = 0.05  # recent popularity settles ties
+        start[_OWN] = _TIES
         self.gate = layers.Dense(features, kernel_initializer="zeros", name="gate")
         self.weight = self.add_weight(shape=(features,), initializer="zeros", name="weight")
         self.weight.assign(start)
@@ -167,7 +182,7 @@ class RepeatHead(layers.Layer):
         logits = logits + self.out(self.narrow(ops.relu(hidden)))[..., 0]
         if training:
             return logits
-        return logits + self.anchor * (features[..., _BASELINE] + 0.05 * market[..., 0] + 2.0)
+        return logits + self.anchor * (features[..., _BASELINE] + _TIES * market[..., 0] - _REPEAT_MIDDLE)
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -186,6 +201,14 @@ class DiscoverHead(layers.Layer):
         size: V + 1.
         dropout: Dropout on the state.
         anchor: The part of the starting score that is added for ranking.
+
+    Example:
+        One household, one position, three candidates:
+
+        >>> states, vectors, market = np.ones((1, 1, 4)), np.ones((3, 4)), np.ones((1, 1, 3, 2))
+        >>> states, vectors, market = (array.astype("float32") for array in (states, vectors, market))
+        >>> tuple(DiscoverHead(size=4)(states, vectors, np.arange(1, 4), market).shape)
+        (1, 1, 3)
     """
 
     def __init__(self, size: int, dropout: float = 0.2, anchor: float = 0.3, **kwargs):
@@ -201,7 +224,7 @@ class DiscoverHead(layers.Layer):
         self.gate.build(states_shape)
         self.own = self.add_weight(shape=(self.size,), initializer="zeros", name="own")
         self.start = np.zeros(market_shape[-1], "float32")
-        self.start[:2] = 0.2, 1.25  # popularity and neighbours
+        self.start[:2] = _POPULAR, _NEIGHBOURS
         self.slope = self.add_weight(shape=self.start.shape, initializer="zeros", name="slope")
         self.slope.assign(self.start)
         self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-0.5), name="bias")
@@ -213,7 +236,7 @@ class DiscoverHead(layers.Layer):
         bias = self.bias
         if not training:
             weight = weight + ops.convert_to_tensor(self.anchor * self.start)
-            bias = bias + 2.5 * self.anchor  # likely items stay where they are
+            bias = bias - _DISCOVER_MIDDLE * self.anchor
         taste = ops.matmul(self.query(states), ops.transpose(candidate_vectors))  # (B, P, D) @ (D, C)
         taste = _SLOWLY * (taste + ops.take(self.own, candidates))
         facts = ops.matmul(market, weight[..., None])[..., 0]  # (B, P, C, F) @ (B, P, F, 1)

@@ -14,9 +14,10 @@ import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
 from recsys_kit.datasets.items import item_types, look_up
+from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 
-__all__ = ["Sequences", "history_arrays", "item_groups", "known", "market_arrays", "pair_arrays", "ragged", "sequences"]
+__all__ = ["Sequences", "history_arrays", "item_groups", "known", "market_arrays", "pair_arrays", "sequences"]
 
 _TASTE_DECAY = 120.0  # days
 _SHRINKAGE = 3.0  # in units of the weakest direction's squared strength
@@ -174,19 +175,6 @@ def item_groups(items: pd.DataFrame, catalogue: pd.Index) -> list[list[int]]:
     table = look_up(items, catalogue)
     labels = (item_types(items, catalogue), table["category"], table["brand"])
     return [[0, *(pd.factorize(label)[0] + 1).tolist()] for label in labels]
-
-
-def ragged(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Flattens ranges [low, high): the positions, the range that each belongs to, and its place in that range.
-
-    Example:
-        >>> [part.tolist() for part in ragged(np.array([3, 7]), np.array([5, 8]))]
-        [[3, 4, 7], [0, 0, 1], [0, 1, 0]]
-    """
-    count = high - low
-    owner = np.repeat(np.arange(len(low)), count)
-    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(low, count) + place, owner, place
 
 
 def history_arrays(

@@ -5,156 +5,27 @@ Letters for shapes: B users of a batch, P positions to predict at.
 
 from __future__ import annotations
 
-import functools
-import json
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
-from keras import ops
 
-from recsys_kit import evaluation, report
+from recsys_kit import evaluation
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.neural import fitting, losses
+from recsys_kit.neural.fitting import Fitted, read_record
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import basket_transformer, baskets
-from recsys_kit.training.basket_batches import BasketBatches, Settings, scorer
-from recsys_kit.workspace import Workspace, atomic
+from recsys_kit.training.basket_batches import BasketBatches, Settings
+from recsys_kit.training.scores import scorer
+from recsys_kit.workspace import Workspace
 
-__all__ = [
-    "BasketBatches",
-    "KeepBest",
-    "Settings",
-    "WarmCosine",
-    "build",
-    "history",
-    "inclusion_bce",
-    "is_trained",
-    "run_folder",
-    "scorer",
-    "train",
-    "trained",
-]
-
-
-@keras.saving.register_keras_serializable(package="recsys_kit")
-def inclusion_bce(y, logits):
-    """Binary cross-entropy of "is this item in the basket?", weighted and summed over the items.
-
-    A basket is a set of yes-or-no decisions, so each item gets its own; a softmax would make them compete.
-
-    Args:
-        y: (B, P, items, 2) labels and weights.
-        logits: (B, P, items).
-
-    Returns:
-        (B, P) losses, divided by 10 (about a basket's size).
-    """
-    label, weight = y[..., 0], y[..., 1]
-    loss = ops.relu(logits) - logits * label + ops.log1p(ops.exp(-ops.abs(logits)))
-    return ops.sum(weight * loss, axis=-1) / 10.0
-
-
-@keras.saving.register_keras_serializable(package="recsys_kit")
-class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises from a tenth of its peak, then falls along a cosine to a fiftieth.
-
-    Keras's own `CosineDecay` branches on the step, once a variable, which doubles the time that the first step takes
-    to be traced. This one has no branch.
-
-    Args:
-        peak: The highest rate.
-        steps: Training steps in all.
-        warm: Steps until the peak.
-    """
-
-    def __init__(self, peak: float, steps: int, warm: int):
-        self.peak, self.steps, self.warm = peak, steps, warm
-
-    def __call__(self, step):
-        """Returns the rate at a step (0 is the first)."""
-        step = ops.cast(step, "float32")
-        part = ops.clip((step - self.warm) / max(1, self.steps - self.warm), 0.0, 1.0)
-        return self.peak * ops.minimum(0.1 + 0.9 * step / self.warm, 0.51 + 0.49 * ops.cos(np.pi * part))
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return {"peak": self.peak, "steps": self.steps, "warm": self.warm}
-
-
-class KeepBest(keras.callbacks.Callback):
-    """Scores the validation split after each epoch, keeps the best weights, stops when it no longer improves.
-
-    Its record survives an interruption, so a resumed run ends like one that was never interrupted.
-
-    Args:
-        data: The batches, told which epoch it is.
-        validation: The split to score.
-        seq: Its sequences.
-        patience: Epochs without improvement before training stops.
-        seed: Seed of dropout; set anew each epoch, so that a resumed epoch drops the same.
-        folder: Where the record and the best weights are kept.
-    """
-
-    def __init__(self, data: BasketBatches, validation: Split, seq, patience: int, seed: int, folder: Path):
-        super().__init__()
-        self.data, self.validation, self.seq = data, validation, seq
-        self.patience, self.seed, self.folder = patience, seed, folder
-        self.record: list[dict] = []
-
-    def on_train_begin(self, logs=None):
-        """Takes up the record of an interrupted run."""
-        path = self.folder / "record.json"
-        self.record = _read_record(path) if path.exists() else []
-        self.bar = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Sets what is random in this epoch from its number."""
-        self.record = self.record[:epoch]
-        self.data.start_epoch(epoch)
-        for i, variable in enumerate(self.model.non_trainable_variables):
-            if "seed_generator" in variable.path:
-                variable.assign(np.array([self.seed * 1000 + epoch, i], "uint32"))
-        self.bar = report.progress(label=f"epoch {epoch + 1}", total=len(self.data))
-        self.began = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Moves the progress bar."""
-        self.bar.update()
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Scores the validation split."""
-        seconds = time.perf_counter() - self.began
-        self.bar.close()
-        scores = scorer(self.model, self.validation, self.seq)
-        cases = np.arange(len(self.validation.test_users))
-        scores = np.concatenate([scores(part) for part in np.array_split(cases, max(1, len(cases) // 512))])
-        everything = evaluation.evaluate(scores, self.validation.answers)["ndcg"].mean()
-        explore = evaluation.evaluate(scores, self.validation.answers, exclude=self.validation.seen())["ndcg"].mean()
-        row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "ndcg": float(everything), "explore": float(explore)}
-        row["seconds"] = round(seconds, 2)
-        logs.update(val_ndcg=row["ndcg"], val_explore=row["explore"])  # for the callbacks that follow
-        best = max((r["ndcg"] for r in self.record), default=-1.0)
-        self.record.append(row)
-        if row["ndcg"] > best:
-            with atomic(self.folder / "best.weights.h5") as part:
-                self.model.save_weights(part)
-        with atomic(self.folder / "record.json") as part:
-            part.write_text(json.dumps(self.record))
-        print(
-            f"epoch {epoch + 1:2d}  loss {row['loss']:.4f}  validation NDCG@10 {everything:.4f}, explore {explore:.4f}"
-        )
-        ndcg = [r["ndcg"] for r in self.record]
-        if len(ndcg) - 1 - int(np.argmax(ndcg)) >= self.patience:
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        """Puts the best weights back."""
-        self.model.load_weights(self.folder / "best.weights.h5")
+__all__ = ["build", "history", "is_trained", "run_folder", "train", "trained"]
 
 
 def train(
@@ -163,7 +34,7 @@ def train(
     settings: Settings,
     folder: str | Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> tuple[keras.Model, pd.DataFrame]:
+) -> Fitted:
     """Trains the next-basket Transformer on what lies before the validation weeks and keeps its best epoch.
 
     Every epoch is backed up in `folder`: calling again after an interruption goes on where it stopped, and ends with
@@ -188,11 +59,28 @@ def train(
     data = BasketBatches(seq, settings, task.min_items)
     model = build(shop, task.test, settings, steps=len(data) * settings.epochs)
     model.get_layer("repeat").adapt([data[i][0] for i in range(0, len(data), max(1, len(data) // 8))])
-    keep = KeepBest(data, task.validation, seq, settings.patience, settings.seed, folder)
+    score = partial(_validation, split=task.validation, seq=seq)
+    keep = fitting.KeepBest(data, score, settings.patience, settings.seed, folder, _line)
     backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
     # No shuffling by Keras, whose order a resumed run would not repeat: the batches have a random order of their own.
     model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[keep, *callbacks, backup])
-    return model, pd.DataFrame(keep.record)
+    return Fitted(model, pd.DataFrame(keep.record))
+
+
+def _validation(model: keras.Model, split: Split, seq: baskets.Sequences) -> dict[str, float]:
+    """Returns the validation NDCG over everything, and over what each household never bought."""
+    score, cases = scorer(model, split, seq), np.arange(len(split.test_users))
+    scores = np.concatenate([score(part) for part in np.array_split(cases, max(1, len(cases) // 512))])
+    everything = evaluation.evaluate(scores, split.answers)["ndcg"].mean()
+    explore = evaluation.evaluate(scores, split.answers, exclude=split.seen())["ndcg"].mean()
+    return {"ndcg": float(everything), "explore": float(explore)}
+
+
+def _line(row: dict) -> str:
+    return (
+        f"epoch {row['epoch']:2d}  loss {row['loss']:.4f}  validation NDCG@10 {row['ndcg']:.4f}, "
+        f"explore {row['explore']:.4f}"
+    )
 
 
 def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000, context: Sequence[int] = ()) -> keras.Model:
@@ -214,11 +102,11 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000, conte
         market=2 if split.plan is None else 2 + 2 * split.plan.share.shape[-1],
         context=tuple(context),
     )
-    rate = WarmCosine(settings.learning_rate, steps, warm=max(1, steps // (2 * settings.epochs)))
+    rate = fitting.WarmCosine(settings.learning_rate, steps, warm=max(1, steps // (2 * settings.epochs)))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.build(model.trainable_variables)  # or else TensorFlow traces the first step twice
     # No XLA: batches differ in shape, and each new shape would be compiled anew (on a GPU Keras would choose XLA).
-    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce}, jit_compile=False)
+    model.compile(optimizer, loss={"repeat": losses.inclusion_bce, "discover": losses.inclusion_bce}, jit_compile=False)
     nothing = {name: np.zeros((1, 1, 1), np.float32) for name in model.output_names}
     model.compute_loss(y={k: np.zeros((1, 1, 1, 2), np.float32) for k in nothing}, y_pred=nothing)  # the same reason
     return model
@@ -247,7 +135,7 @@ def trained(
         workspace.forget("basket_transformer", _model, **address)
         workspace.forget("training", _model, **address)
     folder = run_folder(workspace, shop, task, settings)
-    build = functools.partial(_model, shop, task, settings, folder, callbacks)
+    build = partial(_model, shop, task, settings, folder, callbacks)
     return workspace.get("basket_transformer", build, **address)
 
 
@@ -270,19 +158,7 @@ def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) ->
     path = run_folder(workspace, shop, task, settings) / "record.json"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: call `trained` with the same settings first (or with fresh=True).")
-    return pd.DataFrame(_read_record(path))
-
-
-def _read_record(path: Path) -> list[dict]:
-    """Returns the record of a training.
-
-    Raises:
-        ValueError: If the file is empty or cut off.
-    """
-    record = json.loads(path.read_text())
-    if not isinstance(record, list):
-        raise ValueError(f"{path} holds no list of epochs")
-    return record
+    return pd.DataFrame(read_record(path))
 
 
 def _start_afresh_if_damaged(folder: Path) -> None:
@@ -291,7 +167,7 @@ def _start_afresh_if_damaged(folder: Path) -> None:
     if not path.exists():
         return
     try:
-        _read_record(path)
+        read_record(path)
     except ValueError as error:
         print(f"{path} can't be read ({error}): the training starts afresh")
         shutil.rmtree(folder, ignore_errors=True)

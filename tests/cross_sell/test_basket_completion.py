@@ -109,7 +109,7 @@ def test_an_untrained_model_hardly_moves_the_counts():
 
 @pytest.fixture(scope="module")
 def trained():
-    return basket_completion.train(TABLE, basket_completion.Counted(TABLE), TINY)
+    return basket_completion.train(TABLE, basket_completion.Counted(TABLE), TINY).model
 
 
 def test_a_trained_model_completes_themed_baskets(trained):
@@ -125,7 +125,7 @@ def test_a_trained_model_completes_themed_baskets(trained):
 
 
 def test_the_same_seed_gives_the_same_model(trained):
-    again = basket_completion.train(TABLE, basket_completion.Counted(TABLE), TINY)
+    again = basket_completion.train(TABLE, basket_completion.Counted(TABLE), TINY).model
     for a, b in zip(trained.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 

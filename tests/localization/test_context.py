@@ -153,8 +153,8 @@ def test_each_basket_keeps_its_context(shop, task, stores):
 def test_a_model_with_context_starts_as_the_plain_one_and_its_twin_has_no_such_input(shop, task, stores, plain):
     split, rows = task.test, np.arange(5)
     where = visits(split, task.events, shop.timezone, stores)
-    aware = context_transformer.train(plain, shop, task, stores, epochs=0)
-    twin = context_transformer.train(plain, shop, task, None, epochs=0)
+    aware = context_transformer.train(plain, shop, task, stores, epochs=0).model
+    twin = context_transformer.train(plain, shop, task, None, epochs=0).model
     assert "context" in aware.input and "context" not in twin.input
     expected = training.scorer(plain, split)(rows)
     np.testing.assert_allclose(training.scorer(aware, split, context=where)(rows), expected, atol=1e-5)
@@ -163,7 +163,7 @@ def test_a_model_with_context_starts_as_the_plain_one_and_its_twin_has_no_such_i
 
 def test_learning_on_moves_the_vectors_of_the_context_and_leaves_the_plain_model_alone(shop, task, stores, plain):
     before = [weight.copy() for weight in plain.get_weights()]
-    aware = context_transformer.train(plain, shop, task, stores, epochs=1, count=2)
+    aware = context_transformer.train(plain, shop, task, stores, epochs=1, count=2).model
     assert all(np.abs(aware.get_layer(f"context_{i}").get_weights()[0]).max() > 0 for i in range(3))
     assert all(np.array_equal(a, b) for a, b in zip(before, plain.get_weights(), strict=True))
     where = visits(task.test, task.events, shop.timezone, stores)

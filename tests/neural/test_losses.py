@@ -106,3 +106,36 @@ def test_the_loss_layer_survives_its_own_config():
     layer = losses.CandidateLoss(model.get_layer("logits"), "gbce", 10)
     again = losses.CandidateLoss.from_config(layer.get_config())
     assert (again.loss, again.items, again.logits.embedding.size) == ("gbce", 10, 11)
+
+
+def test_the_loss_of_a_basket_is_the_one_worked_by_hand():
+    logits = np.array([[0.0, 2.0, -1.0]], "float32")
+    labels = np.array([[[1, 1], [0, 2], [1, 0]]], "float32")  # label and weight
+    by_hand = (np.log(2) + 2 * np.log(1 + np.exp(2))) / 10
+    assert float(losses.inclusion_bce(labels, logits)[0]) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_a_candidate_of_weight_two_counts_like_two_candidates():
+    def loss(logits, label, weight):
+        y = np.stack([label, weight], axis=-1)[None].astype("float32")
+        return float(losses.weighted_softmax(y, np.array([logits], "float32"))[0])
+
+    twice = loss([1.0, 0.5, 0.5], [1, 0, 0], [1, 1, 1])
+    assert loss([1.0, 0.5], [1, 0], [1, 2]) == pytest.approx(twice, abs=1e-5)
+
+
+def test_label_smoothing_is_the_loss_against_a_smoothed_target():
+    chance = np.array([0.7, 0.2, 0.1])
+    logits = np.log(np.r_[1e-9, chance])[None, None].astype("float32")
+    target = 0.8 * np.array([1, 0, 0]) + 0.2 / 3
+    loss = keras.ops.convert_to_numpy(losses.smoothed_softmax(0.2)(np.array([[[1]]]), logits))
+    assert loss[0, 0] == pytest.approx(-(target * np.log(chance)).sum(), abs=1e-4)
+
+
+def test_the_loss_of_a_list_is_the_one_worked_by_hand_and_padding_has_no_part_in_it():
+    logits = np.array([[2.0, 1.0, 0.0, 9.0]], "float32")
+    label = np.array([[1, 0, 1, -1]], "float32")
+    chance = np.exp([2.0, 1.0, 0.0]) / np.exp([2.0, 1.0, 0.0]).sum()
+    expected = -(np.log(chance[0]) + np.log(chance[2])) / 2
+    assert float(losses.softmax_loss(label, logits)[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.softmax_loss(np.array([[0, 0, -1, -1]], "float32"), logits)[0]) == 0

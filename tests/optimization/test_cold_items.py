@@ -87,8 +87,8 @@ def test_a_trained_adapter_ranks_new_items_and_only_fine_tuning_moves_the_text(c
     noise = np.random.default_rng(1).normal(0, 0.3, (8, 6)).astype(np.float32)
     vectors = np.hstack([np.eye(8, dtype=np.float32), noise])
     settings = cold_items.Settings(width=8, epochs=6, windows=2, batch_size=20, drawn=10, learning_rate=1e-2)
-    model, losses = cold_items.train(case, vectors, types, fine_tune, settings)
-    assert losses[-1] < losses[0]
+    model, curve = cold_items.train(case, vectors, types, fine_tune, settings)
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     scores = cold_items.model_scorer(model, case, types)(np.arange(len(case.split.test_users)))
     assert np.isneginf(scores[:, ~case.new]).all() and np.isfinite(scores[:, case.new]).all()
     bought = case.split.counts()[case.split.test_users].toarray()  # (N, V)

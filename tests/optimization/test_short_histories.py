@@ -49,7 +49,7 @@ def test_the_second_basket_of_a_piece_is_asked_for_too(pieces):
 def test_training_leaves_the_plain_model_alone(shop, splits):
     plain = training.build(shop, splits.test, training.Settings())
     before = plain.get_weights()
-    model = short_histories.train(plain, shop, splits, epochs=1, size=4, count=3)
+    model = short_histories.train(plain, shop, splits, epochs=1, size=4, count=3).model
     assert all(np.array_equal(a, b) for a, b in zip(before, plain.get_weights(), strict=True))
     moved = [np.abs(a - b).max() for a, b in zip(before, model.get_weights(), strict=True)]
     assert np.isfinite(moved).all() and max(moved) > 1e-4

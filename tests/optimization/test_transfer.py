@@ -42,13 +42,13 @@ def toy_task():
     """Households walk through types in order, so that the next one is known to whoever has seen others walk."""
     ids = np.stack([np.arange(u % 4 + 1, u % 4 + 10) for u in range(100)]).astype(np.int32)  # (U, L + 1)
     answers = sp.csr_matrix(np.eye(15, dtype=bool)[ids[:, -1]])  # id last + 1, as column last
-    look = small_task.Look(ids[:, 1:], np.arange(100), answers)
+    look = small_task.Moment(ids[:, 1:], np.arange(100), answers)
     return small_task.NextTypes(pd.Index(range(15)), USERS, ids, look, look)
 
 
 def test_what_the_old_stores_taught_helps_where_there_is_little_to_learn_from():
     target = np.arange(100) % 2 == 0
-    recipe = small_task.Recipe(width=16, epochs=3, patience=2, rate=1e-2)
+    recipe = small_task.Recipe(width=16, epochs=3, patience=2, learning_rate=1e-2)
     results, cost = transfer.curves(toy_task(), target, recipe, (0.05, 1.0), (2, 1), pretrain_epochs=12)
     gains = transfer.gains(results, draws=200)
     assert gains.index.tolist() == [0.05, 1.0]

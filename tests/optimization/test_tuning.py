@@ -13,7 +13,7 @@ def task():
     """Households that walk through types in order, so that the next type can be learned."""
     ids = np.stack([np.arange(u % 4 + 1, u % 4 + 10) for u in range(60)]).astype(np.int32)
     answers = sp.csr_matrix(np.eye(15, dtype=bool)[ids[:, -1]])
-    look = small_task.Look(ids[:, 1:], np.arange(60), answers)
+    look = small_task.Moment(ids[:, 1:], np.arange(60), answers)
     return small_task.NextTypes(pd.Index(range(15)), pd.Index(range(60)), ids, look, look)
 
 
@@ -70,7 +70,10 @@ def test_an_ablation_has_a_row_for_each_run_with_its_gap(task):
 
 
 def test_the_choice_is_the_best_on_validation_whatever_the_test_says(task):
-    good, bad = small_task.fit(task, small_task.Recipe(width=32, epochs=6, rate=1e-2)), small_task.fit(task, RECIPE)
+    good, bad = (
+        small_task.fit(task, small_task.Recipe(width=32, epochs=6, learning_rate=1e-2)),
+        small_task.fit(task, RECIPE),
+    )
     zeros = np.zeros((60, 15))
     winner, table = tuning.look_once(task, {"good": good, "bad": bad}, "bad", [("nothing", zeros, zeros)])
     assert winner == table.index[0] == table["validation"].idxmax()

@@ -29,10 +29,10 @@ def test_an_untrained_re_ranker_keeps_the_order():
 @pytest.mark.parametrize("texts", [False, True])
 def test_training_puts_the_answer_first(texts):
     short, grades = toy()
-    model, losses = reranker.train(short, grades, epochs=60, rate=1e-2, texts=texts)
+    model, curve = reranker.train(short, grades, epochs=60, learning_rate=1e-2, texts=texts)
     new = reranker.adjust(model, short)
     answer = grades.argmax(1)
-    assert losses[-1] < losses[0]
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     assert (new.argmax(1) == answer).mean() > 0.8 > (short.base.argmax(1) == answer).mean()
 
 

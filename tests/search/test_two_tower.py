@@ -48,11 +48,11 @@ def test_the_same_document_twice_in_a_batch_is_no_wrong_answer():
 def test_training_finds_what_the_encoder_missed_and_repeats_itself():
     views, texts = toy()
     target = np.arange(len(views))
-    many = dict(epochs=30, width=32, rate=2e-2, batch=40, dropout=0.0)
-    model, losses = two_tower.train(np.tile(texts, (4, 1)), np.tile(target, 4), views, **many)
+    many = dict(epochs=30, width=32, learning_rate=2e-2, batch_size=40, dropout=0.0)
+    model, curve = two_tower.train(np.tile(texts, (4, 1)), np.tile(target, 4), views, **many)
     untrained = two_tower.tower_model(16, 2)
     assert found(model, texts, views) > 0.9 > 0.3 > found(untrained, texts, views)
-    assert losses[-1] < losses[0]
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     again, _ = two_tower.train(np.tile(texts, (4, 1)), np.tile(target, 4), views, **many)
     assert np.allclose(two_tower.transform(model, texts, "query"), two_tower.transform(again, texts, "query"))
 

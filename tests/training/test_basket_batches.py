@@ -6,7 +6,7 @@ import pytest
 from recsys_kit import training
 from recsys_kit.training import baskets
 
-SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, rows=24, patience=2)
+SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, batch_size=24, patience=2)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_known_items_and_padding_have_no_weight_among_the_candidates(batches):
 
 def test_the_first_two_batches_show_keras_that_shapes_vary(task):
     seq = baskets.sequences(task.validation)
-    batches = training.BasketBatches(seq, dataclasses.replace(SMALL, rows=8))
+    batches = training.BasketBatches(seq, dataclasses.replace(SMALL, batch_size=8))
     shortest, longest = batches[0][0]["incidence"].shape, batches[1][0]["incidence"].shape
     assert len(batches) > 2 and shortest[1] < longest[1] and shortest[2] != longest[2]
 

@@ -5,8 +5,6 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from unseen_shop import write_unseen_shop
 
 from recsys_kit import datasets, preprocessing
@@ -46,14 +44,6 @@ def test_a_users_arrays_do_not_depend_on_who_shares_the_batch(seq):
     for name, array in alone.items():
         here = tuple(slice(0, size) for size in array.shape[1:])
         np.testing.assert_array_equal(array[0], together[name][1][here])
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)), min_size=1, max_size=8))
-def test_ragged_lists_each_range_in_turn(ranges):
-    low = np.array([start for start, _ in ranges])
-    flat, owner, place = baskets.ragged(low, low + np.array([length for _, length in ranges]))
-    expected = [(start + i, number, i) for number, (start, length) in enumerate(ranges) for i in range(length)]
-    assert list(zip(flat.tolist(), owner.tolist(), place.tolist(), strict=True)) == expected
 
 
 def test_last_purchases_are_those_up_to_the_position(seq):

@@ -7,7 +7,7 @@ import pytest
 from recsys_kit import training, workspace
 from recsys_kit.training import baskets
 
-SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, rows=24, patience=2)
+SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, batch_size=24, patience=2)
 
 
 class Eagerly(keras.callbacks.Callback):
@@ -33,20 +33,6 @@ class Stop(keras.callbacks.Callback):
 @pytest.fixture(scope="module")
 def whole(shop, task, tmp_path_factory):
     return training.train(shop, task, SMALL, tmp_path_factory.mktemp("whole"), callbacks=[Eagerly()])
-
-
-def test_the_loss_is_the_one_worked_by_hand():
-    logits = np.array([[0.0, 2.0, -1.0]], "float32")
-    labels = np.array([[[1, 1], [0, 2], [1, 0]]], "float32")  # label and weight
-    by_hand = (np.log(2) + 2 * np.log(1 + np.exp(2))) / 10
-    assert float(training.inclusion_bce(labels, logits)[0]) == pytest.approx(by_hand, rel=1e-5)
-
-
-def test_the_learning_rate_rises_then_falls():
-    rate = training.WarmCosine(0.01, steps=100, warm=10)
-    rates = [float(rate(step)) for step in range(101)]
-    assert max(rates) == pytest.approx(0.01, rel=1e-3) and np.argmax(rates) == 10
-    assert rates[0] == pytest.approx(0.001, rel=1e-3) and rates[-1] == pytest.approx(0.0002, rel=1e-2)
 
 
 @pytest.mark.slow
