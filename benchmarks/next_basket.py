@@ -4,6 +4,10 @@
 
 Prints a JSON line for each training: the scores on the test households, and the paired differences with their 95%
 bootstrap intervals. Then, for each cutoff, the median over the seeds. A training takes some minutes on two cores.
+
+    python benchmarks/next_basket.py --only-rules benchmarks/results/simple_rules.json
+
+Trains nothing: writes what the simple rules reach at these three cutoffs, in a minute.
 """
 
 from __future__ import annotations
@@ -12,25 +16,31 @@ import argparse
 import json
 import tempfile
 import time
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit import baselines, datasets, evaluation, preprocessing, training
+from recsys_kit import baselines, datasets, evaluation, preprocessing, results_file, training
 from recsys_kit.datasets import promotions
 
 RULES = ("decayed frequency", "decayed frequency + popularity", "user-kNN")
+SIMPLE = {
+    "popularity": baselines.popularity,
+    "personal frequency": baselines.personal_frequency,
+    "decayed frequency": lambda split: baselines.personal_frequency(split, decay=120.0),
+    "decayed frequency + popularity": lambda split: baselines.personal_frequency(
+        split, decay=120.0, popularity_weight=0.3
+    ),
+    "user-kNN": baselines.user_knn,
+}
+CUTOFFS = ("2017-12-01", "2017-10-15", "2017-09-01")
 
 
 def rules(split: preprocessing.Split) -> dict[str, evaluation.Scorer]:
     """Returns the simple rules that are hardest to beat, on all items and on new ones."""
-    decayed = {"decay": 120.0}
-    methods = (
-        baselines.personal_frequency(split, **decayed),
-        baselines.personal_frequency(split, **decayed, popularity_weight=0.3),
-        baselines.user_knn(split),
-    )
-    return dict(zip(RULES, methods, strict=True))
+    return {name: SIMPLE[name](split) for name in RULES}
 
 
 def judge(scorer: evaluation.Scorer, split: preprocessing.Split) -> dict[str, pd.Series]:
@@ -49,6 +59,34 @@ def against(ours: pd.Series, theirs: pd.Series) -> list[float]:
     return [round(float(pair[key]), 4) for key in ("difference", "low", "high")]
 
 
+@cache
+def task(cutoff: str) -> preprocessing.Task:
+    """Returns the kit's own shop as a task that ends at a cutoff."""
+    return preprocessing.task(datasets.load(), cutoff)
+
+
+def rule_row(cutoff: str, rule: str) -> dict[str, object]:
+    """Returns what a simple rule reaches at a cutoff: a row of `results/simple_rules.json`."""
+    split = task(cutoff).test
+    found = judge(SIMPLE[rule](split), split)
+    means = {half: round(float(values.mean()), 6) for half, values in found.items()}
+    return {"cutoff": cutoff, "rule": rule, "households": len(found["all"]), **means}
+
+
+def write_rules(path: Path) -> None:
+    """Writes what the simple rules reach at all cutoffs to a results file."""
+    rows = [rule_row(cutoff, rule) for cutoff in CUTOFFS for rule in SIMPLE]
+    results_file.write(
+        path,
+        rows,
+        command=f"python benchmarks/next_basket.py --only-rules {path.as_posix()}",
+        row="benchmarks/next_basket.py:rule_row",
+        cheapest={"cutoff": CUTOFFS[0], "rule": "popularity"},
+        data=datasets.load().fingerprint,
+    )
+    print(pd.DataFrame(rows).round(4).to_string(index=False))
+
+
 def main() -> None:
     """Runs all trainings, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -56,18 +94,22 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=training.Settings.epochs)
     parser.add_argument("--no-promotions", action="store_true", help="the model must not read the promotion plan")
+    parser.add_argument("--only-rules", type=Path, metavar="FILE", help="train nothing, write the rules' figures here")
     options = parser.parse_args()
+    if options.only_rules:
+        write_rules(options.only_rules)
+        return
     shop = datasets.load()
     plan = None if options.no_promotions else promotions.load()
     rows = []
     for cutoff in options.cutoffs:
-        task = preprocessing.task(shop, cutoff, promotions=plan)
-        simple = {name: judge(scorer, task.test) for name, scorer in rules(task.test).items()}
+        dated = preprocessing.task(shop, cutoff, promotions=plan)
+        simple = {name: judge(scorer, dated.test) for name, scorer in rules(dated.test).items()}
         for seed in options.seeds:
             settings, began = training.Settings(epochs=options.epochs, seed=seed), time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
-                model, record = training.train(shop, task, settings, folder)
-            ours = judge(training.scorer(model, task.test), task.test)
+                model, record = training.train(shop, dated, settings, folder)
+            ours = judge(training.scorer(model, dated.test), dated.test)
             row = {"cutoff": cutoff, "seed": seed, "promotions": plan is not None, "households": len(ours["all"])}
             row |= {"train_seconds": round(time.perf_counter() - began), "best_epoch": int(record["ndcg"].idxmax()) + 1}
             row |= {

@@ -1,23 +1,20 @@
 """Recommendations for people to look at: tables with titles, and a card with what was bought ticked.
 
-The card is an SVG: it shows any script with the reader's own fonts, stays sharp, and weighs a few kilobytes. Make the
-README's with `python -m recsys_kit.showcase notebooks/images/first_recommendation.svg`.
+The card is an SVG: it shows any script with the reader's own fonts, stays sharp, and weighs a few kilobytes.
 Letters for shapes: V items of the catalogue.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from recsys_kit import datasets, evaluation, preprocessing
+from recsys_kit import evaluation
 from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.plots import COLOURS
@@ -159,30 +156,3 @@ def _text(x: float, y: float, text: str, size: int = 0, bold: bool = False, colo
     style += f' fill="{colour}"' if colour else ""
     style += f' text-anchor="{anchor}"' if anchor else ""
     return f'<text x="{x:.0f}" y="{y:.0f}"{style}>{escape(text)}</text>'
-
-
-def main(path: str) -> None:
-    """Draws the README's picture on The Complete Journey.
-
-    Args:
-        path: Where to write the SVG.
-    """
-    from recsys_kit import baselines
-
-    shop = datasets.load()
-    split = preprocessing.task(shop).test
-    scorers = {
-        "What everybody buys": baselines.popularity(split),
-        "What this household buys": baselines.personal_frequency(split, decay=120),
-    }
-    results = {name: evaluation.evaluate(scorer, split.answers) for name, scorer in scorers.items()}
-    case = typical_case(results["What this household buys"])
-    lists = {
-        name: recommendation_table(split, shop, scorer(np.array([case]))[0], case) for name, scorer in scorers.items()
-    }
-    means = {name: float(result["ndcg"].mean()) for name, result in results.items()}
-    Path(path).write_text(recommendation_card(lists, means, split.answers.shape[0]), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -1,29 +1,92 @@
-"""What several test files share: a folder that looks like the course, with small notebooks in it."""
+"""What all tests share: in which order and where notebooks are executed, and a folder that looks like the course."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import executions
 import nbformat
 import pytest
 from small_course import PARAMETERS
 
 from recsys_kit import datasets, preprocessing
-from recsys_kit.course import profiles
-
-SAMPLED = ("07_optimization", "08_recommendation")
-"""Notebooks that take minutes at their own values: nbval runs these with the quick profile's. The cells whose outputs
-it compares must not depend on them."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives the notebooks in `SAMPLED` the values of the quick profile when nbval runs them."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the workspace that all runs on a sample share, also those in other processes."""
+    if executions.WORKSPACE not in os.environ:  # xdist's processes have it; set it to keep what was built
+        folder = os.environ[executions.WORKSPACE] = tempfile.mkdtemp(prefix="recsys_kit-test-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(lambda: os.environ.pop(executions.WORKSPACE, None))
+
+
+@pytest.hookimpl(tryfirst=True)  # counts before -k and -m leave some out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Gives nbval its values, counts what executes which notebook, and puts what takes long first."""
+    planned = executions.plan()
+    counted: dict[tuple[str, str], set[str]] = {}
     for item in items:
-        cell, path = getattr(item, "cell", None), item.path
-        if path.stem in SAMPLED and cell and "parameters" in cell.metadata.get("tags", []):
-            quick = profiles.values(path.parent, "quick", [path], {})[path]
-            cell.source += "".join(f"\n{name} = {value!r}" for name, value in quick.items())
+        run, name = executed(item)
+        if name not in planned:
+            continue
+        item.user_properties.append(("executes", (run, name)))
+        counted.setdefault((run, name), set()).add(executions.unit(item.nodeid))  # nbval: a file of cells is one
+        if run == executions.NBVAL:
+            prepare(item, planned[name])
+    config.stash[executions.COLLECTED] = Counter({key: len(units) for key, units in counted.items()})
+    place = {run: number for number, run in enumerate(executions.order(planned))}
+    items.sort(key=lambda item: place.get(executed(item), len(place)))  # other tests stay in order, behind
+
+
+def executed(item: Any) -> tuple[str, str]:
+    """Returns which run a test is, and which notebook it executes; two empty texts if none."""
+    if hasattr(item, "cell"):  # a cell of nbval
+        return executions.NBVAL, item.path.stem if item.path.parent == executions.FOLDER else ""
+    mark = item.get_closest_marker("executes")
+    return (mark.args[0], item.callspec.params["name"]) if mark else ("", "")
+
+
+def prepare(item: Any, planned: executions.Plan) -> None:
+    """Changes one cell as nbval is to run it."""
+    tags = item.cell.metadata.get("tags", [])
+    if "parameters" in tags:
+        item.cell.source += "".join(f"\n{name} = {value!r}" for name, value in executions.values(planned).items())
+    if planned.nbval == "quick" and executions.WHOLE_DATA in tags:
+        item.options["check"] = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a process one file after the other, but executed notebooks one by one, so that all are busy to the end."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByUnit(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return executions.unit(nodeid)
+
+    config.option.loadscopereorder = False  # the order of the items is the order of the work
+    return ByUnit(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints the table of executions, with what each took, when there were any."""
+    spent: Counter[tuple[str, str]] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                if key := dict(report.user_properties).get("executes"):
+                    spent[tuple(key)] += report.duration
+    if spent:
+        terminalreporter.section("executions of the notebooks")
+        terminalreporter.write_line("\n".join(executions.table(executions.plan(), spent)))
 
 
 @pytest.fixture(scope="session")

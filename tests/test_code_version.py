@@ -142,13 +142,13 @@ def test_a_notebook_function_is_followed_into_others_and_into_the_kit():
         cell(text.format("als(1)"), kit=evaluation)
     )
     keys = followed(cell("build = lambda: kit.als(split)", kit=baselines))
-    assert ("recsys_kit.baselines.frequency", "als") in keys and ("recsys_kit.baselines", "*") not in keys
+    assert ("recsys_kit.baselines.factorisation", "als") in keys and ("recsys_kit.baselines", "*") not in keys
     assert ("recsys_kit.baselines", "*") in followed(cell("build = lambda: getattr(kit, 'als')", kit=baselines))
-    assert ("recsys_kit.baselines.frequency", "als") in followed(
+    assert ("recsys_kit.baselines.factorisation", "als") in followed(
         cell("def build():\n    from recsys_kit.baselines import als\n    return als")
     )
     assert followed(cell("build = lambda: kit.progress([1])", kit=report)) == set()
-    assert ("recsys_kit.baselines.frequency", "als") in followed(
+    assert ("recsys_kit.baselines.factorisation", "als") in followed(
         cell("build = lambda: table['a']", table={"a": baselines.als})
     )
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from architecture import FILES, imported, rooms
 from architecture import module_name as name
 from architecture import room_of as room
 
+TESTS = Path(__file__).parent
 LONGEST = 400  # lines of a file
 
 # Rows of the table in docs/ARCHITECTURE.md, from the ground up. An import may name an earlier room, or its own.
 ROOMS = [row.name for row in rooms()]
 APPLICATIONS = {row.name for row in rooms() if row.floor == "applications"}
 """Rooms that don't know each other."""
+
+COVERED = {
+    "course.results": "course/test_runner.py",
+    "localization.context_transformer": "localization/test_context.py",
+    "training.basket_transformer": "test_transformer.py",
+}
+"""Modules without a test file of their name, and the file in tests/ that covers each."""
 
 
 def test_every_room_has_its_row_in_the_table_and_every_row_its_room():
@@ -103,3 +113,31 @@ def test_every_name_that_a_room_hands_out_exists():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+TESTED = [path for path in FILES if path.stem != "__init__"]
+
+
+def public(path: Path) -> list[str]:
+    """What a module's `__all__` names."""
+    nodes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign)]
+    return [
+        name for node in nodes if ast.unparse(node.targets[0]) == "__all__" for name in ast.literal_eval(node.value)
+    ]
+
+
+@pytest.mark.parametrize("path", TESTED, ids=name)
+def test_every_module_has_a_test_file_of_its_name_or_a_line_that_says_which_covers_it(path):
+    module = name(path).removeprefix("recsys_kit.")
+    *folder, stem = module.split(".")
+    own = TESTS.joinpath(*folder, f"test_{stem}.py")
+    assert own.exists() != (module in COVERED), f"{own} exists, or a line in COVERED, and not both"
+    if module in COVERED:
+        text = (TESTS / COVERED[module]).read_text(encoding="utf-8")
+        assert re.search(rf"\b({'|'.join([stem, *public(path)])})\b", text), (
+            f"{COVERED[module]} names nothing of {stem}"
+        )
+
+
+def test_no_line_names_a_module_that_is_gone():
+    assert set(COVERED) <= {name(path).removeprefix("recsys_kit.") for path in TESTED}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from recsys_kit.neural.fitting import Fitted
 
-__all__ = ["examples", "histories", "log_sales", "lstm", "lstm_model", "lstm_scorer", "probabilities"]
+__all__ = ["examples", "histories", "log_sales", "model", "probabilities", "scorer", "train"]
 
 
 def histories(split: Split, length: int = 20) -> np.ndarray:
@@ -74,7 +74,7 @@ def examples(split: Split, count: int, length: int = 20, items: int = 32, negati
     return past, np.hstack([bought, drawn]).astype(np.int32), labels
 
 
-def lstm_model(n_items: int, length: int = 20, width: int = 32, log_odds: float = 0.0) -> keras.Model:
+def model(n_items: int, length: int = 20, width: int = 32, log_odds: float = 0.0) -> keras.Model:
     """Builds the model: p(bought) = sigmoid(w . (LSTM(history) * embedding(item)) + bias(item)).
 
     The vocabulary is V + 1: one code an item, and 0 for padding. The user is its history, so a user or a pair that was
@@ -112,11 +112,11 @@ def log_sales(split: Split) -> np.ndarray:
     return np.log(np.bincount(split.history["item"], minlength=len(split.items)) + 0.5).astype(np.float32)
 
 
-def lstm_scorer(model: keras.Model, split: Split, prior: np.ndarray | None = None) -> Scorer:
+def scorer(model: keras.Model, split: Split, prior: np.ndarray | None = None) -> Scorer:
     """Returns a scorer for the whole catalogue: the LSTM runs once a user, all items are one matrix product.
 
     Args:
-        model: A trained `lstm_model`.
+        model: A trained model of this module.
         split: The split.
         prior: (V,) to add to the model's log-odds; `log_sales` for negatives drawn by sales (the model then knows how
             much more likely than anybody the user is to buy an item, and the prior says how likely anybody is).
@@ -134,7 +134,7 @@ def lstm_scorer(model: keras.Model, split: Split, prior: np.ndarray | None = Non
     return lambda rows: (tastes[rows] * weights) @ items.T + bias  # (B, D) @ (D, V) -> (B, V)
 
 
-def lstm(
+def train(
     split: Split, count: int = 60_000, epochs: int = 1, width: int = 32, length: int = 20, seed: int = 0
 ) -> Fitted:
     """Builds and trains the model on sampled examples.
@@ -157,13 +157,13 @@ def lstm(
 
     keras.utils.set_random_seed(seed)
     share = examples(split, 1, length)[2].mean()  # of purchases among the examples
-    model = lstm_model(len(split.items), length, width, float(np.log(share / (1 - share))))
-    model.compile(keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
+    network = model(len(split.items), length, width, float(np.log(share / (1 - share))))
+    network.compile(keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
     losses = []
     for epoch in range(epochs):
         past, items, labels = examples(split, count, length, seed=seed + epoch)
-        losses += model.fit([past, items], labels, batch_size=512, verbose=0).history["loss"]
-    return Fitted(model, loss_curve(losses))
+        losses += network.fit([past, items], labels, batch_size=512, verbose=0).history["loss"]
+    return Fitted(network, loss_curve(losses))
 
 
 def probabilities(model: keras.Model, histories: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 from keras import ops
 
-from recsys_kit import evaluation, transformer
+from recsys_kit import baselines, evaluation, transformer
 from recsys_kit.cross_sell.association import BasketTable, together
 from recsys_kit.neural import fitting, losses, sampling, start_vectors
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
@@ -154,7 +154,7 @@ class Counted:
         counts = together(table.matrix, self.pair_weight)
         counts = sp.diags(self.from_weight) @ counts @ sp.diags(self.to_weight)
         counts = sp.csr_matrix(counts, dtype=np.float32)
-        self.table = counts if neighbours is None else _largest(counts, neighbours)
+        self.table = counts if neighbours is None else baselines.largest_entries(counts, neighbours)
         self.columns = self.table.tocsc()
         self.mass = np.asarray(self.table.sum(axis=1)).ravel()
 
@@ -183,18 +183,6 @@ class Counted:
         total = np.maximum(rest @ self.mass, 1e-9)[:, None]
         chance = (1 - _BACKGROUND) * scores / total + _BACKGROUND * self.popular[candidates]
         return np.log(chance).astype(np.float32)
-
-
-def _largest(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
-    """Keeps the k largest entries of each row, and those equal to the smallest of them."""
-    long = np.flatnonzero(np.diff(matrix.indptr) > k)
-    least = np.zeros(matrix.shape[0], matrix.dtype)
-    for row in long:
-        part = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
-        least[row] = np.partition(part, -k)[-k]
-    matrix.data[matrix.data < np.repeat(least, np.diff(matrix.indptr))] = 0
-    matrix.eliminate_zeros()
-    return matrix
 
 
 def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: float = 0.1) -> np.ndarray:

@@ -200,7 +200,7 @@ def value_lists(
             parts[power].append(
                 pd.DataFrame(
                     {
-                        "ndcg": (found / np.log2(np.arange(2, lists.shape[1] + 2))).sum(1),
+                        "ndcg": (found * evaluation.discounts(lists.shape[1])).sum(1),
                         "hit": found.any(1).astype(float),
                         "chance": of_list.sum(1),
                         "expected": (of_list * value[lists]).sum(1),

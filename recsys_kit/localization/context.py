@@ -11,7 +11,7 @@ case, F facts, D width of the term.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -113,14 +113,10 @@ def facts(counts: dict[float, sp.csr_matrix], popular: np.ndarray, row: np.ndarr
     return np.stack(found, axis=1).astype(np.float32)
 
 
-def _snapshot(history: pd.DataFrame, at: pd.Timestamp, shape: tuple[int, int]):
+def _snapshot(split: Split, at: pd.Timestamp) -> tuple[dict[float, sp.csr_matrix], np.ndarray]:
     """Returns what was known at an instant: decayed counts and 60-day popularity."""
-    past = history[history["timestamp"] < at]
-    age = (at - past["timestamp"]).dt.total_seconds().to_numpy() / 86400
-    pairs = (past["user"].to_numpy(), past["item"].to_numpy())
-    counts = {d: sp.coo_matrix((np.exp(-age / d).astype(np.float32), pairs), shape).tocsr() for d in CONTEXT_DECAYS}
-    sales = np.bincount(pairs[1][age <= 60], minlength=shape[1])
-    return counts, (sales / max(1, sales.max(initial=0))).astype(np.float32)
+    then = replace(split, history=split.history[split.history["timestamp"] < at], cutoff=at)
+    return {d: baselines.decayed_counts(then, d) for d in CONTEXT_DECAYS}, baselines.recent_popularity(then)
 
 
 def training_rows(
@@ -146,12 +142,12 @@ def training_rows(
         ValueError: If no basket of these weeks has an item that was bought before.
     """
     rng = np.random.default_rng(seed)
-    history, shape = split.history, (len(split.users), len(split.items))
+    history = split.history
     parts = []
     for week in range(weeks, 0, -1):
         begin = split.cutoff - pd.Timedelta(weeks=week)
         inside = history[(history["timestamp"] >= begin) & (history["timestamp"] < begin + pd.Timedelta(weeks=1))]
-        counts, popular = _snapshot(history, begin, shape)
+        counts, popular = _snapshot(split, begin)
         basket = pd.factorize(inside["basket_id"])[0]
         first = np.unique(basket, return_index=True)[1]
         visit = inside.iloc[first]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-__all__ = ["counts", "ranking_ndcg", "shares", "smoothed", "strength", "surprise"]
+__all__ = ["counts", "shares", "smoothed", "strength", "surprise"]
 
 
 def counts(events: pd.DataFrame, labels: pd.Series, stores: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
@@ -108,23 +108,3 @@ def surprise(probability: np.ndarray, held: np.ndarray, floor: float = 1e-6) -> 
     total = held.sum(-1)
     bits = -(held * np.log2(p)).sum(-1)
     return np.where(total > 0, bits / np.maximum(total, 1), np.nan)
-
-
-def ranking_ndcg(probability: np.ndarray, held: np.ndarray, k: int = 10) -> np.ndarray:
-    """Returns (S,) NDCG@k of ranking the labels for a store, where a label is worth the purchases it will have.
-
-    Args:
-        probability: (S, C) or (C,) scores.
-        held: (S, C) later purchases.
-        k: Length of the list.
-
-    Example:
-        >>> ranking_ndcg(np.array([[0.1, 0.9]]), np.array([[0.0, 3.0]])).tolist()
-        [1.0]
-    """
-    score = np.broadcast_to(probability, held.shape)
-    order = np.lexsort((held, -score), axis=1)[:, :k]  # equal scores: the worse one first
-    discount = 1 / np.log2(np.arange(2, order.shape[1] + 2))
-    gained = (np.take_along_axis(held, order, 1) * discount).sum(1)
-    ideal = (-np.sort(-held, axis=1)[:, : len(discount)] * discount).sum(1)
-    return np.where(ideal > 0, gained / np.maximum(ideal, 1e-12), np.nan)

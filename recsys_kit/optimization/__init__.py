@@ -5,7 +5,7 @@ Each idea has a module of its own:
 - `cold_items`: embeddings tied to a pretrained text encoder, so that an item never sold gets a score;
 - `small_task`: a small task and a small sequence model, on which an experiment takes seconds;
 - `transfer`: pretrained in one part of the shop, fine-tuned in another;
-- `newcomers`, `short_histories`, `meta_learning`: what to do when only a few baskets are known;
+- `newcomers`, `newcomer_facts`, `short_histories`, `meta_learning`: what to do when only a few baskets are known;
 - `tuning`: regularisation, a search that can be resumed, and one look at the test.
 """
 
@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cold_items",
         "costs",
         "meta_learning",
+        "newcomer_facts",
         "newcomers",
         "short_histories",
         "small_task",

@@ -21,12 +21,12 @@ from recsys_kit import baselines, evaluation
 from recsys_kit.neural import losses
 from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.neural.fitting import Fitted, loss_curve
-from recsys_kit.optimization import newcomers
-from recsys_kit.optimization.newcomers import NEWCOMER_FACTS, Episode, basket_counts, lean
+from recsys_kit.optimization import newcomer_facts, newcomers
+from recsys_kit.optimization.newcomer_facts import NEWCOMER_FACTS
+from recsys_kit.optimization.newcomers import Episode, basket_counts, lean
 from recsys_kit.preprocessing import Split
 
 __all__ = [
-    "NEWCOMER_FACTS",
     "Adapt",
     "Lessons",
     "basket_counts",
@@ -71,7 +71,7 @@ class Lessons(EpochBatches):
         for ep in episodes:
             order = rng.permutation(len(ep.cases))[: len(ep.cases) // size * size]  # one size, one trace
             self.batches += [
-                newcomers.batch(ep, ep.cases[part], length, drawn, rng, plain) for part in order.reshape(-1, size)
+                newcomer_facts.batch(ep, ep.cases[part], length, drawn, rng, plain) for part in order.reshape(-1, size)
             ]
         if not self.batches:
             raise ValueError("no household has a history that is long enough to forget some of it.")
@@ -120,7 +120,7 @@ class Adapt(keras.layers.Layer):
 
         Args:
             x: `lessons` (B, P, C, F), `bought` (B, P, C), `valid` (B, P), `weight` (C,) and `vectors` (C, D), as
-                `newcomers.batch` makes them.
+                `newcomer_facts.batch` makes them.
         """
         lessons, bought, valid = x["lessons"], x["bought"], x["valid"]
         weights = ops.zeros_like(lessons[:, 0, 0]) + self.start  # (B, F)
@@ -151,7 +151,7 @@ class Adapt(keras.layers.Layer):
 def meta_model(
     facts: int, width: int, length: int = 5, steps: int = 1, first_order: bool = False, listwise: bool = False
 ) -> keras.Model:
-    """Builds a scoring layer that adapts first: the inputs of `newcomers.batch` -> logits (B, C).
+    """Builds a scoring layer that adapts first: the inputs of `newcomer_facts.batch` -> logits (B, C).
 
     Args:
         facts: F.
@@ -258,14 +258,14 @@ def scores(
     Returns:
         For each model (N, V) scores.
     """
-    table, found, transformers = newcomers.vectors(ep), {}, dict(transformers or {})
+    table, found, transformers = newcomer_facts.vectors(ep), {}, dict(transformers or {})
     read = next(iter(transformers.values()), None)
     for part in np.array_split(ep.cases, max(1, len(ep.cases) // 24)):
-        total = newcomers.own_scores(transformers, ep, part, length)
+        total = newcomer_facts.own_scores(transformers, ep, part, length)
         logits = next(iter(total.values()), None)
         if models:
-            x, _ = newcomers.batch(ep, part, length, drawn, np.random.default_rng(seed), read, with_answers=False)
-            known = newcomers.query(ep, part, length, logits)
+            x, _ = newcomer_facts.batch(ep, part, length, drawn, np.random.default_rng(seed), read, with_answers=False)
+            known = newcomer_facts.query(ep, part, length, logits)
             adapted = {name: [ops.convert_to_numpy(v) for v in m.get_layer("adapt")(x)] for name, m in models.items()}
             ours = {name: taste @ table.T for name, (_, taste, _) in adapted.items()}  # (B, D) @ (D, V)
             for place, fact in enumerate(known):

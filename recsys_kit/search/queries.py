@@ -101,15 +101,11 @@ def scores(ranking: np.ndarray, grade: np.ndarray, k: int = 10, depth: int = 50)
     order = np.lexsort((grade, -ranking), axis=1)  # among equals the less relevant first
     found = np.take_along_axis(ranking, order, 1) > -np.inf
     placed = np.where(found, np.take_along_axis(grade, order, 1), 0)
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    best = -np.sort(-grade, axis=1)[:, :k]
-    ideal = ((2.0**best - 1) * discount[: best.shape[1]]).sum(1)
-    gained = ((2.0 ** placed[:, :k] - 1) * discount[: best.shape[1]]).sum(1)
     top = placed[:, :k] == 2
     relevant = np.minimum((grade > 0).sum(1), depth)
     return pd.DataFrame(
         {
-            "ndcg": gained / np.maximum(ideal, 1e-12),
+            "ndcg": np.nan_to_num(evaluation.graded_ndcg(ranking, 2.0**grade - 1, k)),
             "mrr": np.where(top.any(1), 1 / (top.argmax(1) + 1), 0.0),
             "recall": (placed[:, :depth] > 0).sum(1) / np.maximum(relevant, 1),
         }

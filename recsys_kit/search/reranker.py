@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from recsys_kit import evaluation
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.transformer import TransformerBlock, attention_mask
 
@@ -93,8 +94,7 @@ class LambdaLoss(keras.losses.Loss):
         place = ops.cast(ops.argsort(ops.argsort(-y_pred, axis=-1), axis=-1), "float32")
         worth = ops.where(place < 20, 1 / (ops.log(place + 2.0) / float(np.log(2))), 0.0)
         ordered = -ops.sort(-gain, axis=-1)[:, :10]
-        discount = 1 / np.log2(np.arange(2, 12))
-        ideal = ops.sum(ordered * discount[: ordered.shape[1]].astype("float32"), axis=-1)
+        ideal = ops.sum(ordered * evaluation.discounts(ordered.shape[1]).astype("float32"), axis=-1)
         better = ops.relu(gain[:, :, None] - gain[:, None, :])  # (B, K, K)
         swap = better * ops.abs(worth[:, :, None] - worth[:, None, :])
         wrong = ops.softplus(y_pred[:, None, :] - y_pred[:, :, None])

@@ -10,7 +10,6 @@ from unseen_shop import DAYS, ITEMS, USERS, write_unseen_shop
 from recsys_kit import baselines, datasets, evaluation, preprocessing
 
 ROOT = Path(__file__).parents[2]
-PART_1 = sorted(path.stem for path in (ROOT / "notebooks").glob("0*.ipynb"))
 
 
 def recsys_kit(*arguments):
@@ -47,18 +46,6 @@ def test_the_unseen_shop_is_what_it_claims(tmp_path):
     assert shop.events["item_id"].str.contains("🧀").any()
     assert shop.events["item_id"].str.fullmatch("0[0-9]+").any()
     assert not shop.is_reference
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not PART_1, reason="there are no notebooks in this checkout")
-def test_part_1_runs_on_a_shop_that_the_kit_has_never_seen(tmp_path):
-    folder = write_unseen_shop(tmp_path / "shop")
-    done = recsys_kit("run", "--profile", "quick", "--data", folder, "--out", tmp_path / "out", "--only", *PART_1)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "The Complete Journey" not in done.stdout
-    for name in PART_1:
-        assert f"{name}: ok" in done.stdout
-        assert (tmp_path / "out" / f"{name}.html").exists()
 
 
 def test_the_command_refuses_a_broken_shop_before_it_runs_anything(tmp_path):

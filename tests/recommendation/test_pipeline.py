@@ -1,19 +1,14 @@
-"""Recommendation: what a list promises, whatever the household, the rules and the size of the batch."""
+"""From a shop to files of lists: the command, and what is written."""
 
-import dataclasses
-import itertools
 import subprocess
 import sys
 
 import light_shop
-import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from recsys_kit import baselines, cli, datasets, evaluation, preprocessing, recommendation
-from recsys_kit.recommendation import diversity, ranking
-from recsys_kit.recommendation.pipeline import Rules
+from recsys_kit import cli, recommendation
 
 
 @pytest.fixture(scope="module")
@@ -24,158 +19,6 @@ def recommender():
 @pytest.fixture(scope="module")
 def everyone(recommender):
     return recommender.recommend(k=8)
-
-
-def test_every_household_gets_k_different_items_best_first(recommender, everyone):
-    assert tuple(everyone.columns) == recommendation.LIST_COLUMNS
-    assert list(everyone["user_id"].unique()) == list(recommender.place)
-    for _, own in everyone.groupby("user_id"):
-        assert own["rank"].tolist() == list(range(1, 9))
-        assert own["item_id"].is_unique
-        assert own["score"].is_monotonic_decreasing
-    assert everyone["reason"].str.len().gt(5).all()
-    assert everyone["item_id"].isin(recommender.split.items).all()
-
-
-def test_one_household_gets_the_list_that_it_gets_in_a_batch(recommender, everyone):
-    user = recommender.place[7]
-    alone = recommender.recommend([user], k=8)
-    together = everyone[everyone["user_id"] == user].reset_index(drop=True)
-    pd.testing.assert_frame_equal(alone, together, rtol=1e-4)
-    small = recommender.recommend(k=8, block=5)
-    pd.testing.assert_frame_equal(small, everyone, rtol=1e-4)
-
-
-def test_lists_come_in_the_order_that_was_asked_for(recommender):
-    wanted = [str(user) for user in recommender.place[[9, 2, 5]]]
-    found = recommender.recommend([wanted[0], "new", *wanted[1:]], k=3, allow_new=True)
-    assert found["user_id"].tolist() == [user for user in (wanted[0], "new", *wanted[1:]) for _ in range(3)]
-
-
-def test_an_unknown_id_is_an_error_that_says_what_to_do(recommender):
-    with pytest.raises(datasets.DataError, match=r"1 of 2 users are not known to the shop: 'nobody'.*--allow-new"):
-        recommender.recommend([recommender.place[0], "nobody"])
-    with pytest.raises(datasets.DataError, match="asked for once"):
-        recommender.recommend([recommender.place[0]] * 2)
-
-
-@pytest.mark.parametrize("words", [{"k": 0}, {"diversity_weight": 1.5}, {"novelty": -1}])
-def test_a_value_out_of_range_is_named(recommender, words):
-    with pytest.raises(ValueError, match=f"`{next(iter(words))}` must"):
-        recommender.recommend(**words)
-
-
-def test_a_household_without_a_purchase_starts_with_what_is_popular_where_it_belongs(recommender):
-    shop = light_shop.shop()
-    known = shop.users.dropna().iloc[0]
-    newcomer = known.to_frame().T.assign(user_id="newcomer")
-    other = dataclasses.replace(shop, users=pd.concat([shop.users, newcomer], ignore_index=True))
-    changed = recommendation.Recommender(other, recommender.split, light_shop.model())
-    lists = changed.recommend(["newcomer", "nobody"], k=5, allow_new=True)
-    reasons = lists.groupby("user_id")["reason"].first()
-    assert reasons["newcomer"] == "popular with households like yours"
-    assert reasons["nobody"] == "popular in the last weeks"
-
-
-def test_rules_hold_for_everybody(recommender, everyone):
-    shop, split = light_shop.shop(), recommender.split
-    gone = everyone["item_id"].value_counts().index[:2].tolist()
-    category = shop.items.set_index("item_id")["category"]
-    never = category[everyone["item_id"]].value_counts().index[0]
-    rules = Rules(out_of_stock=gone, never=[never], most=2)
-    lists = recommender.recommend([*recommender.place, "new"], 6, rules, allow_new=True)
-    assert not lists["item_id"].isin(gone).any()
-    assert not (category.loc[lists["item_id"]] == never).any()
-    kinds = lists.assign(category=category.loc[lists["item_id"]].to_numpy())
-    assert kinds.groupby(["user_id", "category"]).size().max() <= 2
-    assert lists.groupby("user_id").size().min() >= 5  # what the rules take away is filled up
-
-    new = recommender.recommend(k=5, rules=Rules(new_only=True))
-    bought = set(zip(split.history["user_id"], split.history["item_id"], strict=True))
-    assert not bought & set(zip(new["user_id"], new["item_id"], strict=True))
-
-    rested = recommender.recommend(k=5, rules=Rules(not_again_hours=72))
-    late = split.history[split.history["timestamp"] > split.cutoff - pd.Timedelta(hours=72)]
-    assert not set(zip(late["user_id"], late["item_id"], strict=True)) & set(
-        zip(rested["user_id"], rested["item_id"], strict=True)
-    )
-
-
-def test_a_rule_with_a_typing_mistake_is_an_error(recommender):
-    with pytest.raises(datasets.DataError, match="Not known: 'BRO-1'"):
-        recommender.recommend(rules=Rules(out_of_stock=["BRO-1"]))
-    with pytest.raises(datasets.DataError, match="`never` must hold values of `category`"):
-        recommender.recommend(rules=Rules(never=["Bred"]))
-
-
-@pytest.mark.parametrize("method", ["MMR", "DPP"])
-def test_diversity_makes_lists_less_alike(recommender, everyone, method):
-    other = recommender.recommend(k=8, diversity_weight=0.6, method=method)
-    items = recommender.split.items
-
-    def alike(lists):
-        columns = items.get_indexer(lists["item_id"]).reshape(-1, 8)
-        return diversity.intra_list(columns, recommender.space).mean()
-
-    assert alike(other) > alike(everyone) + 0.02
-
-
-def test_novelty_brings_rarer_items(recommender, everyone):
-    rare = recommender.recommend(k=8, novelty=0.8)
-    place = recommender.split.items.get_indexer
-    assert recommender.rarity[place(rare["item_id"])].mean() > recommender.rarity[place(everyone["item_id"])].mean()
-
-
-def test_windows_lie_before_the_validation_and_do_not_overlap():
-    task = light_shop.task()
-    windows = recommendation.windows(task, 3, days=5)
-    assert windows and windows[0].end == task.validation.cutoff
-    for later, earlier in itertools.pairwise(windows):
-        assert earlier.end == later.cutoff
-    for window in windows:
-        assert window.history["timestamp"].max() < window.cutoff <= window.answer_times.min()
-        assert window.items.equals(task.test.items)
-
-
-def test_what_happens_after_the_cutoff_changes_no_feature():
-    shop, task = light_shop.shop(), light_shop.task()
-    split, events = task.validation, task.events
-    future = (events["timestamp"] >= split.cutoff).to_numpy()
-    other = events.assign(price=np.where(future, 999.0, events["price"]))
-    other["item_id"] = np.where(future, split.items[0], events["item_id"])  # nothing else sells from now on
-    changed = preprocessing.split_by_time(other, split.cutoff, split.end, min_items=0, items=split.items)
-    changed = dataclasses.replace(split, history=changed.history)
-    table = light_shop.tables()[0]
-    facts = ranking.Facts(changed, shop.items, shop.timezone).add(table[["case", "item", "seen"]])
-    pd.testing.assert_frame_equal(facts[list(ranking.RANKING_FACTS)], table[list(ranking.RANKING_FACTS)])
-
-
-def test_the_ranker_is_above_popularity_on_days_it_has_not_seen():
-    shop, task = light_shop.shop(), light_shop.task()
-    table = recommendation.labelled(shop, task.test, light_shop.model())
-    value = light_shop.model().ranker.predict(table[light_shop.model().ranker.feature_name()])
-    ours = evaluation.evaluate(ranking.pair_scorer(task.test, table, value), task.test.answers)["ndcg"].mean()
-    assert ours > evaluation.evaluate(baselines.popularity(task.test), task.test.answers)["ndcg"].mean()
-
-
-def test_the_order_listens_to_the_trees_and_to_the_transformer_alike():
-    model, table = light_shop.model(), light_shop.tables()[0]
-    trees = recommendation.score(model, table)
-    chance = model.ranker.predict(table[model.ranker.feature_name()])
-    np.testing.assert_allclose(trees, recommendation.log_odds(chance), atol=1e-4)
-    logits = np.linspace(-3, 3, len(table)).astype(np.float32)
-    together = recommendation.score(model, table.assign(Transformer=logits))
-    np.testing.assert_allclose(together, (trees + logits) / 2, atol=1e-6)
-    assert not [name for name in model.ranker.feature_name() if "Transformer" in name]
-
-
-def test_a_part_of_what_was_not_bought_speaks_for_all_of_it():
-    tables, names = light_shop.tables(), recommendation.columns(light_shop.tables()[0], light_shop.task().test)
-    means = []
-    for keep in (1.0, 0.3):
-        ranker = recommendation.fit(tables, names, keep=keep, trees=20, threads=1)
-        means.append(ranker.predict(tables[0][names]).mean())
-    assert means[1] == pytest.approx(means[0], rel=0.1)
 
 
 def test_parquet_is_written_whole_with_its_columns(everyone, tmp_path):

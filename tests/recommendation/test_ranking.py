@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_kit import evaluation
+from recsys_kit import evaluation, preprocessing
 from recsys_kit.datasets import promotions
 from recsys_kit.recommendation import ranking
 
@@ -75,3 +75,16 @@ def test_trees_learn_and_repeat_themselves(table, objective):
     again = ranking.boosting(rows, names, objective, trees=20, threads=1).predict(rows[names])
     np.testing.assert_array_equal(first, again)
     assert first[table["label"]].mean() > first[~table["label"]].mean()
+
+
+def test_what_happens_after_the_cutoff_changes_no_feature():
+    shop, task = light_shop.shop(), light_shop.task()
+    split, events = task.validation, task.events
+    future = (events["timestamp"] >= split.cutoff).to_numpy()
+    other = events.assign(price=np.where(future, 999.0, events["price"]))
+    other["item_id"] = np.where(future, split.items[0], events["item_id"])  # nothing else sells from now on
+    changed = preprocessing.split_by_time(other, split.cutoff, split.end, min_items=0, items=split.items)
+    changed = dataclasses.replace(split, history=changed.history)
+    table = light_shop.tables()[0]
+    facts = ranking.Facts(changed, shop.items, shop.timezone).add(table[["case", "item", "seen"]])
+    pd.testing.assert_frame_equal(facts[list(ranking.RANKING_FACTS)], table[list(ranking.RANKING_FACTS)])

@@ -1,31 +1,13 @@
-"""Training: what a batch asks, the loss by hand, resuming, and scores in the order that was asked for."""
-
 import dataclasses
 
 import keras
 import numpy as np
 import pytest
-from unseen_shop import write_unseen_shop
 
-from recsys_kit import datasets, preprocessing, training, workspace
+from recsys_kit import training, workspace
 from recsys_kit.training import baskets
 
 SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, batch_size=24, patience=2)
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    return datasets.load(str(write_unseen_shop(tmp_path_factory.mktemp("shop"))))
-
-
-@pytest.fixture(scope="module")
-def task(shop):
-    return preprocessing.task(shop)
-
-
-@pytest.fixture(scope="module")
-def batches(task):
-    return training.BasketBatches(baskets.sequences(task.validation), SMALL, task.min_items)
 
 
 class Eagerly(keras.callbacks.Callback):
@@ -53,58 +35,6 @@ def whole(shop, task, tmp_path_factory):
     return training.train(shop, task, SMALL, tmp_path_factory.mktemp("whole"), callbacks=[Eagerly()])
 
 
-def test_every_item_of_a_target_is_asked_for_once(batches):
-    for index in range(len(batches)):
-        x, y = batches[index]
-        row = np.arange(len(x["items"]))[:, None]
-        target = x["incidence"][row, x["position"] + 1]  # (B, P, H)
-        again, new = y["repeat"][..., 0] * y["repeat"][..., 1], y["discover"][..., 0]
-        assert (again.sum(-1) + new.sum(-1) == target.sum(-1)).all()
-        wanted = [set(x["items"][b][target[b, p] > 0]) for b, p in np.ndindex(*x["position"].shape)]
-        found = [
-            set(x["items"][b][again[b, p] > 0]) | set(x["candidates"][new[b, p] > 0])
-            for b, p in np.ndindex(*x["position"].shape)
-        ]
-        assert wanted == found
-
-
-def test_known_items_and_padding_have_no_weight_among_the_candidates(batches):
-    x, y = batches[len(batches) - 1]
-    weight = y["discover"][..., 1]
-    assert not weight[..., x["candidates"] == 0].any()
-    known = baskets.known(x["last"])
-    for b, p in np.ndindex(*x["position"].shape):
-        seen = x["items"][b][known[b, p]]
-        assert not weight[b, p][np.isin(x["candidates"], seen)].any()
-    np.testing.assert_array_equal(y["repeat"][..., 1], known)
-
-
-def test_the_first_two_batches_show_keras_that_shapes_vary(task):
-    seq = baskets.sequences(task.validation)
-    batches = training.BasketBatches(seq, dataclasses.replace(SMALL, batch_size=8))
-    shortest, longest = batches[0][0]["incidence"].shape, batches[1][0]["incidence"].shape
-    assert len(batches) > 2 and shortest[1] < longest[1] and shortest[2] != longest[2]
-
-
-def test_an_epoch_is_the_same_whenever_it_is_asked_for(batches):
-    batches.start_epoch(3)
-    first = batches[1][0]
-    batches.start_epoch(0)
-    other = batches[1][0]
-    batches.start_epoch(3)
-    again = batches[1][0]
-    batches.start_epoch(0)
-    assert all(np.array_equal(first[name], again[name]) for name in first)
-    assert any(not np.array_equal(first[name], other[name]) for name in first)
-
-
-def test_a_shop_with_nothing_to_learn_from_says_so(task):
-    seq = baskets.sequences(task.validation)
-    short = dataclasses.replace(seq, basket_start=np.minimum(seq.basket_start, np.arange(len(seq.basket_start))))
-    with pytest.raises(ValueError, match="at least 3 baskets"):
-        training.BasketBatches(short, SMALL)
-
-
 @pytest.mark.slow
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(shop, task, whole, tmp_path):
     with pytest.raises(KeyboardInterrupt):
@@ -122,16 +52,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(shop, task
     assert all(np.array_equal(a, b) for a, b in zip(same.get_weights(), whole[0].get_weights(), strict=True))
     other = training.build(shop, task.test, dataclasses.replace(SMALL, seed=1))
     assert any(not np.array_equal(a, b) for a, b in zip(other.get_weights(), whole[0].get_weights(), strict=True))
-
-
-def test_scores_come_in_the_order_of_the_rows_whatever_the_block(task, whole):
-    seq = baskets.sequences(task.test)
-    rows = np.array([5, 0, 9, 3])
-    one = training.scorer(whole[0], task.test, seq, block=1)(rows)
-    many = training.scorer(whole[0], task.test, seq, block=64)(rows)
-    assert one.shape == (4, len(task.test.items))
-    np.testing.assert_allclose(one, many, atol=1e-3)
-    np.testing.assert_allclose(training.scorer(whole[0], task.test, seq)(rows[:1]), many[:1], atol=1e-3)
 
 
 @pytest.mark.parametrize("left", ["", '[{"epoch": 1, "lo', "{}"])
@@ -170,3 +90,13 @@ def test_a_trained_model_is_found_again_with_its_history(shop, task, whole, tmp_
     assert not seen
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
     assert list(training.history(store, shop, task, SMALL)["epoch"]) == list(whole[1]["epoch"])
+
+
+def test_scores_come_in_the_order_of_the_rows_whatever_the_block(task, whole):
+    seq = baskets.sequences(task.test)
+    rows = np.array([5, 0, 9, 3])
+    one = training.scorer(whole[0], task.test, seq, block=1)(rows)
+    many = training.scorer(whole[0], task.test, seq, block=64)(rows)
+    assert one.shape == (4, len(task.test.items))
+    np.testing.assert_allclose(one, many, atol=1e-3)
+    np.testing.assert_allclose(training.scorer(whole[0], task.test, seq)(rows[:1]), many[:1], atol=1e-3)

@@ -1,6 +1,5 @@
-"""Promises of `evaluation`: the fast metrics are the plain definitions, and the uncertainty is honest."""
+"""The fast metrics are the plain definitions."""
 
-import inspect
 import math
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_kit import evaluation
+from recsys_kit.evaluation import ranking
 
 METRICS = ["ndcg", "recall", "mrr", "map", "hit"]
 
@@ -218,7 +218,7 @@ def test_sampled_metrics_flatter_every_model():
 def test_a_sampled_ranking_holds_the_relevant_items_and_so_many_others():
     scores, truth = np.zeros((50, 40)), sp.csr_matrix(np.eye(50, 40, dtype=bool)[::-1])
     scores[:, :5] = -np.inf  # excluded
-    evaluation._sample(scores, truth, 7, None, np.random.default_rng(0))
+    ranking._sample(scores, truth, 7, None, np.random.default_rng(0))
     relevant = truth.toarray() & (np.arange(40) >= 5)
     assert ((scores > -np.inf).sum(1) == 7 + relevant.sum(1)).all()
     assert (scores[relevant] == 0).all()
@@ -227,7 +227,7 @@ def test_a_sampled_ranking_holds_the_relevant_items_and_so_many_others():
 def test_weights_choose_the_sampled_items():
     weights = np.r_[np.zeros(10), np.ones(10), np.full(10, 9.0)]
     scores = np.zeros((4000, 30))
-    evaluation._sample(scores, sp.csr_matrix((4000, 30), dtype=bool), 1, weights, np.random.default_rng(0))
+    ranking._sample(scores, sp.csr_matrix((4000, 30), dtype=bool), 1, weights, np.random.default_rng(0))
     share = (scores > -np.inf).mean(0)
     assert share[:10].sum() == 0
     assert share[20:].sum() == pytest.approx(0.9, abs=0.02)
@@ -262,6 +262,40 @@ def test_an_error_names_the_argument_the_rule_and_what_arrived(arguments, messag
         evaluation.evaluate(**{"scorer": np.zeros((2, 3)), "answers": sp.csr_matrix(np.eye(2, 3)), **arguments})
 
 
+# ---- graded gains
+
+
+def slow_graded(scores, gains, k):
+    """One case, plain Python."""
+    ranked = sorted(range(len(scores)), key=lambda i: (-scores[i], gains[i]))[:k]
+    gained = sum(gains[i] / math.log2(place + 2) for place, i in enumerate(ranked) if scores[i] > -math.inf)
+    ideal = sum(gain / math.log2(place + 2) for place, gain in enumerate(sorted(gains, reverse=True)[:k]))
+    return gained / ideal if ideal else math.nan
+
+
+@settings(deadline=None, max_examples=100)
+@given(rankings(), st.integers(1, 12), st.integers(0, 99))
+def test_graded_ndcg_equals_a_slow_plain_python_reference(ranking, k, seed):
+    scores, answers, _ = ranking
+    gains = answers * np.random.default_rng(seed).integers(1, 4, answers.shape)
+    expected = [slow_graded(*case, k) for case in zip(scores.tolist(), gains.tolist(), strict=True)]
+    assert evaluation.graded_ndcg(scores, gains, k) == pytest.approx(expected, nan_ok=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rankings(), st.integers(1, 12))
+def test_with_gains_of_zero_and_one_graded_ndcg_is_the_ndcg_of_evaluate(ranking, k):
+    scores, answers, _ = ranking
+    graded = evaluation.graded_ndcg(scores, answers, k)
+    result = evaluation.evaluate(scores, sp.csr_matrix(answers), k)
+    assert graded[result.index] == pytest.approx(result["ndcg"].to_numpy())
+    assert np.isnan(graded).sum() == len(graded) - len(result)
+
+
+def test_among_equal_scores_the_item_that_is_worth_less_comes_first():
+    assert evaluation.graded_ndcg(np.array([0.5, 0.5]), np.array([[3.0, 0.0]]), k=1).tolist() == [0.0]
+
+
 # ---- lists
 
 
@@ -273,100 +307,3 @@ def test_lists_hold_the_best_items_that_are_not_excluded():
         allowed = [item for item in np.argsort(-scores[case]) if not exclude[case, item]][:5]
         assert lists[case].tolist() == allowed + [-1] * (5 - len(allowed))
     assert (evaluation.top_lists(scores, [4, 2], k=5) == evaluation.top_k(scores[[4, 2]], 5)).all()
-
-
-def test_lists_that_show_everything_equally_cover_the_catalogue_with_gini_zero():
-    lists = np.arange(200).reshape(20, 10)
-    even = evaluation.beyond_accuracy(lists, np.ones(200), 20, np.arange(200))
-    assert even["coverage"] == 1 and even["gini"] == pytest.approx(0) and even["diversity"] == 1
-    same = evaluation.beyond_accuracy(np.zeros((20, 1), int), np.r_[20, np.ones(199)], 20, np.arange(200))
-    assert same["coverage"] == 1 / 200 and same["gini"] == pytest.approx(1, abs=0.01)
-    assert same["head"] == 1 and same["novelty"] == 0
-
-
-def test_an_empty_place_counts_for_nothing():
-    labels = np.array(["a", "b", "b"])
-    full = evaluation.beyond_accuracy(np.array([[0, 1]]), np.array([4, 2, 1]), 4, labels)
-    padded = evaluation.beyond_accuracy(np.array([[0, 1, -1]]), np.array([4, 2, 1]), 4, labels)
-    assert full == padded
-
-
-# ---- uncertainty
-
-
-def test_the_interval_of_equal_methods_covers_zero_and_that_of_different_ones_does_not():
-    rng = np.random.default_rng(0)
-    a, noise = pd.Series(rng.random(400)), pd.Series(rng.normal(0, 0.1, 400))
-    same = evaluation.paired_difference(a, a)
-    assert (same["difference"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
-    shift = evaluation.paired_difference(a + 0.05 + noise - noise.mean(), a)
-    assert 0 < shift["low"] < 0.05 < shift["high"] and shift["p"] < 0.01
-    assert shift["better"] + shift["worse"] == shift["cases"] == 400
-
-
-def test_intervals_cover_the_true_mean_about_as_often_as_they_say():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for seed in range(200):
-        low, high = evaluation.bootstrap_interval(rng.exponential(size=60), level=0.9, draws=400, seed=seed)
-        covered += low <= 1 <= high
-    assert 0.82 <= covered / 200 <= 0.96
-
-
-def test_p_is_uniform_when_nothing_differs():
-    rng = np.random.default_rng(0)
-    zero = pd.Series(np.zeros(50))
-    p = [evaluation.paired_difference(pd.Series(rng.normal(size=50)), zero, draws=200)["p"] for _ in range(200)]
-    assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.1
-    assert np.mean(p) == pytest.approx(0.5, abs=0.08)
-
-
-def test_pairing_makes_the_interval_narrower():
-    rng = np.random.default_rng(0)
-    hard, noise = rng.random(300), rng.normal(0, 0.02, (2, 300))
-    a, b = pd.Series(hard + 0.01 + noise[0]), pd.Series(hard + noise[1])
-    paired = evaluation.paired_difference(a, b)
-    low, high = evaluation.bootstrap_interval(a)
-    assert paired["low"] > 0 and paired["high"] - paired["low"] < (high - low) / 3
-
-
-def test_the_chunked_bootstrap_needs_little_memory_and_repeats_with_its_seed():
-    values = np.random.default_rng(0).random(3_000_000)  # larger than a chunk
-    first = evaluation.bootstrap_interval(values, draws=3, seed=5)
-    assert first == evaluation.bootstrap_interval(values, draws=3, seed=5)
-    assert first[0] < first[1]
-
-
-def test_cases_that_one_method_lacks_are_left_out_and_none_in_common_is_an_error():
-    a, b = pd.Series([1.0, 0.0], index=[0, 1]), pd.Series([1.0, 0.0], index=[1, 2])
-    assert evaluation.paired_difference(a, b)["cases"] == 1
-    with pytest.raises(ValueError, match="cases in common"):
-        evaluation.paired_difference(a, b.iloc[1:])
-    with pytest.raises(ValueError, match="at least one number"):
-        evaluation.bootstrap_interval([])
-
-
-def test_compare_puts_the_best_first_and_the_reference_differs_from_itself_by_nothing():
-    rng = np.random.default_rng(0)
-    answers = sp.csr_matrix(rng.random((60, 40)) < 0.1)
-    results = {
-        "random": evaluation.evaluate(rng.random((60, 40)), answers),
-        "knows": evaluation.evaluate(answers.toarray() + rng.random((60, 40)), answers),
-    }
-    table = evaluation.compare(results, reference="random")
-    assert list(table.index) == ["knows", "random"] == list(evaluation.summary(results).index)
-    assert table.loc["random", "difference"] == 0 and table.loc["knows", "low"] > 0
-    with pytest.raises(ValueError, match="`reference` must be one of the methods"):
-        evaluation.compare(results, reference="oracle")
-
-
-def test_groups_are_matched_by_case_even_when_cases_were_dropped():
-    answers = sp.csr_matrix([[True, False], [False, False], [True, False], [False, True]])
-    result = evaluation.evaluate(np.tile([2.0, 1.0], (4, 1)), answers, k=1)
-    table = evaluation.by_group(result, ["new", "new", "old", "old"])
-    assert table["cases"].to_dict() == {"new": 1, "old": 2}
-    assert table["mean"].to_dict() == {"new": 1.0, "old": 0.5}
-
-
-def test_the_module_stands_alone():
-    assert "recsys_kit" not in inspect.getsource(evaluation).replace('"""', "")

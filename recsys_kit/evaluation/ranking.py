@@ -1,28 +1,17 @@
-"""Ranking metrics over the whole catalogue, in blocks, and what it takes to trust them (notebook 06).
+"""Ranking metrics over the whole catalogue, in blocks.
 
 Letters for shapes: N test cases, B of them at a time (a block), V items of the catalogue, K length of a list.
-This module depends on no other module of the kit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-__all__ = [
-    "beyond_accuracy",
-    "bootstrap_interval",
-    "by_group",
-    "compare",
-    "evaluate",
-    "paired_difference",
-    "summary",
-    "top_k",
-    "top_lists",
-]
+__all__ = ["TIES", "Scorer", "discounts", "evaluate", "graded_ndcg", "top_k", "top_lists"]
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 TIES = ("against", "for", "catalogue", "shuffled")
@@ -149,6 +138,41 @@ def evaluate(
     return table.assign(relevant=relevant).set_index(pd.Index(cases, name="case"))
 
 
+def discounts(k: int) -> np.ndarray:
+    """Returns (K,) what each place of a list is worth in NDCG: 1 / log2(place + 1).
+
+    Example:
+        >>> discounts(3).round(2).tolist()
+        [1.0, 0.63, 0.5]
+    """
+    return 1 / np.log2(np.arange(2, k + 2))
+
+
+def graded_ndcg(scores: np.ndarray, gains: np.ndarray, k: int = 10) -> np.ndarray:
+    """Returns (N,) NDCG@k where each item of each case is worth its own number; equal scores: the worse item first.
+
+    Args:
+        scores: (N, V), or (V,) for the same order in every case; what has -inf is not found and earns nothing.
+        gains: (N, V) what an item is worth, 0 and up: 2^grade - 1 for grades, or a number of purchases.
+        k: Length of the list.
+
+    Returns:
+        What each list earns, divided by what the best order would; NaN where there is nothing to earn.
+
+    Example:
+        >>> graded_ndcg(np.array([0.9, 0.8, 0.1]), np.array([[0, 3, 1], [0, 0, 0]])).round(3).tolist()
+        [0.659, nan]
+    """
+    gains = np.asarray(gains, np.float64)
+    scores = np.broadcast_to(np.asarray(scores, np.float64), gains.shape)
+    order = np.lexsort((gains, -scores), axis=1)[:, :k]
+    found = np.take_along_axis(scores, order, 1) > -np.inf
+    discount = discounts(order.shape[1])
+    gained = (np.where(found, np.take_along_axis(gains, order, 1), 0) * discount).sum(1)
+    ideal = (-np.sort(-gains, axis=1)[:, :k] * discount).sum(1)
+    return np.where(ideal > 0, gained / np.maximum(ideal, 1e-12), np.nan)
+
+
 def _boolean(matrix: sp.spmatrix) -> sp.csr_matrix:
     """Returns a boolean CSR copy without stored False values."""
     matrix = sp.csr_matrix(matrix != 0)
@@ -244,7 +268,7 @@ def _metrics(places: np.ndarray, relevant: np.ndarray, k: int) -> pd.DataFrame:
         return np.bincount(case, np.where(found, values, 0.0), len(relevant))
 
     reachable = np.minimum(relevant, k)
-    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[reachable - 1]
+    ideal = np.cumsum(discounts(k))[reachable - 1]
     first = places[starts[:-1]]
     return pd.DataFrame(
         {
@@ -255,152 +279,3 @@ def _metrics(places: np.ndarray, relevant: np.ndarray, k: int) -> pd.DataFrame:
             "hit": (first < k).astype(float),
         }
     )
-
-
-def bootstrap_interval(
-    values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Returns the percentile bootstrap interval of the mean of `values` (N,).
-
-    Example:
-        >>> bootstrap_interval(np.array([0.25, 0.25, 0.25]))
-        (0.25, 0.25)
-    """
-    values = np.asarray(values, float)
-    if not len(values):
-        raise ValueError("`values` must hold at least one number. Received: none.")
-    rng = np.random.default_rng(seed)
-    chunk = max(1, 2_000_000 // len(values))  # 16 MB of indices at a time, however many draws
-    sizes = [min(chunk, draws - start) for start in range(0, draws, chunk)]
-    means = [values[rng.integers(0, len(values), (size, len(values)))].mean(1) for size in sizes]
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def paired_difference(a: pd.Series, b: pd.Series, level: float = 0.95, draws: int = 2000, seed: int = 0) -> dict:
-    """Compares two methods on the same cases.
-
-    Args:
-        a: One number a case.
-        b: The other method's; cases (index) that only one of the two has are left out.
-        level: Coverage of the interval.
-        draws: Bootstrap samples, and random sign flips of the test.
-        seed: Seed of both.
-
-    Returns:
-        `difference` (mean of a - b) with its bootstrap interval `low`, `high`; `p`, how often random sign flips give a
-        difference at least as large (two-sided); `better` and `worse`, the cases where a is above and below b; `cases`.
-
-    Example:
-        >>> same = pd.Series([0.2, 0.0, 0.7])
-        >>> paired_difference(same, same)["p"]
-        1.0
-    """
-    difference = (a - b).dropna().to_numpy(float)
-    if not len(difference):
-        raise ValueError(f"`a` and `b` must have cases in common. Received: {len(a)} and {len(b)} cases, none in both.")
-    low, high = bootstrap_interval(difference, level, draws, seed)
-    rng = np.random.default_rng(seed + 1)
-    mean = difference.mean()
-    chunk = max(1, 2_000_000 // len(difference))
-    extreme = 0
-    for start in range(0, draws, chunk):
-        signs = rng.integers(0, 2, (min(chunk, draws - start), len(difference)), dtype=np.int8) * 2.0 - 1
-        extreme += int((np.abs(signs @ difference / len(difference)) >= abs(mean) - 1e-12).sum())
-    return {
-        "difference": float(mean),
-        "low": low,
-        "high": high,
-        "p": (extreme + 1) / (draws + 1),
-        "better": int((difference > 0).sum()),
-        "worse": int((difference < 0).sum()),
-        "cases": len(difference),
-    }
-
-
-def summary(results: dict[str, pd.DataFrame], metrics: tuple[str, ...] = ("ndcg", "recall", "mrr")) -> pd.DataFrame:
-    """Returns one row a method with the mean of each metric, best first."""
-    table = pd.DataFrame({name: result[list(metrics)].mean() for name, result in results.items()}).T
-    return table.sort_values(metrics[0], ascending=False).rename_axis("method")
-
-
-def compare(
-    results: dict[str, pd.DataFrame], reference: str, metric: str = "ndcg", level: float = 0.95, draws: int = 2000
-) -> pd.DataFrame:
-    """Compares every method with one of them, case by case.
-
-    Returns:
-        One row a method, best first: the mean of `metric`, and the columns of `paired_difference` to the reference.
-    """
-    if reference not in results:
-        raise ValueError(f"`reference` must be one of the methods ({', '.join(results)}). Received: {reference!r}.")
-    rows = {
-        name: {metric: result[metric].mean()}
-        | paired_difference(result[metric], results[reference][metric], level, draws)
-        for name, result in results.items()
-    }
-    return (
-        pd.DataFrame(rows)
-        .T.astype({name: int for name in ("better", "worse", "cases")})
-        .sort_values(metric, ascending=False)
-        .rename_axis("method")
-    )
-
-
-def by_group(result: pd.DataFrame, groups: Iterable, metric: str = "ndcg", draws: int = 2000) -> pd.DataFrame:
-    """Returns the mean of a metric in each group of cases, with its bootstrap interval.
-
-    Args:
-        result: What `evaluate` returned.
-        groups: One label for each of the N test cases, those that `evaluate` dropped included.
-        metric: Column of `result`.
-        draws: Bootstrap samples.
-
-    Returns:
-        One row a group: cases, mean, low, high.
-    """
-    labels = pd.Series(groups).reset_index(drop=True)
-    rows = {}
-    for label, values in result[metric].groupby(labels.reindex(result.index), observed=True):
-        low, high = bootstrap_interval(values.to_numpy(), draws=draws)
-        rows[label] = {"cases": len(values), "mean": values.mean(), "low": low, "high": high}
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["cases", "mean", "low", "high"])
-    return table.astype({"cases": int}).rename_axis("group")
-
-
-def beyond_accuracy(lists: np.ndarray, buyers: np.ndarray, users: int, labels: np.ndarray) -> dict[str, float]:
-    """Measures what accuracy does not see: which part of the shop the lists show.
-
-    Args:
-        lists: (N, K) recommended columns; -1 for an empty place.
-        buyers: (V,) how many users bought each item before.
-        users: How many users there are.
-        labels: (V,) what makes two items alike, such as their category.
-
-    Returns:
-        `coverage` (share of the catalogue in at least one list), `gini` (0: every item is shown equally often, 1: one
-        item takes all places), `head` (share of the places that the most bought 1% of the items take), `novelty` (bits:
-        mean of -log2 of the share of users who bought the item) and `diversity` (share of the pairs of a list with
-        different labels).
-
-    Example:
-        >>> lists = np.array([[0, 1], [0, 2]])
-        >>> values = beyond_accuracy(lists, np.array([8, 4, 2, 2]), 8, np.array(["milk", "milk", "tea", "tea"]))
-        >>> values["coverage"], values["diversity"], values["novelty"]
-        (0.75, 0.5, 0.75)
-    """
-    items = len(buyers)
-    valid = lists >= 0
-    shown = np.bincount(lists[valid], minlength=items)
-    head = np.argsort(-buyers, kind="stable")[: max(1, round(items / 100))]
-    share = np.cumsum(np.sort(shown)) / max(1, shown.sum())
-    code = pd.factorize(labels)[0]
-    alike = code[lists][:, :, None] == code[lists][:, None, :]  # (N, K, K)
-    pair = valid[:, :, None] & valid[:, None, :] & ~np.eye(lists.shape[1], dtype=bool)
-    return {
-        "coverage": float((shown > 0).mean()),
-        "gini": float((items + 1 - 2 * share.sum()) / items),
-        "head": float(shown[head].sum() / max(1, shown.sum())),
-        "novelty": float(-np.log2(np.maximum(buyers[lists[valid]], 1) / users).mean()),
-        "diversity": float((pair & ~alike).sum() / max(1, pair.sum())),
-    }

@@ -1,0 +1,24 @@
+"""Ranking metrics over the whole catalogue, and what it takes to trust them (notebook 06).
+
+This room depends on no other room of the kit.
+"""
+
+from recsys_kit.evaluation.exposure import beyond_accuracy
+from recsys_kit.evaluation.intervals import bootstrap_interval, by_group, compare, paired_difference, summary
+from recsys_kit.evaluation.ranking import TIES, Scorer, discounts, evaluate, graded_ndcg, top_k, top_lists
+
+__all__ = [
+    "TIES",
+    "Scorer",
+    "beyond_accuracy",
+    "bootstrap_interval",
+    "by_group",
+    "compare",
+    "discounts",
+    "evaluate",
+    "graded_ndcg",
+    "paired_difference",
+    "summary",
+    "top_k",
+    "top_lists",
+]

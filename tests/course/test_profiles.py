@@ -1,0 +1,61 @@
+import pytest
+
+from recsys_kit.course import profiles
+
+
+def profile(path, text, name="quick"):
+    (path.parent / "profiles" / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def test_a_misspelt_parameter_in_a_profile_is_refused_with_close_matches(write_notebook):
+    path = write_notebook("01_first")
+    for text in ("01_first: {EPOCH: 1}", "all: {EPOCH: 1}"):
+        profile(path, text)
+        with pytest.raises(ValueError, match=r"quick.yaml.*'EPOCH'; did you mean EPOCHS\?"):
+            profiles.values(path.parent, "quick", [path], {})
+
+
+def test_a_misspelt_parameter_on_the_command_line_is_refused_with_close_matches(write_notebook):
+    path = write_notebook("01_first")
+    with pytest.raises(ValueError, match=r"-p: no parameter is called 'SEDE'; did you mean SEED\?"):
+        profiles.values(path.parent, "quick", [path], {"SEDE": "1"})
+
+
+def test_a_misspelt_notebook_in_a_profile_is_refused(write_notebook):
+    path = write_notebook("01_first")
+    profile(path, "01_frist: {EPOCHS: 1}")
+    with pytest.raises(ValueError, match="'01_frist'; did you mean 01_first"):
+        profiles.values(path.parent, "quick", [path], {})
+
+
+def test_an_unknown_profile_is_refused_with_what_there_is(write_notebook):
+    path = write_notebook("01_first")
+    with pytest.raises(ValueError, match="no profile is called 'large'; there is: quick"):
+        profiles.values(path.parent, "large", [path], {})
+
+
+@pytest.mark.parametrize("text", ["three", "1.5", "true", "[1]"])
+def test_a_value_of_the_wrong_type_is_refused(write_notebook, text):
+    path = write_notebook("01_first")
+    with pytest.raises(ValueError, match=r"01_first: `EPOCHS` must be int. Received:"):
+        profiles.values(path.parent, "quick", [path], {"EPOCHS": text})
+
+
+def test_the_command_line_goes_before_the_notebook_section_and_that_before_all(write_notebook):
+    path = write_notebook("01_first")
+    profile(path, "all: {EPOCHS: 1, USERS: 300, SEED: 1}\n01_first: {EPOCHS: 2, SEED: 2}")
+    found = profiles.values(path.parent, "quick", [path], {"SEED": "7"})
+    assert found[path] == {"EPOCHS": 2, "USERS": 300, "SEED": 7}
+
+
+def test_values_for_all_go_only_to_notebooks_that_have_the_parameter(write_notebook):
+    one = write_notebook("01_first")
+    two = write_notebook("02_second", parameters="USERS: int = 0  # sample")
+    profile(one, "all: {EPOCHS: 1}")
+    assert profiles.values(one.parent, "quick", [one, two], {}) == {one: {"EPOCHS": 1}, two: {}}
+
+
+def test_a_date_in_a_profile_stays_text(write_notebook):
+    path = write_notebook("01_first", parameters='CUTOFF: str = ""  # first day')
+    profile(path, "all: {CUTOFF: 2017-12-01}")
+    assert profiles.values(path.parent, "quick", [path], {})[path] == {"CUTOFF": "2017-12-01"}

@@ -1,0 +1,47 @@
+import itertools
+
+import light_shop
+import numpy as np
+import pytest
+
+from recsys_kit import baselines, evaluation, recommendation
+from recsys_kit.recommendation import ranking
+
+
+def test_windows_lie_before_the_validation_and_do_not_overlap():
+    task = light_shop.task()
+    windows = recommendation.windows(task, 3, days=5)
+    assert windows and windows[0].end == task.validation.cutoff
+    for later, earlier in itertools.pairwise(windows):
+        assert earlier.end == later.cutoff
+    for window in windows:
+        assert window.history["timestamp"].max() < window.cutoff <= window.answer_times.min()
+        assert window.items.equals(task.test.items)
+
+
+def test_the_ranker_is_above_popularity_on_days_it_has_not_seen():
+    shop, task = light_shop.shop(), light_shop.task()
+    table = recommendation.labelled(shop, task.test, light_shop.model())
+    value = light_shop.model().ranker.predict(table[light_shop.model().ranker.feature_name()])
+    ours = evaluation.evaluate(ranking.pair_scorer(task.test, table, value), task.test.answers)["ndcg"].mean()
+    assert ours > evaluation.evaluate(baselines.popularity(task.test), task.test.answers)["ndcg"].mean()
+
+
+def test_the_order_listens_to_the_trees_and_to_the_transformer_alike():
+    model, table = light_shop.model(), light_shop.tables()[0]
+    trees = recommendation.score(model, table)
+    chance = model.ranker.predict(table[model.ranker.feature_name()])
+    np.testing.assert_allclose(trees, recommendation.log_odds(chance), atol=1e-4)
+    logits = np.linspace(-3, 3, len(table)).astype(np.float32)
+    together = recommendation.score(model, table.assign(Transformer=logits))
+    np.testing.assert_allclose(together, (trees + logits) / 2, atol=1e-6)
+    assert not [name for name in model.ranker.feature_name() if "Transformer" in name]
+
+
+def test_a_part_of_what_was_not_bought_speaks_for_all_of_it():
+    tables, names = light_shop.tables(), recommendation.columns(light_shop.tables()[0], light_shop.task().test)
+    means = []
+    for keep in (1.0, 0.3):
+        ranker = recommendation.fit(tables, names, keep=keep, trees=20, threads=1)
+        means.append(ranker.predict(tables[0][names]).mean())
+    assert means[1] == pytest.approx(means[0], rel=0.1)

@@ -1,0 +1,20 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from recsys_kit import plots
+
+
+def test_bars_stand_in_order_with_one_coloured_differently():
+    axes = plots.bars(pd.Series({"a": 0.1, "c": 0.3, "b": 0.2}), "c is best", "NDCG", highlight="c")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    colours = [mpl.colors.to_hex(bar.get_facecolor(), keep_alpha=False).upper() for bar in axes.patches]
+    assert colours == [plots.COLOURS[0]] * 2 + [plots.COLOURS[1]]
+    assert [text.get_text() for text in axes.texts] == ["0.1000", "0.2000", "0.3000"]
+    plt.close(axes.figure)
+
+
+def test_the_style_gives_every_figure_the_same_colours():
+    with mpl.rc_context():
+        plots.use_style()
+        assert tuple(mpl.rcParams["axes.prop_cycle"].by_key()["color"]) == plots.COLOURS
