@@ -29,7 +29,6 @@ __all__ = [
     "Cases",
     "Counted",
     "MaskedBaskets",
-    "PriorLoss",
     "Settings",
     "address",
     "cases",
@@ -224,18 +223,6 @@ def completion_model(items: int, settings: Settings = Settings(), groups: list |
     return model
 
 
-@keras.saving.register_keras_serializable(package="recsys_kit.cross_sell")
-class PriorLoss(losses.CandidateLoss):
-    """`losses.CandidateLoss` with counted log chances added to the scores."""
-
-    def call(self, states, place, candidates, columns, log_chance, prior):
-        """Maps states (B, L, D), flat places (P,), candidate ids (C,) and log chances (P, C) to losses (P,)."""
-        states = ops.take(ops.reshape(states, (-1, states.shape[-1])), place, axis=0)  # (P, D)
-        scores = ops.matmul(states, ops.transpose(self.logits.embedding(candidates)))  # (P, D) @ (D, C)
-        scores = scores + ops.take(self.logits.bias, candidates) + prior
-        return losses.LOSSES[self.loss](scores, columns, log_chance, self.items)
-
-
 class MaskedBaskets(EpochBatches):
     """Batches of baskets with a part hidden: another part each epoch, baskets of similar length together.
 
@@ -346,7 +333,7 @@ def _with_loss(model: keras.Model, items: int) -> keras.Model:
     inputs = {name: keras.Input(batch_shape=(None,), dtype=dtype, name=name) for name, dtype in names.items()}
     inputs["columns"] = keras.Input((1,), dtype="int32", name="columns")
     inputs["prior"] = keras.Input((None,), dtype="float32", name="prior")
-    layer = PriorLoss(model.get_layer("logits"), "sampled_softmax", items, name="loss")
+    layer = losses.CandidateLoss(model.get_layer("logits"), "sampled_softmax", items, name="loss")
     return keras.Model({"ids": model.inputs[0], **inputs}, layer(model.get_layer("norm").output, **inputs))
 
 

@@ -210,11 +210,13 @@ class CandidateLoss(keras.layers.Layer):
             raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}. Received: loss={loss!r}.")
         self.logits, self.loss, self.items = logits, loss, items
 
-    def call(self, states, place, candidates, columns, log_chance):
-        """Maps states (B, L, D), flat places (T,) and candidate ids (C,) to losses (T,)."""
+    def call(self, states, place, candidates, columns, log_chance, prior=None):
+        """Maps states (B, L, D), flat places (T,) and candidate ids (C,) to losses (T,); `prior` (T, C) is added."""
         states = ops.take(ops.reshape(states, (-1, states.shape[-1])), place, axis=0)  # (T, D)
         vectors = self.logits.embedding(candidates)  # (C, D)
         scores = ops.matmul(states, ops.transpose(vectors)) + ops.take(self.logits.bias, candidates)  # (T, C)
+        if prior is not None:
+            scores = scores + prior
         return LOSSES[self.loss](scores, columns, log_chance, self.items)
 
     def get_config(self):

@@ -126,6 +126,7 @@ class Adapt(keras.layers.Layer):
         weights = ops.zeros_like(lessons[:, 0, 0]) + self.start  # (B, F)
         taste = ops.zeros_like(weights[:, :1]) * x["vectors"][:1]  # (B, D)
         importance = ops.maximum(bought, x["weight"]) * valid[..., None]  # (B, P, C)
+        # One lesson more than there are: the fewer baskets are known, the less the start is left.
         count = 1.0 + ops.sum(valid, axis=1)[:, None, None]
         for _ in range(self.steps):
             logits = ops.einsum("bpcf,bf->bpc", lessons, weights) + self.bias

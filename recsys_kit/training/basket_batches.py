@@ -68,6 +68,7 @@ class BasketBatches(EpochBatches):
     def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, count: int = 0, **kwargs):
         super().__init__(settings.seed, **kwargs)
         self.seq, self.settings, self.min_items = seq, settings, min_items
+        # Two baskets to look back on, and one to predict.
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):
             raise ValueError("no user has at least 3 baskets before the cutoff: there is nothing to learn from.")

@@ -152,6 +152,7 @@ class RepeatHead(layers.Layer):
         visits = ops.sum(past, -1, keepdims=True)
         recency = ops.maximum(target_day[:, :, None] - last, 0.05)
         rhythm = ops.maximum(last - first[:, None], 0.5) / ops.maximum(total - 1, 0.5)
+        # Beyond e^3 rhythms an item has been given up, however long ago: the feature would only grow.
         overdue = ops.clip(ops.log(recency / rhythm), -3.0, 3.0)
         since = ops.min(ops.where(past > 0, age, 1e4), -1, keepdims=True)  # (B, P, 1)
         lastone = ops.cast(last >= ops.max(days[:, None] * past, -1, keepdims=True), "float32")

@@ -26,12 +26,12 @@ def test_a_shop_without_second_baskets_is_refused_in_words():
 
 
 def test_scores_of_the_whole_catalogue_order_items_as_the_model_does(shop):
-    model, curve = lstm.train(shop, count=256, epochs=1, width=8, length=6)
+    model, losses = lstm.train(shop, count=256, epochs=1, width=8, length=6)
     logits = lstm.scorer(model, shop)(np.arange(5))
     past = lstm.histories(shop, 6)[shop.test_users[:5]]
     every = np.tile(np.arange(1, len(shop.items) + 1, dtype="int32"), (5, 1))
     probability = lstm.probabilities(model, past, every)
-    assert len(curve) == 1
+    assert len(losses) == 1
     assert np.allclose(lstm.scorer(model, shop, np.ones(11))(np.arange(5)), logits + 1, atol=1e-5)
     assert np.allclose(1 / (1 + np.exp(-logits)), probability, atol=1e-5)
 
@@ -46,9 +46,9 @@ def test_padding_does_not_change_a_prediction():
 
 
 def test_the_model_learns_the_two_tastes(shop):
-    model, curve = lstm.train(shop, count=3000, epochs=8, width=8, length=6)
+    model, losses = lstm.train(shop, count=3000, epochs=8, width=8, length=6)
     known = np.arange(1, len(shop.test_users))
-    assert curve["loss"].iloc[-1] < 0.5 < curve["loss"].iloc[0]
+    assert losses["loss"].iloc[-1] < 0.5 < losses["loss"].iloc[0]
     scores = lstm.scorer(model, shop)(known)
     scores[:, shop.items.get_loc("z")] = -np.inf
     assert np.take_along_axis(shop.answers[known].toarray(), evaluation.top_k(scores, 5), 1).mean() > 0.9

@@ -64,7 +64,7 @@ def test_a_model_sees_the_promotions_of_the_week_that_it_is_asked_about(shop_wit
     task = preprocessing.task(shop, promotions=table)
     split, ways = task.validation, len(promotions.PROMOTIONS)
     seq = baskets.sequences(split)
-    x, _ = training.BasketBatches(seq, training.Settings(rows=24, positions=2, candidates=20), task.min_items)[0]
+    x, _ = training.BasketBatches(seq, training.Settings(batch_size=24, positions=2, candidates=20), task.min_items)[0]
     assert x["market"].shape[-1] == x["candidate_market"].shape[-1] == 2 + 2 * ways
     promoted = {(item, start): row for item, start, *row in table.itertuples(index=False)}
     starts = pd.DatetimeIndex(table["start"].drop_duplicates().sort_values())
