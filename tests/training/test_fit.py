@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from recsys_kit import training, workspace
-from recsys_kit.training import baskets
 
 SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, batch_size=24, patience=2)
 
@@ -90,13 +89,3 @@ def test_a_trained_model_is_found_again_with_its_history(shop, task, whole, tmp_
     assert not seen
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
     assert list(training.history(store, shop, task, SMALL)["epoch"]) == list(whole[1]["epoch"])
-
-
-def test_scores_come_in_the_order_of_the_rows_whatever_the_block(task, whole):
-    seq = baskets.sequences(task.test)
-    rows = np.array([5, 0, 9, 3])
-    one = training.scorer(whole[0], task.test, seq, block=1)(rows)
-    many = training.scorer(whole[0], task.test, seq, block=64)(rows)
-    assert one.shape == (4, len(task.test.items))
-    np.testing.assert_allclose(one, many, atol=1e-3)
-    np.testing.assert_allclose(training.scorer(whole[0], task.test, seq)(rows[:1]), many[:1], atol=1e-3)
