@@ -15,6 +15,7 @@ from architecture import room_of as room
 
 TESTS = Path(__file__).parent
 LONGEST = 400  # lines of a file
+MOST_PARAMETERS = 8  # of a function; a command of cli.py has as many as it has options
 
 # Rows of the table in docs/ARCHITECTURE.md, from the ground up. An import may name an earlier room, or its own.
 ROOMS = [row.name for row in rooms()]
@@ -70,6 +71,15 @@ def test_no_file_imports_in_a_circle():
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_no_file_is_too_long(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "cli"], ids=name)
+def test_no_function_has_too_many_parameters(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            own = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            own = [argument.arg for argument in own if argument.arg not in ("self", "cls")]
+            assert len(own) <= MOST_PARAMETERS, f"{node.name}({', '.join(own)})"
 
 
 def is_private(name: str) -> bool:
