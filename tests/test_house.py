@@ -82,6 +82,20 @@ def test_no_function_has_too_many_parameters(path):
             assert len(own) <= MOST_PARAMETERS, f"{node.name}({', '.join(own)})"
 
 
+def layers_of(path: Path) -> list[ast.ClassDef]:
+    """The Keras layers that a module defines."""
+    found, known = [], {"Layer", "layers.Layer", "keras.layers.Layer"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and {ast.unparse(base) for base in node.bases} & known:
+            found.append(node)
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if layers_of(path)], ids=name)
+def test_every_layer_shows_an_example(path):
+    assert [node.name for node in layers_of(path) if ">>>" not in ast.get_docstring(node)] == []
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 

@@ -98,6 +98,18 @@ class Adapt(keras.layers.Layer):
         steps: Gradient steps; 0: the start is used as it is.
         first_order: Treats the steps' gradients as constants (FOMAML).
         listwise: Steps down the gradient of a softmax over the candidates; else of one yes-or-no question an item.
+
+    Example:
+        A newcomer bought the first of two items, so its fact counts from now on:
+
+        >>> x = {"lessons": [[[[1, 0], [0, 1]]]], "bought": [[[1, 0]]], "valid": [[1]], "weight": [1, 1]}
+        >>> x["vectors"] = [[1, 0, 0], [0, 1, 0]]
+        >>> x = {name: np.array(values, "float32") for name, values in x.items()}
+        >>> weights, taste, bias = Adapt()(x)
+        >>> [tuple(part.shape) for part in (weights, taste, bias)]
+        [(1, 2), (1, 3), (1,)]
+        >>> bool(weights[0, 0] > 0 > weights[0, 1])
+        True
     """
 
     def __init__(self, steps: int = 1, first_order: bool = False, listwise: bool = False, **kwargs):
