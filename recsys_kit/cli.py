@@ -61,10 +61,10 @@ def start(
     """Lay the course down in a folder: notebooks and all that they need."""
     import shlex
 
-    from recsys_kit.course import start as course
+    from recsys_kit.course.start import lay_down
 
     try:
-        laid = course.lay_down(folder, upgrade)
+        laid = lay_down(folder, upgrade)
     except (ValueError, OSError) as error:
         _stop(str(error))
     where = shlex.quote(str(folder))
@@ -158,9 +158,9 @@ def bench(
     try:
         if backend is not None:
             _use_backend(backend)
-        from recsys_kit.next_item import bench as benchmark
+        from recsys_kit import next_item
 
-        result = benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
+        result = next_item.bench.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
         line = json.dumps(result)
         if json_file:
             json_file.write_text(line + "\n", encoding="utf-8")
@@ -211,7 +211,7 @@ def search(
     workspace: Annotated[Path, typer.Option(help="Where index and models are, or will be.")] = Path("workspace"),
 ) -> None:
     """Search the shop: one query on the screen, or a file of them into another file."""
-    from recsys_kit import search as engine
+    from recsys_kit.search import read_queries, run_file, run_one
 
     try:
         if (query is None) == (queries is None):
@@ -221,15 +221,15 @@ def search(
         if queries is not None:
             if out is None:
                 raise ValueError("--queries needs --out FILE.csv")
-            table = engine.read_queries(queries)
-            lists, notes = engine.run_file(table, k, str(data or ""), workspace, typer.echo)
+            table = read_queries(queries)
+            lists, notes = run_file(table, k, str(data or ""), workspace, typer.echo)
             lists.to_csv(out, index=False, lineterminator="\n")
             for note in notes:
                 typer.echo(f"no answer: {note}", err=True)
             answered = lists["query_id"].nunique()
             typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
         else:
-            typer.echo(engine.run_one(query, user, k, str(data or ""), workspace, typer.echo))
+            typer.echo(run_one(query, user, k, str(data or ""), workspace, typer.echo))
     except (ValueError, OSError) as error:
         _stop(str(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -28,6 +29,13 @@ COVERED = {
     "training.basket_transformer": "test_transformer.py",
 }
 """Modules without a test file of their name, and the file in tests/ that covers each."""
+
+ALIASES = {
+    "recsys_kit.datasets.files": "table_files",
+    "recsys_kit.search.index": "search_index",
+    "recsys_kit.search.vectors": "search_vectors",
+}
+"""Modules that are imported under another name, the same one everywhere: `index` alone would say too little."""
 
 
 def test_every_room_has_its_row_in_the_table_and_every_row_its_room():
@@ -94,6 +102,33 @@ def layers_of(path: Path) -> list[ast.ClassDef]:
 @pytest.mark.parametrize("path", [path for path in FILES if layers_of(path)], ids=name)
 def test_every_layer_shows_an_example(path):
     assert [node.name for node in layers_of(path) if ">>>" not in ast.get_docstring(node)] == []
+
+
+def sources() -> dict[str, str]:
+    """All Python of the project by file: package, tests, benchmarks, and the code cells of the notebooks."""
+    root = TESTS.parent
+    found = {str(path): path.read_text(encoding="utf-8") for path in FILES}
+    for path in [*TESTS.rglob("*.py"), *(root / "benchmarks").rglob("*.py")]:
+        found[str(path.relative_to(root))] = path.read_text(encoding="utf-8")
+    for path in (root / "notebooks").rglob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        lines = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code").splitlines()
+        found[str(path.relative_to(root))] = "\n".join("" if line.startswith(("%", "!")) else line for line in lines)
+    return found
+
+
+def test_a_module_has_one_name_everywhere():
+    modules, wrong = {name(path) for path in FILES}, []
+    for file, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                wrong += [
+                    f"{file}: {start}{alias.name} as {alias.asname}"
+                    for alias in node.names
+                    if start + alias.name in modules and alias.asname != ALIASES.get(start + alias.name)
+                ]
+    assert wrong == []
 
 
 def is_private(name: str) -> bool:
