@@ -143,10 +143,6 @@ class Adapt(keras.layers.Layer):
             taste = taste - ops.softplus(self.taste_rate) * ops.einsum("bpc,cd->bd", error, x["vectors"])
         return weights, taste, self.bias + ops.zeros_like(weights[:, 0])
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"steps": self.steps, "first_order": self.first_order, "listwise": self.listwise}
-
 
 def meta_model(
     facts: int, width: int, length: int = 5, steps: int = 1, first_order: bool = False, listwise: bool = False
