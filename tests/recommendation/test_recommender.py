@@ -11,16 +11,6 @@ from recsys_kit.recommendation import diversity
 from recsys_kit.recommendation.pipeline import Rules
 
 
-@pytest.fixture(scope="module")
-def recommender():
-    return light_shop.recommender()
-
-
-@pytest.fixture(scope="module")
-def everyone(recommender):
-    return recommender.recommend(k=8)
-
-
 def test_every_household_gets_k_different_items_best_first(recommender, everyone):
     assert tuple(everyone.columns) == recommendation.LIST_COLUMNS
     assert list(everyone["user_id"].unique()) == list(recommender.place)
