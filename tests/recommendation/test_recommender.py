@@ -8,7 +8,7 @@ import pytest
 
 from recsys_kit import datasets, recommendation
 from recsys_kit.recommendation import diversity
-from recsys_kit.recommendation.pipeline import Rules
+from recsys_kit.recommendation.rules import Rules
 
 
 def test_every_household_gets_k_different_items_best_first(recommender, everyone):
