@@ -41,6 +41,12 @@ def in_order(events: pd.DataFrame) -> pd.DataFrame:
     return preprocessing.clean(shop)[0]
 
 
+def split_of(rows: list[tuple], min_items: int = 1) -> preprocessing.Split:
+    """Splits events, given as for `make_events`, a day after START."""
+    events = in_order(make_events(rows))
+    return preprocessing.split_by_time(events, START + timedelta(hours=24), min_users=1, min_items=min_items)
+
+
 # Cleaning
 
 
@@ -247,43 +253,33 @@ def test_unsorted_events_are_put_in_order_first():
 def test_of_several_baskets_on_one_day_only_the_first_is_the_answer():
     rows = [("a", item, 0, "0") for item in "xyz"]
     rows += [("a", "x", 30, "morning"), ("a", "y", 30, "morning"), ("a", "z", 33, "noon"), ("a", "x", 36, "evening")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.items[split.answers[0].indices].tolist() == ["x", "y"]
     assert split.answer_times[0] == START + timedelta(hours=30)
 
 
 def test_users_may_number_their_baskets_alike():
     rows = [("a", "x", 0, "1"), ("b", "y", 0, "1"), ("a", "y", 30, "2"), ("b", "x", 31, "2")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.items[split.answers.tocoo().col].tolist() == ["y", "x"]
 
 
 def test_the_rest_of_a_basket_that_began_before_the_cutoff_is_no_answer():
     rows = [("a", "x", 23, "open"), ("a", "y", 25, "open"), ("b", "y", 2, "b1"), ("b", "x", 30, "b2")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.users[split.test_users].tolist() == ["b"]
 
 
 def test_a_user_without_history_can_be_a_test_case():
     rows = [("old", "x", 0), ("old", "y", 0), ("new", "x", 30), ("new", "y", 30)]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=2
-    )
+    split = split_of(rows, min_items=2)
     assert split.users[split.test_users].tolist() == ["new"]
     assert split.seen().nnz == 0 and split.seen().shape == (1, 2)
 
 
 def test_counts_and_seen_agree_with_the_events():
     rows = [("a", "x", 0, "1"), ("a", "x", 1, "2"), ("a", "y", 1, "2"), ("b", "y", 2, "3"), ("a", "x", 30, "4")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.counts().toarray().tolist() == [[2, 1], [0, 1]]
     assert split.seen().toarray().tolist() == [[True, True]]
 

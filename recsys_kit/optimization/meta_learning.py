@@ -23,21 +23,10 @@ from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.optimization import newcomer_facts, newcomers
 from recsys_kit.optimization.newcomer_facts import NEWCOMER_FACTS
-from recsys_kit.optimization.newcomers import Episode, basket_counts, lean
+from recsys_kit.optimization.newcomers import Episode
 from recsys_kit.preprocessing import Split
 
-__all__ = [
-    "Adapt",
-    "Lessons",
-    "basket_counts",
-    "compare",
-    "fine_tuning",
-    "lean",
-    "meta_model",
-    "scores",
-    "train",
-    "training_episodes",
-]
+__all__ = ["Adapt", "Lessons", "compare", "fine_tuning", "meta_model", "scores", "train", "training_episodes"]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 
@@ -154,10 +143,6 @@ class Adapt(keras.layers.Layer):
             weights = weights - ops.softplus(self.rate) * ops.einsum("bpc,bpcf->bf", error, lessons)
             taste = taste - ops.softplus(self.taste_rate) * ops.einsum("bpc,cd->bd", error, x["vectors"])
         return weights, taste, self.bias + ops.zeros_like(weights[:, 0])
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"steps": self.steps, "first_order": self.first_order, "listwise": self.listwise}
 
 
 def meta_model(

@@ -68,10 +68,6 @@ class BasketTokens(layers.Layer):
         facts = ops.stack([ops.log(1 + ops.relu(gap)), ops.log(1 + size[..., 0]), ops.sin(year), ops.cos(year)], -1)
         return self.drop(self.norm(bag * _LOUD) + self.time(facts), training=training)
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"width": self.width, "dropout": self.dropout}
-
 
 @_register
 class RepeatHead(layers.Layer):
@@ -208,10 +204,6 @@ class RepeatHead(layers.Layer):
             return logits
         return logits + self.anchor * (features[..., _BASELINE] + _TIES * history["market"][..., 0] - _REPEAT_MIDDLE)
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"hidden": self.hidden, "dropout": self.dropout, "anchor": self.anchor}
-
 
 @_register
 class DiscoverHead(layers.Layer):
@@ -265,10 +257,6 @@ class DiscoverHead(layers.Layer):
         taste = _SLOWLY * (taste + ops.take(self.own, candidates))
         facts = ops.matmul(market, weight[..., None])[..., 0]  # (B, P, C, F) @ (B, P, F, 1)
         return taste + facts + bias
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"size": self.size, "dropout": self.dropout, "anchor": self.anchor}
 
 
 def basket_model(

@@ -161,8 +161,8 @@ def test_asking_about_other_people_is_refused(assistant, text):
 
 def test_ones_own_number_is_no_reason_to_refuse(assistant):
     mine = assistant.orders.of("1228")
-    assert not customer_service.about_others("what did I buy last time, customer 1228", mine, "last_order")
-    assert customer_service.about_others("what did I buy last time, customer 7", mine, "last_order")
+    assert not customer_service.assistant.about_others("what did I buy last time, customer 1228", mine, "last_order")
+    assert customer_service.assistant.about_others("what did I buy last time, customer 7", mine, "last_order")
     assert assistant.answer("what did I buy last time in order 40012281", "1228").intent != customer_service.OTHERS
 
 
