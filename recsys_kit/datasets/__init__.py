@@ -4,7 +4,20 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["complete_journey", "files", "items", "own_shop", "promotions", "shipped", "shops", "tables", "texts"],
+    submodules=[
+        "column_names",
+        "complete_journey",
+        "csv_files",
+        "entry",
+        "files",
+        "items",
+        "own_shop",
+        "promotions",
+        "shipped",
+        "shops",
+        "tables",
+        "texts",
+    ],
     submod_attrs={
         "own_shop": ["read_shop"],
         "shops": ["load", "sample_users"],
