@@ -4,10 +4,21 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["complete_journey", "files", "items", "own_shop", "promotions", "shipped", "shops", "tables", "texts"],
+    submodules=[
+        "complete_journey",
+        "files",
+        "items",
+        "own_shop",
+        "promotions",
+        "samples",
+        "shipped",
+        "shops",
+        "tables",
+        "texts",
+    ],
     submod_attrs={
         "own_shop": ["read_shop"],
         "shops": ["load", "sample_users"],
-        "tables": ["DataError", "Shop", "positions"],
+        "tables": ["DataError", "NotForThisShop", "Shop", "positions"],
     },
 )

@@ -30,7 +30,7 @@ def test_an_unknown_notebook_is_refused_with_close_matches(write_notebook):
 def test_parameters_are_read_with_type_default_and_comment(write_notebook):
     found = notebooks.parameters(notebooks.read(write_notebook("01_first")))
     assert list(found) == ["DATA", "USERS", "WORKSPACE", "SEED", "EPOCHS"]
-    assert found["EPOCHS"] == notebooks.Parameter("EPOCHS", "int", 3, "passes over the training baskets")
+    assert found["EPOCHS"] == notebooks.Parameter("EPOCHS", "int", 3, "passes over the training baskets (1 or more)")
 
 
 def test_a_hash_inside_a_default_is_no_comment():
