@@ -94,11 +94,12 @@ def run(
     from recsys_kit.course import runner
 
     try:
-        if data is not None:
-            from recsys_kit import datasets
-
-            datasets.load(str(data))
         pairs = dict(_pair(text) for text in parameter or ())
+        if data is not None:
+            from recsys_kit import datasets, start_here
+
+            for line in start_here.describe_shop(datasets.load(str(data)), pairs.get("CUTOFF", "")):
+                typer.echo(line)
         results = runner.run(
             folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going
         )

@@ -135,6 +135,11 @@ def task(
                 f"{min_items} items of the catalogue ({len(split.items)} items with at least {min_users} buyers). "
                 "Choose another `cutoff`, or bring more data."
             )
+        if split.history.empty:
+            raise NotForThisShop(
+                f"nothing of the catalogue was bought before {split.cutoff:%Y-%m-%d}, when the {name} period begins: "
+                "there is nothing to learn from. Bring a longer history, or choose a later `cutoff`."
+            )
         if judged:
             _refuse_if_too_little(split, name)
     if promotions is not None:
