@@ -177,7 +177,8 @@ def describe_shop(shop: Shop, cutoff: str = "") -> list[str]:
     except NotForThisShop as error:
         said.append(
             f"The course's main task, a customer's next basket, can't be shown here: {str(error).rstrip('.')}. "
-            "Notebooks that need it are skipped and say why; 16 needs no customers who come back."
+            "Notebooks that need it are skipped and say why; search (10), baskets (11) and the assistant (16) need "
+            "nobody who comes back."
         )
     try:
         preprocessing.task(shop, cutoff, judged=False)
