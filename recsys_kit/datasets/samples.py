@@ -41,7 +41,7 @@ def choose(events: pd.DataFrame, ids: pd.Series, users: int, seed: int) -> tuple
         return random, ""
     baskets = events.groupby("user_id")["basket_id"].nunique().reindex(names).to_numpy()
     again = np.asarray((counts > 1).sum(1)).ravel() > 0
-    groups = pd.factorize(pd.MultiIndex.from_arrays([np.log2(baskets).astype(int), again]))[0]
+    groups = pd.factorize(pd.MultiIndex.from_arrays([(2 * np.log2(baskets)).astype(int), again]))[0]
     chosen, how, covered = (
         names.get_indexer(random),
         "drawn at random, and no other keeps the shop's density",
