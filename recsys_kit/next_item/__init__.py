@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["batches", "bench", "fit", "leave_one_out", "prior"],
+    submodules=["batches", "bench", "fit", "formats", "leave_one_out", "prior"],
     submod_attrs={
         "batches": [
             "MaskedItemBatches",

@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "word_lists",
     ],
     submod_attrs={
-        "commands": ["open_index", "read_queries", "run_file", "run_one", "search_file"],
+        "commands": ["open_index", "read_queries", "run_file", "run_one", "search_file", "to_csv"],
         "engine": ["RESULT_COLUMNS", "LONGEST_QUERY", "check_query", "search", "search_many"],
         "index": ["Index", "STAGES", "build", "scores"],
         "judging": ["cross_validate", "task"],
