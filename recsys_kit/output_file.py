@@ -82,8 +82,8 @@ def without_formulas(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
 
     Example:
         >>> import pandas as pd
-        >>> without_formulas(pd.DataFrame({"title": ["=1+1", "Tea", None]}), ["title"])["title"].tolist()
-        ["'=1+1", 'Tea', None]
+        >>> without_formulas(pd.DataFrame({"title": ["=1+1", "Tea"]}), ["title"])["title"].tolist()
+        ["'=1+1", 'Tea']
     """
     safe = {
         name: [f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text for text in table[name]]

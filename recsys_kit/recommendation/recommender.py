@@ -249,8 +249,8 @@ def with_similar(unknown: Collection[str], known: pd.Series, shown: int = 3) -> 
     names = known.astype("str").tolist() if len(known) <= 200_000 else []  # among more it takes too long
     parts = []
     for name in list(unknown)[:shown]:
-        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.7)
-        parts.append(f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name))
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.7)
+        parts.append(f"{name!r} (did you mean {' or '.join(map(repr, near))}?)" if near else repr(name))
     return ", ".join(parts) + (", ..." if len(unknown) > shown else "")
 
 
