@@ -7,11 +7,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """All commands: what one of them refuses is said in a line, without the way through the code."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 class LongWork(TyperCommand):
@@ -73,12 +85,9 @@ def start(
     """Lay the course down in a folder: notebooks and all that they need."""
     import shlex
 
-    from recsys_kit.course import start as course
+    from recsys_kit.course.start import lay_down
 
-    try:
-        laid = course.lay_down(folder, upgrade)
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    laid = lay_down(folder, upgrade)
     where = shlex.quote(str(folder))
     typer.echo(f"{folder}: laid down: {len(laid.new)} files; there already: {len(laid.same)}")
     for name, mine in laid.kept.items():
@@ -105,17 +114,12 @@ def run(
     """Run notebooks with papermill and write a report; exits with 1 if one fails."""
     from recsys_kit.course import runner
 
-    try:
-        if data is not None:
-            from recsys_kit import datasets
+    if data is not None:
+        from recsys_kit import datasets
 
-            datasets.load(str(data))
-        pairs = dict(_pair(text) for text in parameter or ())
-        results = runner.run(
-            folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going
-        )
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+        datasets.load(str(data))
+    pairs = dict(_pair(text) for text in parameter or ())
+    results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     raise typer.Exit(0 if all(result.status == "ok" for result in results) else 1)
@@ -147,9 +151,9 @@ def clean(
     from recsys_kit.workspace import Workspace
 
     if not keep_latest:
-        _stop("say --keep-latest: what was built last is kept, and what other code built before is removed")
+        raise ValueError("say --keep-latest: what was built last is kept, and what other code built before is removed")
     if not workspace.is_dir():
-        _stop(f"{workspace} is no folder; --workspace FOLDER names another")
+        raise ValueError(f"{workspace} is no folder; --workspace FOLDER names another")
     Workspace(workspace).clean(dry_run, typer.echo)
 
 
@@ -171,21 +175,18 @@ def bench(
 
     from recsys_kit import output_file
 
-    try:
-        json_file = json_file and output_file.check(json_file)
-        if backend is not None:
-            _use_backend(backend)
-        from recsys_kit.next_item import bench as benchmark
+    json_file = json_file and output_file.check(json_file)
+    if backend is not None:
+        _use_backend(backend)
+    from recsys_kit import next_item
 
-        result = benchmark.bench(
-            file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, loss=loss, objective=objective
-        )
-        line = json.dumps(result)
-        typer.echo(line)  # before the file: whatever happens to that, the work is not lost
-        if json_file:
-            output_file.write(json_file, lambda part: part.write_text(line + "\n", encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    result = next_item.bench.bench(
+        file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, loss=loss, objective=objective
+    )
+    line = json.dumps(result)
+    typer.echo(line)  # before the file: whatever happens to that, the work is not lost
+    if json_file:
+        output_file.write(json_file, lambda part: part.write_text(line + "\n", encoding="utf-8"))
 
 
 @app.command(cls=ManyValues)
@@ -205,17 +206,14 @@ def recommend(
     """Recommend items to households and write the lists to a Parquet file."""
     from recsys_kit import output_file, recommendation
 
-    try:
-        out = recommendation.check_path(out)
-        recommendation.check_wishes(k, diversity)
-        ids = recommendation.read_users(users, typer.echo) if users is not None else None
-        folder = output_file.check_folder(workspace)
-        recommender = recommendation.open_shop(_folder(data), folder, light=light, say=typer.echo)
-        rules = recommendation.Rules(new_only=new_only)
-        lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
-        recommendation.write(lists, out)
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    out = recommendation.check_path(out)
+    recommendation.check_wishes(k, diversity)
+    ids = recommendation.read_users(users, typer.echo) if users is not None else None
+    folder = output_file.check_folder(workspace)
+    recommender = recommendation.open_shop(_folder(data), folder, light=light, say=typer.echo)
+    rules = recommendation.Rules(new_only=new_only)
+    lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
+    recommendation.write(lists, out)
     typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
 
 
@@ -236,38 +234,34 @@ def search(
 ) -> None:
     """Search the shop: one query on the screen, or a file of them into another file."""
     from recsys_kit import output_file
-    from recsys_kit import search as engine
+    from recsys_kit.search import check_query, read_queries, run_file, run_one, to_csv
 
-    try:
-        if (query is None) == (queries is None):
-            raise ValueError("give either a query or --queries FILE")
-        if k < 1:
-            raise ValueError(f"`--k` must be 1 or more. Received: {k}")
-        if queries is None and out is not None:
-            raise ValueError("--out goes with --queries; one query's results are shown on the screen")
-        if queries is not None and user is not None:
-            raise ValueError("--user goes with one query; a file of queries says it in its column user_id")
-        if queries is not None:
-            if out is None:
-                raise ValueError("--queries needs --out FILE.csv")
-            out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
-            table = engine.read_queries(queries)
-            folder = output_file.check_folder(workspace)
-            lists, notes = engine.run_file(table, k, _folder(data), folder, typer.echo)
-            for note in notes:
-                typer.echo(f"no answer: {note}", err=True)
-            try:
-                output_file.write(out, lambda part: engine.to_csv(lists, part))
-            except OSError:
-                engine.to_csv(lists, sys.stdout)  # the work is not lost
-                raise
-            answered = lists["query_id"].nunique()
-            typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
-        else:
-            engine.check_query(query)
-            typer.echo(engine.run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    if (query is None) == (queries is None):
+        raise ValueError("give either a query or --queries FILE")
+    if k < 1:
+        raise ValueError(f"`--k` must be 1 or more. Received: {k}")
+    if queries is None and out is not None:
+        raise ValueError("--out goes with --queries; one query's results are shown on the screen")
+    if queries is not None and user is not None:
+        raise ValueError("--user goes with one query; a file of queries says it in its column user_id")
+    if queries is not None:
+        if out is None:
+            raise ValueError("--queries needs --out FILE.csv")
+        out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
+        table = read_queries(queries)
+        lists, notes = run_file(table, k, _folder(data), output_file.check_folder(workspace), typer.echo)
+        for note in notes:
+            typer.echo(f"no answer: {note}", err=True)
+        try:
+            output_file.write(out, lambda part: to_csv(lists, part))
+        except OSError:
+            to_csv(lists, sys.stdout)  # the work is not lost
+            raise
+        answered = lists["query_id"].nunique()
+        typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
+    else:
+        check_query(query)
+        typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
 
 
 @app.command(cls=ManyValues)
@@ -281,10 +275,7 @@ def notebooks(
     """Re-execute the committed notebooks in place and renew their links, metadata and README tables."""
     from recsys_kit.course import refresh
 
-    try:
-        problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
-    except ValueError as error:
-        _stop(str(error))
+    problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
@@ -312,11 +303,6 @@ def _folder(path: Path | None) -> str:
 
 def _say_aside(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _stop(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(2)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from recsys_kit.datasets import promotions as promoted
+from recsys_kit.datasets.promotions import Plan, plan
 from recsys_kit.datasets.shops import Shop
 
 __all__ = ["Split", "Task", "audit", "clean", "default_cutoff", "frequency_encode", "k_core", "split_by_time", "task"]
@@ -42,7 +42,7 @@ class Split:
     test_users: np.ndarray = field(repr=False)
     answers: sp.csr_matrix = field(repr=False)
     answer_times: pd.DatetimeIndex = field(repr=False)
-    plan: promoted.Plan | None = field(default=None, repr=False)
+    plan: Plan | None = field(default=None, repr=False)
 
     def counts(self) -> sp.csr_matrix:
         """Returns the (U, V) matrix of how often each user bought each item before the cutoff."""
@@ -120,8 +120,8 @@ def task(
                 "Choose another `cutoff`, or bring more data."
             )
     if promotions is not None:
-        plan = promoted.plan(promotions, test.items)
-        test, validation = replace(test, plan=plan), replace(validation, plan=plan)
+        weeks = plan(promotions, test.items)
+        test, validation = replace(test, plan=weeks), replace(validation, plan=weeks)
     return Task(events, cleaning, validation, test, min_users, min_items)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -60,7 +61,8 @@ def progress(iterable: Iterable | None = None, label: str = "", total: int | Non
 def quiet() -> Iterator[None]:
     """Hides what a native library writes to stderr while it starts, such as TensorFlow looking for a GPU driver.
 
-    A Python exception still comes through.
+    A Python exception still comes through. Afterwards TensorFlow logs errors only: its advice about batches of many
+    lengths is not for us, ours are meant.
 
     Example:
         >>> with quiet():
@@ -75,3 +77,4 @@ def quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+        logging.getLogger("tensorflow").setLevel("ERROR")  # loading it sets the level, so this comes after

@@ -3,18 +3,10 @@ import sys
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from recsys_kit import cli, start_here
 from recsys_kit.course import notebooks, results, runner
 from recsys_kit.workspace import Workspace
-
-
-@pytest.fixture
-def recsys_kit(tmp_path, monkeypatch):
-    """Returns a function that calls the command line in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: CliRunner().invoke(cli.app, list(args))
 
 
 @pytest.fixture
