@@ -5,8 +5,6 @@ import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 
-import lazy_loader
-
 # TensorFlow writes its start-up chatter to stderr; a notebook should show only what it prints itself.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -20,5 +18,7 @@ def door(room: str, **names: Sequence[str]) -> tuple[Callable, Callable, list[st
         room: The name of the sub-package.
         **names: Of a module, the names that the room hands out as its own.
     """
+    import lazy_loader  # here, so that importing the package itself loads nothing but Python's own library
+
     modules = [found.name for found in pkgutil.iter_modules(sys.modules[room].__path__)]
     return lazy_loader.attach(room, modules, names)

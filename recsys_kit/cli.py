@@ -117,7 +117,7 @@ def run(
     if data is not None:
         from recsys_kit import datasets
 
-        datasets.load(str(data))
+        datasets.entry.check_span(datasets.load(str(data)))
     pairs = dict(_pair(text) for text in parameter or ())
     results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):

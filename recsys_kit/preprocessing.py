@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from recsys_kit.datasets.entry import PURCHASE
 from recsys_kit.datasets.promotions import Plan, plan
 from recsys_kit.datasets.shops import Shop
 
@@ -119,6 +120,12 @@ def task(
                 f"{min_items} items of the catalogue ({len(split.items)} items with at least {min_users} buyers). "
                 "Choose another `cutoff`, or bring more data."
             )
+    if not len(validation.history):
+        first, last = events["timestamp"].iloc[0], events["timestamp"].iloc[-1]
+        raise ValueError(
+            f"there is nothing to learn from before the validation period, which begins {valid_start:%Y-%m-%d}: the "
+            f"purchases are of {first:%Y-%m-%d} to {last:%Y-%m-%d}. Choose a later `cutoff`, or bring more data."
+        )
     if promotions is not None:
         weeks = plan(promotions, test.items)
         test, validation = replace(test, plan=weeks), replace(validation, plan=weeks)
@@ -135,10 +142,10 @@ def clean(shop: Shop) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     events = shop.events
     merchandise = shop.items.loc[shop.items["is_merchandise"], "item_id"]
-    purchase = (events["event_type"] == "purchase").to_numpy()
+    purchase = (events["event_type"] == PURCHASE).to_numpy()
     rules = [
         ("duplicates", "the same row twice", ~events.duplicated().to_numpy()),
-        ("not a purchase", "views and clicks are no baskets", purchase if purchase.any() else ~purchase),
+        ("not a purchase", "views and clicks are no baskets", purchase),
         ("unknown item", "item_id is not in items", _isin(events["item_id"], shop.items["item_id"])),
         ("not merchandise", "fuel, coupons, stamps, donations", _isin(events["item_id"], merchandise)),
         ("quantity", "quantity is 0 or less: returns, corrections", ~(events["quantity"] <= 0).to_numpy()),

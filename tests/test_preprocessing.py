@@ -100,9 +100,12 @@ def test_a_missing_price_is_no_reason_to_lose_a_sale():
     assert len(preprocessing.clean(make_shop(events))[0]) == 2
 
 
-def test_a_log_of_views_alone_is_kept_whole():
-    events = make_events([("a", "x", 0), ("b", "y", 1)]).assign(event_type="view")
-    assert len(preprocessing.clean(make_shop(events))[0]) == 2
+@pytest.mark.parametrize("word", ["view", "Purchase", " purchase "])
+def test_nothing_but_a_purchase_is_kept_not_even_in_a_log_without_any(word):
+    events = make_events([("a", "x", 0), ("b", "y", 1)]).assign(event_type=word)
+    kept, report = preprocessing.clean(make_shop(events))
+    assert kept.empty
+    assert report.set_index("step")["removed"]["not a purchase"] == 2
 
 
 def test_audit_counts_each_oddity_and_removes_nothing():
