@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,18 @@ class Commands(TyperGroup):
 app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-class ManyValues(TyperCommand):
+class LongWork(TyperCommand):
+    """A command that may be interrupted: a line instead of a traceback, and the exit code that a shell expects."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo(f"interrupted: {ctx.info_name} wrote no result", err=True)
+            raise typer.Exit(130) from None
+
+
+class ManyValues(LongWork):
     """A command whose options may be followed by several values: `--only 04 05`, `--seeds 0 1 2`, `-p NAME VALUE`."""
 
     many = ("--only", "--seeds", "--users")
@@ -150,7 +162,9 @@ def clean(
 
 @app.command(cls=ManyValues)
 def bench(
-    file: Annotated[Path, typer.Argument(help="One user a line (user id, then items in time order), CSV or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(help="One user a line (id, then items in time order), .inter, u.data, ratings.dat, CSV.")
+    ],
     seeds: Annotated[list[int] | None, typer.Option(help="One training run each: 0 1 2. Default: 0.")] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds for everything, all seeds together.")] = 900,
     epochs: Annotated[int, typer.Option(help="Most passes over the data.")] = 40,
@@ -162,22 +176,27 @@ def bench(
     """Train the sequence model on a public next-item benchmark (leave one out) and print one JSON line."""
     import json
 
+    from recsys_kit import output_file
+
+    json_file = json_file and output_file.check(json_file)
     if backend is not None:
         _use_backend(backend)
     from recsys_kit import next_item
 
-    result = next_item.bench.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
+    result = next_item.bench.bench(
+        file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, loss=loss, objective=objective
+    )
     line = json.dumps(result)
+    typer.echo(line)  # before the file: whatever happens to that, the work is not lost
     if json_file:
-        json_file.write_text(line + "\n", encoding="utf-8")
-    typer.echo(line)
+        output_file.write(json_file, lambda part: part.write_text(line + "\n", encoding="utf-8"))
 
 
 @app.command(cls=ManyValues)
 def recommend(
     out: Annotated[Path, typer.Option(help="Parquet file to write: user_id, rank, item_id, score, reason.")],
     users: Annotated[
-        list[str] | None, typer.Option(help="User ids, or a .txt or .csv file with one a line. Default: all.")
+        list[str] | None, typer.Option(help="User ids, a .txt file of them, or a .csv file with user_id. Default: all.")
     ] = None,
     k: Annotated[int, typer.Option("--k", help="Length of each list.")] = 10,
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
@@ -188,18 +207,20 @@ def recommend(
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
 ) -> None:
     """Recommend items to households and write the lists to a Parquet file."""
-    from recsys_kit import recommendation
+    from recsys_kit import output_file, recommendation
 
-    recommendation.check_path(out)
-    recommender = recommendation.open_shop(str(data or ""), workspace, light=light, say=typer.echo)
-    ids = recommendation.read_users(users) if users else None
+    out = recommendation.check_path(out)
+    recommendation.check_wishes(k, diversity)
+    ids = recommendation.read_users(users, typer.echo) if users is not None else None
+    folder = output_file.check_folder(workspace)
+    recommender = recommendation.open_shop(_folder(data), folder, light=light, say=typer.echo)
     rules = recommendation.Rules(new_only=new_only)
-    lists = recommender.recommend(ids, k, rules, diversity_weight=diversity, allow_new=allow_new)
+    lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
     recommendation.write(lists, out)
     typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
 
 
-@app.command()
+@app.command(cls=LongWork)
 def search(
     query: Annotated[str | None, typer.Argument(help="What a shopper types, in any of 16 languages.")] = None,
     user: Annotated[str | None, typer.Option(help="A user id: items that this user likes come first.")] = None,
@@ -207,29 +228,43 @@ def search(
     queries: Annotated[
         Path | None, typer.Option(help="CSV file of queries: query_id, query and perhaps user_id.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write the results of --queries to.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV file for the results of --queries; a title that looks like a formula gets a ' first."),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
     workspace: Annotated[Path, typer.Option(help="Where index and models are, or will be.")] = Path("workspace"),
 ) -> None:
     """Search the shop: one query on the screen, or a file of them into another file."""
-    from recsys_kit.search import read_queries, run_file, run_one
+    from recsys_kit import output_file
+    from recsys_kit.search import check_query, read_queries, run_file, run_one, to_csv
 
     if (query is None) == (queries is None):
         raise ValueError("give either a query or --queries FILE")
     if k < 1:
         raise ValueError(f"`--k` must be 1 or more. Received: {k}")
+    if queries is None and out is not None:
+        raise ValueError("--out goes with --queries; one query's results are shown on the screen")
+    if queries is not None and user is not None:
+        raise ValueError("--user goes with one query; a file of queries says it in its column user_id")
     if queries is not None:
         if out is None:
             raise ValueError("--queries needs --out FILE.csv")
+        out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
         table = read_queries(queries)
-        lists, notes = run_file(table, k, str(data or ""), workspace, typer.echo)
-        lists.to_csv(out, index=False, lineterminator="\n")
+        lists, notes = run_file(table, k, _folder(data), output_file.check_folder(workspace), typer.echo)
         for note in notes:
             typer.echo(f"no answer: {note}", err=True)
+        try:
+            output_file.write(out, lambda part: to_csv(lists, part))
+        except OSError:
+            to_csv(lists, sys.stdout)  # the work is not lost
+            raise
         answered = lists["query_id"].nunique()
         typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
     else:
-        typer.echo(run_one(query, user, k, str(data or ""), workspace, typer.echo))
+        check_query(query)
+        typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
 
 
 @app.command(cls=ManyValues)
@@ -253,7 +288,6 @@ def _use_backend(name: str) -> None:
     """Chooses Keras's backend, which is possible only before keras is imported."""
     import importlib.util
     import os
-    import sys
 
     if name not in ("tensorflow", "torch", "jax"):
         raise ValueError(f"`--backend` must be tensorflow, torch or jax. Received: {name}")
@@ -263,6 +297,15 @@ def _use_backend(name: str) -> None:
     if "keras" in sys.modules and sys.modules["keras"].backend.backend() != name:
         raise ValueError(f"keras already runs on {sys.modules['keras'].backend.backend()}; start anew to use {name}")
     os.environ["KERAS_BACKEND"] = name
+
+
+def _folder(path: Path | None) -> str:
+    """Returns the folder of a shop as text, `~` spelt out (a shell leaves it in `--data=~/shop`); empty for none."""
+    return "" if path is None else str(path.expanduser())
+
+
+def _say_aside(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

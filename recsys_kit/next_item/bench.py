@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -16,8 +17,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from recsys_kit import evaluation
+from recsys_kit.neural import losses
 from recsys_kit.next_item import leave_one_out
-from recsys_kit.next_item.fit import Trainer
+from recsys_kit.next_item.fit import OBJECTIVES, Trainer
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 from recsys_kit.next_item.prior import ItemPrior, popularity
 
@@ -33,6 +35,7 @@ def bench(
     time_limit: float = 900,
     epochs: int = 40,
     length: int | None = None,
+    say: Callable[[str], object] = print,
     **settings,
 ) -> dict:
     """Trains the next-item model on a benchmark file and judges it once on the test items.
@@ -48,6 +51,7 @@ def bench(
         time_limit: Seconds for everything.
         epochs: Most passes over the data.
         length: Longest row; None: what 98 of 100 users' histories fit in, between 50 and 200.
+        say: Called with the line that tells how the file was read.
         **settings: As of `Trainer`: loss, objective, width, blocks, dropout, learning_rate.
 
     Returns:
@@ -57,15 +61,20 @@ def bench(
     Raises:
         ValueError: If the file can't be read, or a setting breaks its rule.
     """
-    if not seeds or epochs < 1 or not time_limit > 0:
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32 or epochs < 1 or not time_limit > 0:
         raise ValueError(
-            "`seeds` must hold a number, `epochs` be at least 1 and `time_limit` above 0. "
+            "`seeds` must hold numbers from 0 on, below 2**32, `epochs` be at least 1 and `time_limit` above 0. "
             f"Received: seeds={list(seeds)}, epochs={epochs}, time_limit={time_limit}."
         )
+    for name, words in (("loss", losses.LOSSES), ("objective", OBJECTIVES)):
+        if name in settings and settings[name] not in words:
+            raise ValueError(f"`{name}` must be one of {', '.join(words)}. Received: {name}={settings[name]!r}.")
     began = time.perf_counter()
     with tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
         bar.set_description("reading the file")
         data = leave_one_out.read(path)
+        bar.clear()
+        say(f"{Path(path).name} was read as {data.read_as}")
         length = length or int(np.clip(np.percentile(np.diff(data.start), 98), 50, 200))
         bar.set_description("counting pairs")
         priors = {held_out: ItemPrior(data, held_out) for held_out in (1, 2)}
@@ -82,6 +91,7 @@ def bench(
     return {
         "data": {
             "file": Path(path).name,
+            "read_as": data.read_as,
             "fingerprint": data.fingerprint,
             "users": len(data.start) - 1,
             "items": data.size,
