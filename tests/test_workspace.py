@@ -1,21 +1,24 @@
 """Artifacts on disk: nothing half-written, nothing stale, the same thing on every call."""
 
+import errno
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import filelock
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_kit import evaluation, workspace
+from recsys_kit import evaluation, formats, workspace
 from recsys_kit.datasets import tables
 from recsys_kit.workspace import Workspace
 
@@ -27,12 +30,12 @@ JSON = st.recursive(
 
 SLOW_WRITER = """
 import sys, time
-from recsys_kit import workspace
+from recsys_kit import formats, workspace
 def write(value, path):
     path.write_text('{"half": ')
     print("half written", flush=True)
     time.sleep(60)
-workspace._FORMATS[".json"] = (write, workspace._FORMATS[".json"][1])
+formats.FORMATS[".json"] = (write, formats.FORMATS[".json"][1])
 workspace.Workspace(sys.argv[1]).get("thing", lambda: {"half": 1})
 """
 
@@ -164,7 +167,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
         path.write_text('{"half": ')
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(workspace._FORMATS, ".json", (interrupted, workspace._FORMATS[".json"][1]))
+    monkeypatch.setitem(formats.FORMATS, ".json", (interrupted, formats.FORMATS[".json"][1]))
     with pytest.raises(KeyboardInterrupt):
         Workspace(tmp_path).get("a", lambda: {"half": 1})
     assert list(tmp_path.iterdir()) == []
@@ -188,6 +191,9 @@ def test_what_killed_writers_left_is_removed_but_a_living_writer_is_left_alone(t
         (folder / "part.json").write_text("{")
         for path in (folder / "part.json", folder):
             os.utime(path, (time.time() - age, time.time() - age))
+    future = tmp_path / ".writing-future"  # of a machine whose clock was days ahead
+    future.mkdir()
+    os.utime(future, (time.time() + 9 * 86400, time.time() + 9 * 86400))
     busy = tmp_path / ".writing-busy"  # created long ago, written to a moment ago
     busy.mkdir()
     (busy / "part.json").write_text("{")
@@ -221,7 +227,7 @@ def test_processes_that_build_the_same_artifact_each_get_a_whole_one(tmp_path):
 
 ONCE = """
 import pathlib, sys, time
-from recsys_kit import workspace
+from recsys_kit import formats, workspace
 workspace._PATIENCE = 0.1
 folder = pathlib.Path(sys.argv[1])
 def build():
@@ -252,14 +258,84 @@ def test_a_build_may_need_another_artifact_and_a_failed_one_opens_its_lock(tmp_p
     assert ws.get("failing", lambda: [3]) == [3]
 
 
-def test_a_damaged_artifact_is_named_in_the_error(tmp_path):
-    ws = Workspace(tmp_path)
-    build = once({"x": 1})
+VALUES = {
+    ".json": {"x": 1},
+    ".npz": {"x": np.arange(50)},
+    ".parquet": pd.DataFrame({"x": range(50)}),
+}
+
+
+@pytest.mark.parametrize("suffix", VALUES)
+@pytest.mark.parametrize("left", ["half", "nothing", "a folder"])
+def test_an_artifact_that_cannot_be_read_is_named_and_built_again(tmp_path, capsys, suffix, left):
+    ws, built = Workspace(tmp_path), []
+
+    def build():
+        built.append(1)
+        return VALUES[suffix]
+
     ws.get("a", build)
     path = ws.file("a", build)
-    path.write_text("{")
-    with pytest.raises(OSError, match=f"{path.name} can't be read .* Delete it"):
-        ws.get("a", build)
+    content = path.read_bytes()
+    path.unlink()
+    if left == "a folder":
+        path.mkdir()
+    else:
+        path.write_bytes(content[: len(content) // 2] if left == "half" else b"")
+    for _ in range(2):
+        assert np.array_equal(ws.get("a", build)["x"], VALUES[suffix]["x"])
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"{path} can't be read (") and said.endswith("it is built again")
+    assert len(built) == 2 and path.is_file()
+
+
+def test_an_artifact_that_never_can_be_read_is_an_error_and_no_endless_loop(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(
+        formats.FORMATS, ".json", (lambda value, path: path.write_text("{"), formats.FORMATS[".json"][1])
+    )
+    with pytest.raises(OSError, match=r"a-.*\.json can't be read"):
+        Workspace(tmp_path).get("a", lambda: [1])
+
+
+def test_what_another_process_made_whole_meanwhile_is_not_built_again(tmp_path, monkeypatch):
+    ws, build = Workspace(tmp_path), once([1])
+    ws.get("a", build)
+    path = ws.file("a", build)
+    path.write_text("[")
+    monkeypatch.setattr(filelock.FileLock, "acquire", lambda lock, **_: path.write_text("[2]"))
+    assert ws.get("a", build) == [2]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EFBIG, "Too large")])
+def test_a_full_disk_is_said_with_the_file_and_leaves_nothing(tmp_path, monkeypatch, error):
+    def full(value, path):
+        path.write_text("{")
+        raise error
+
+    monkeypatch.setitem(formats.FORMATS, ".json", (full, formats.FORMATS[".json"][1]))
+    ws = Workspace(tmp_path)
+    with pytest.raises(OSError, match=r"(No space left on device|Too large): '.*a-[0-9a-f]{12}\.json'"):
+        ws.get("a", lambda: [1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workspace_that_is_deleted_during_a_build_is_made_again(tmp_path):
+    ws = Workspace(tmp_path / "ws")
+
+    def build():
+        shutil.rmtree(ws.folder)
+        return [1]
+
+    assert ws.get("a", build) == [1]
+    assert visible(ws.folder) == [ws.file("a", build).name]
+
+
+@pytest.mark.parametrize("name", ["two words", "商店 été", "a%20b#c", "-p"])
+def test_a_workspace_may_lie_anywhere(tmp_path, name):
+    ws, build = Workspace(tmp_path / name / "ws"), once({"x": np.arange(3)})
+    for _ in range(2):
+        assert ws.get("a", build)["x"].tolist() == [0, 1, 2]
+    assert ws.outdated() == []
 
 
 def test_names_and_params_that_make_no_address_are_refused(tmp_path):
@@ -363,6 +439,16 @@ def test_what_is_used_again_is_the_latest(tmp_path):
     assert ws.outdated() == [ws.file("a", new)]
 
 
+def test_what_was_used_by_a_clock_that_was_ahead_does_not_push_out_what_is_used_now(tmp_path):
+    ws = Workspace(tmp_path)
+    old, ahead, new = versions_of(ws, "a", [1, 2, 3])
+    later = time.time() + 30 * 86400
+    os.utime(tmp_path / ".index" / f"{ws.file('a', ahead).stem}.json", (later, later))
+    assert ws.outdated() == [ws.file("a", old)]
+    ws.get("a", ahead)  # used again, by a clock that is right
+    assert ws.outdated() == sorted([ws.file("a", old), ws.file("a", new)])
+
+
 def test_cleaning_removes_what_has_no_record_but_no_file_that_is_not_an_artifact(tmp_path):
     ws = Workspace(tmp_path)
     versions_of(ws, "a", [1])
@@ -408,11 +494,11 @@ for name in models:
 
 LOAD = """
 import sys
-from recsys_kit import workspace
-known = {"recsys_kit", "recsys_kit.workspace", "recsys_kit.code_version", "recsys_kit.source_names"}
+from recsys_kit import formats, workspace
+known = {"recsys_kit"} | {f"recsys_kit.{name}" for name in ("formats", "workspace", "code_version", "source_names")}
 assert {name for name in sys.modules if name.startswith("recsys_kit")} == known
 for path in sorted(workspace.Path(sys.argv[1]).glob("*.keras")):
-    print(path.name.split("-")[0], workspace._read(path).count_params())
+    print(path.name.split("-")[0], formats.read(path).count_params())
 """
 
 
