@@ -12,6 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "factorisation": ["als", "bpr", "svd", "warp"],
         "frequency": ["decayed_counts", "personal_frequency", "popularity", "recent_popularity"],
         "neighbours": ["item_knn", "user_knn"],
-        "transitions": ["cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"],
+        "transitions": ["basket_steps", "cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"],
     },
 )

@@ -22,8 +22,18 @@ from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Task
 from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody, item_space, log_odds
 from recsys_kit.recommendation.rules import Rules
-from recsys_kit.recommendation.two_stages import Model, candidate_table, columns, fit, labelled, score, sources, windows
-from recsys_kit.workspace import Workspace
+from recsys_kit.recommendation.two_stages import (
+    Model,
+    candidate_table,
+    columns,
+    fit,
+    labelled,
+    score,
+    some_cases,
+    sources,
+    windows,
+)
+from recsys_kit.workspace import Workspace, atomic
 
 __all__ = [
     "LIST_COLUMNS",
@@ -49,6 +59,8 @@ __all__ = [
     "windows",
     "write",
 ]
+
+_CASES = 5_000  # of each window that the ranker learns from: a candidate table of 80,000 would take gigabytes
 
 
 def build(
@@ -96,7 +108,7 @@ def build(
 def _ranker(shop: Shop, task: Task, train_windows: int, trees: int, seed: int) -> dict[str, str]:
     """Fits the ranker and returns it as text. It stands alone so that a change in the towers doesn't change it."""
     earlier = windows(task, train_windows) or [task.validation]
-    tables = [labelled(shop, split, Model()) for split in earlier]
+    tables = [labelled(shop, some_cases(split, _CASES, seed), Model()) for split in earlier]
     return {"model": fit(tables, columns(tables[0], task.test), trees=trees, seed=seed).model_to_string()}
 
 
@@ -199,9 +211,8 @@ def write(lists: pd.DataFrame, path: str | Path) -> Path:
     """
     path = check_path(path)
     types = {"user_id": "str", "rank": "int32", "item_id": "str", "score": "float32", "reason": "str"}
-    part = path.with_name(f".{path.name}.part")
-    lists[list(LIST_COLUMNS)].astype(types).to_parquet(part, index=False)
-    part.replace(path)
+    with atomic(path) as part:
+        lists[list(LIST_COLUMNS)].astype(types).to_parquet(part, index=False)
     return path
 
 
