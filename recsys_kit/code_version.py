@@ -26,7 +26,8 @@ from recsys_kit.source_names import Definitions, names_in, stripped
 __all__ = ["Sources", "code_version"]
 
 _KIT = __name__.partition(".")[0]
-_PRESENTATION = ("report", "plots", "workspace", "code_version", "source_names")  # modules that change no artifact
+# Modules that change no artifact.
+_PRESENTATION = ("report", "plots", "workspace", "formats", "code_version", "source_names")
 _ALL = "*"  # stands for everything that a module defines
 
 _TABLE = 1000  # entries; a larger collection in a notebook is data, not a table of functions

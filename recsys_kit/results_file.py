@@ -22,6 +22,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_kit.code_version import code_version
+from recsys_kit.workspace import atomic
 
 __all__ = ["Outdated", "Results", "function", "machine", "read", "recompute", "write"]
 
@@ -104,9 +105,8 @@ def write(
     )
     _row(made)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with atomic(path) as part:
+        part.write_text(json.dumps(asdict(made), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import json
 import os
 import re
@@ -12,15 +11,13 @@ import shutil
 import tempfile
 import time
 import uuid
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
-import pandas as pd
 
+from recsys_kit import formats
 from recsys_kit.code_version import code_version
 
 __all__ = ["Workspace", "atomic", "code_version", "size"]
@@ -28,6 +25,7 @@ __all__ = ["Workspace", "atomic", "code_version", "size"]
 _WRITING, _BUILDING = ".writing-", ".building-"
 _INDEX = ".index"  # folder with a record of each artifact: what it was built from, and (its time) when it was last used
 _ABANDONED = 3600  # seconds without a change after which a writer must have died
+_CLOCK = 86400  # seconds that a change may lie in the future, of a machine whose clock goes differently
 _PATIENCE = 5.0  # seconds of waiting for another process, after which it is said
 _ADDRESS = re.compile(r"(\w[\w.-]*-[0-9a-f]{12})(\.keras|\.npz|\.json|\.parquet|\.journal)?")
 
@@ -104,12 +102,14 @@ class Workspace:
         What was just built is read back from the disk, so the first call and a later one return the same thing: in
         JSON, for one, tuples become lists and keys become texts.
 
+        An artifact that can't be read, because the disk was full or the machine was cut off, is said and built again.
+
         `build` is called without arguments and makes a DataFrame (stored as Parquet), a Keras model (.keras), a dict
         of arrays (.npz), or anything that JSON can hold.
 
         Raises:
             TypeError: If the artifact or a parameter is of a kind that can't be stored.
-            OSError: If a stored artifact can't be read; the message names the file to delete.
+            OSError: If it can't be stored, or what was stored can't be read again; the message names the file.
         """
         base, source = self._address(name, build, data, params, uses)
         path = _there(base)
@@ -117,7 +117,10 @@ class Workspace:
             with self._alone(base.name):
                 path = _there(base) or self._built(base, build)
         self._note(base.name, source)
-        return _read(path)
+        try:
+            return formats.read(path)
+        except formats.Damaged:
+            return self._mended(base, build)
 
     def file(self, name: str, build: Callable, **address: Any) -> Path | None:
         """Returns the file of an artifact that was built before; None if there is none. See `path` for `address`."""
@@ -142,6 +145,7 @@ class Workspace:
             if found := _ADDRESS.fullmatch(path.name):
                 stored.setdefault(found[1], []).append(path)
         latest: dict[str, tuple[float, str]] = {}
+        kept: set[str] = set()
         groups: dict[str, str] = {}
         for name in stored:
             record = self.folder / _INDEX / f"{name}.json"
@@ -151,8 +155,11 @@ class Workspace:
                 used = (record.stat().st_mtime, name)
             except (OSError, ValueError, KeyError, TypeError):
                 continue
+            if used[0] > time.time() + _ABANDONED:  # the clock was wrong, now or then: nobody knows what came last
+                kept.add(name)
+                continue
             latest[groups[name]] = max(used, latest.get(groups[name], used))
-        kept = {name for _, name in latest.values()}
+        kept |= {name for _, name in latest.values()}
         busy = {path.name.removeprefix(_BUILDING) for path in self.folder.glob(_BUILDING + "*")}
         return [path for name, paths in stored.items() if name not in kept | busy for path in paths]
 
@@ -195,7 +202,7 @@ class Workspace:
         code = "" if build is None else code_version(build, *uses)
         source = {"data": data, "params": dict(params or {}), "code": code}
         try:
-            text = json.dumps(source, sort_keys=True, default=_plain)
+            text = json.dumps(source, sort_keys=True, default=formats.plain)
         except TypeError as error:
             kinds = ", ".join(f"{key}: {type(value).__name__}" for key, value in source["params"].items())
             message = f"`params` must hold numbers, texts, lists and dictionaries ({error}). Received: {kinds}."
@@ -211,7 +218,7 @@ class Workspace:
                 return
             record.parent.mkdir(exist_ok=True)
             with atomic(record) as part:
-                part.write_text(json.dumps(source, sort_keys=True, default=_plain), encoding="utf-8")
+                part.write_text(json.dumps(source, sort_keys=True, default=formats.plain), encoding="utf-8")
 
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -235,18 +242,29 @@ class Workspace:
         if self.on_build is not None:
             self.on_build(base.name[:-13])
         value = build()
-        suffix = _suffix(value)
+        suffix = formats.suffix(value)
         path = base.with_name(base.name + suffix)
+        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have deleted it meanwhile
         folder = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.folder))
         try:
             part = folder / ("part" + suffix)
-            _FORMATS[suffix][0](value, part)
-            with part.open("rb+") as handle:
-                os.fsync(handle.fileno())  # whole on the disk before it gets its name, even if the power fails
-            os.replace(part, path)
+            with _naming(path):
+                formats.FORMATS[suffix][0](value, part)
+                _rename(part, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return path
+
+    def _mended(self, base: Path, build: Callable[[], Any]) -> Any:
+        """Builds an artifact again whose file can't be read."""
+        with self._alone(base.name):
+            path = _there(base)
+            try:
+                return formats.read(path or self._built(base, build))  # another process may have been faster
+            except formats.Damaged as error:
+                print(f"{error}: it is built again")
+                _remove(path or base)
+            return formats.read(self._built(base, build))
 
     def _remove_abandoned(self) -> None:
         """Removes what killed writers left behind: temporary folders that nobody has touched for an hour."""
@@ -255,7 +273,7 @@ class Workspace:
                 changed = max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
             except OSError:  # its writer has just finished
                 continue
-            if time.time() - changed > _ABANDONED:
+            if not -_CLOCK < time.time() - changed < _ABANDONED:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -276,12 +294,29 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
     try:
-        yield part
-        with part.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(part, path)
+        with _naming(path):
+            yield part
+            _rename(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _rename(part: Path, path: Path) -> None:
+    """Gives a written file its name; whole on the disk before, even if the power fails."""
+    with part.open("rb+") as handle:
+        os.fsync(handle.fileno())
+    os.replace(part, path)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says which file could not be written: "no space left on device" alone does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def size(path: str | Path) -> int:
@@ -302,87 +337,5 @@ def _remove(path: Path) -> None:
 
 def _there(base: Path) -> Path | None:
     """Returns the file of an artifact that was built before."""
-    paths = (base.with_name(base.name + suffix) for suffix in _FORMATS)
+    paths = (base.with_name(base.name + suffix) for suffix in formats.FORMATS)
     return next((path for path in paths if path.exists()), None)
-
-
-def _suffix(value: Any) -> str:
-    if isinstance(value, pd.DataFrame):
-        return ".parquet"
-    if hasattr(value, "get_config") and hasattr(value, "save"):
-        return ".keras"
-    if isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
-        return ".npz"
-    return ".json"
-
-
-def _plain(value: Any) -> Any:
-    """Turns what JSON does not know into what it does: NumPy scalars, times and paths."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, pd.Timestamp | Path):
-        return str(value)
-    raise TypeError(f"JSON can't hold a {type(value).__name__}")
-
-
-def _read(path: Path) -> Any:
-    try:
-        return _FORMATS[path.suffix][1](path)
-    except Exception as error:
-        raise OSError(f"{path} can't be read ({error}). Delete it, and it is built again.") from error
-
-
-def _read_keras(path: Path) -> Any:
-    import keras
-
-    for module in sorted(_modules(path)):
-        importlib.import_module(module)  # registers its layers, losses and rates
-    return keras.models.load_model(path)
-
-
-def _modules(path: Path) -> set[str]:
-    """Returns the modules of the kit that define parts of a stored model."""
-    with zipfile.ZipFile(path) as archive:
-        todo: list[Any] = [json.loads(archive.read("config.json"))]
-    found: set[str] = set()
-    kit = __name__.partition(".")[0]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, dict):
-            module = value.get("module")
-            if isinstance(module, str) and "class_name" in value and module.partition(".")[0] == kit:
-                found.add(module)
-            todo += value.values()
-        elif isinstance(value, list):
-            todo += value
-    return found
-
-
-def _write_npz(value: dict[str, np.ndarray], path: Path) -> None:
-    arrays = {name: _without_objects(name, array) for name, array in value.items()}
-    np.savez(path, **arrays)
-
-
-def _without_objects(name: str, array: np.ndarray) -> np.ndarray:
-    """Ids come out of pandas as arrays of objects, which could only be pickled: stores them as text."""
-    if array.dtype != object:
-        return array
-    if not all(isinstance(value, str) for value in array.flat):
-        raise TypeError(f"The array {name!r} holds objects; only numbers and texts can be stored.")
-    return array.astype(np.str_)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-_FORMATS: dict[str, tuple[Callable, Callable]] = {
-    ".parquet": (lambda value, path: value.to_parquet(path), pd.read_parquet),
-    ".keras": (lambda value, path: value.save(path), _read_keras),
-    ".npz": (_write_npz, _read_npz),
-    ".json": (
-        lambda value, path: path.write_text(json.dumps(value, default=_plain), encoding="utf-8"),
-        lambda path: json.loads(path.read_text(encoding="utf-8")),
-    ),
-}

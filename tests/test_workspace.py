@@ -3,19 +3,21 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import filelock
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_kit import evaluation, workspace
+from recsys_kit import evaluation, formats, workspace
 from recsys_kit.datasets import tables
 from recsys_kit.workspace import Workspace
 
@@ -27,12 +29,12 @@ JSON = st.recursive(
 
 SLOW_WRITER = """
 import sys, time
-from recsys_kit import workspace
+from recsys_kit import formats, workspace
 def write(value, path):
     path.write_text('{"half": ')
     print("half written", flush=True)
     time.sleep(60)
-workspace._FORMATS[".json"] = (write, workspace._FORMATS[".json"][1])
+formats.FORMATS[".json"] = (write, formats.FORMATS[".json"][1])
 workspace.Workspace(sys.argv[1]).get("thing", lambda: {"half": 1})
 """
 
@@ -164,7 +166,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
         path.write_text('{"half": ')
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(workspace._FORMATS, ".json", (interrupted, workspace._FORMATS[".json"][1]))
+    monkeypatch.setitem(formats.FORMATS, ".json", (interrupted, formats.FORMATS[".json"][1]))
     with pytest.raises(KeyboardInterrupt):
         Workspace(tmp_path).get("a", lambda: {"half": 1})
     assert list(tmp_path.iterdir()) == []
@@ -188,6 +190,9 @@ def test_what_killed_writers_left_is_removed_but_a_living_writer_is_left_alone(t
         (folder / "part.json").write_text("{")
         for path in (folder / "part.json", folder):
             os.utime(path, (time.time() - age, time.time() - age))
+    future = tmp_path / ".writing-future"  # of a machine whose clock was days ahead
+    future.mkdir()
+    os.utime(future, (time.time() + 9 * 86400, time.time() + 9 * 86400))
     busy = tmp_path / ".writing-busy"  # created long ago, written to a moment ago
     busy.mkdir()
     (busy / "part.json").write_text("{")
@@ -221,7 +226,7 @@ def test_processes_that_build_the_same_artifact_each_get_a_whole_one(tmp_path):
 
 ONCE = """
 import pathlib, sys, time
-from recsys_kit import workspace
+from recsys_kit import formats, workspace
 workspace._PATIENCE = 0.1
 folder = pathlib.Path(sys.argv[1])
 def build():
@@ -252,14 +257,32 @@ def test_a_build_may_need_another_artifact_and_a_failed_one_opens_its_lock(tmp_p
     assert ws.get("failing", lambda: [3]) == [3]
 
 
-def test_a_damaged_artifact_is_named_in_the_error(tmp_path):
-    ws = Workspace(tmp_path)
-    build = once({"x": 1})
+def test_what_another_process_made_whole_meanwhile_is_not_built_again(tmp_path, monkeypatch):
+    ws, build = Workspace(tmp_path), once([1])
     ws.get("a", build)
     path = ws.file("a", build)
-    path.write_text("{")
-    with pytest.raises(OSError, match=f"{path.name} can't be read .* Delete it"):
-        ws.get("a", build)
+    path.write_text("[")
+    monkeypatch.setattr(filelock.FileLock, "acquire", lambda lock, **_: path.write_text("[2]"))
+    assert ws.get("a", build) == [2]
+
+
+def test_a_workspace_that_is_deleted_during_a_build_is_made_again(tmp_path):
+    ws = Workspace(tmp_path / "ws")
+
+    def build():
+        shutil.rmtree(ws.folder)
+        return [1]
+
+    assert ws.get("a", build) == [1]
+    assert visible(ws.folder) == [ws.file("a", build).name]
+
+
+@pytest.mark.parametrize("name", ["two words", "商店 été", "a%20b#c", "-p"])
+def test_a_workspace_may_lie_anywhere(tmp_path, name):
+    ws, build = Workspace(tmp_path / name / "ws"), once({"x": np.arange(3)})
+    for _ in range(2):
+        assert ws.get("a", build)["x"].tolist() == [0, 1, 2]
+    assert ws.outdated() == []
 
 
 def test_names_and_params_that_make_no_address_are_refused(tmp_path):
@@ -345,11 +368,11 @@ for name in models:
 
 LOAD = """
 import sys
-from recsys_kit import workspace
-known = {"recsys_kit", "recsys_kit.workspace", "recsys_kit.code_version", "recsys_kit.source_names"}
+from recsys_kit import formats, workspace
+known = {"recsys_kit"} | {f"recsys_kit.{name}" for name in ("formats", "workspace", "code_version", "source_names")}
 assert {name for name in sys.modules if name.startswith("recsys_kit")} == known
 for path in sorted(workspace.Path(sys.argv[1]).glob("*.keras")):
-    print(path.name.split("-")[0], workspace._read(path).count_params())
+    print(path.name.split("-")[0], formats.read(path).count_params())
 """
 
 

@@ -71,3 +71,13 @@ def test_the_folder_of_a_training_is_kept_and_replaced_like_an_artifact(tmp_path
         time.sleep(0.02)  # the clock of some file systems is coarse
     assert {path.name.split("-")[0] for path in ws.outdated()} == {"model", "training"}
     assert ws.path("training", second) not in ws.outdated()
+
+
+def test_what_was_used_by_a_clock_that_was_ahead_does_not_push_out_what_is_used_now(tmp_path):
+    ws = Workspace(tmp_path)
+    old, ahead, new = versions_of(ws, "a", [1, 2, 3])
+    later = time.time() + 30 * 86400
+    os.utime(tmp_path / ".index" / f"{ws.file('a', ahead).stem}.json", (later, later))
+    assert ws.outdated() == [ws.file("a", old)]
+    ws.get("a", ahead)  # used again, by a clock that is right
+    assert ws.outdated() == sorted([ws.file("a", old), ws.file("a", new)])

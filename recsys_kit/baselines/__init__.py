@@ -10,5 +10,12 @@ __getattr__, __dir__, __all__ = door(
     factorisation=["als", "bpr", "svd", "warp"],
     frequency=["decayed_counts", "personal_frequency", "popularity", "recent_popularity"],
     neighbours=["item_knn", "user_knn"],
-    transitions=["PairWeights", "cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"],
+    transitions=[
+        "PairWeights",
+        "basket_steps",
+        "cooccurrence",
+        "cooccurrence_table",
+        "largest_entries",
+        "recent_items",
+    ],
 )

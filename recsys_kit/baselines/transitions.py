@@ -17,7 +17,7 @@ from recsys_kit.baselines.scorers import product_scorer
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split
 
-__all__ = ["PairWeights", "cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"]
+__all__ = ["PairWeights", "basket_steps", "cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,16 +115,23 @@ def cooccurrence(
         decay: Weight of a basket relative to the next newer one.
         neighbours: Followers kept for each item.
     """
-    user = split.history["user"].to_numpy()
-    basket, first = pd.factorize(
-        user.astype(np.int64) * len(split.history) + pd.factorize(split.history["basket_id"])[0]
-    )
-    owner = pd.Series(first // len(split.history))
-    steps = owner.groupby(owner).cumcount().to_numpy()[basket]  # a user's baskets in the order of the history
-    events = (user, steps, split.history["item"].to_numpy())
+    events = (split.history["user"].to_numpy(), basket_steps(split.history), split.history["item"].to_numpy())
     table = cooccurrence_table(*events, len(split.items), lags, weights, neighbours)
     recent = recent_items(*events, len(split.users), len(split.items), last, decay)
     return product_scorer(recent[split.test_users], table, recent_popularity(split))
+
+
+def basket_steps(history: pd.DataFrame) -> np.ndarray:
+    """Returns for each row of a split's history its basket's place among its user's, 0 and up, in order of appearance.
+
+    Example:
+        >>> basket_steps(pd.DataFrame({"user": [7, 7, 2, 7], "basket_id": ["x", "y", "z", "x"]})).tolist()
+        [0, 1, 0, 0]
+    """
+    user = history["user"].to_numpy(np.int64)
+    basket, first = pd.factorize(user * len(history) + pd.factorize(history["basket_id"])[0])
+    owner = pd.Series(first // max(1, len(history)))
+    return owner.groupby(owner).cumcount().to_numpy()[basket]
 
 
 def largest_entries(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:

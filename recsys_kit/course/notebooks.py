@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import nbformat
 
 from recsys_kit.report import HEADLINE_MIME
+from recsys_kit.workspace import atomic
 
 __all__ = [
     "Parameter",
@@ -111,9 +111,8 @@ def write(notebook: nbformat.NotebookNode, path: str | Path) -> bool:
     text = nbformat.writes(notebook) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
     return True
 
 

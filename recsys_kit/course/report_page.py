@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_kit.course import notebooks
+from recsys_kit.workspace import atomic
 
 if TYPE_CHECKING:
     from recsys_kit.course.results import Result
@@ -212,7 +213,6 @@ def _machine() -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path

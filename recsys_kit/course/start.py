@@ -14,6 +14,7 @@ import nbformat
 from recsys_kit import __version__
 from recsys_kit.course import notebooks, refresh
 from recsys_kit.datasets import shipped
+from recsys_kit.workspace import atomic
 
 __all__ = ["Laid", "lay_down"]
 
@@ -147,6 +148,5 @@ def _hash(content: bytes) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)  # whole or not at all
+    with atomic(path) as part:
+        part.write_bytes(content)

@@ -17,7 +17,10 @@ import pandas as pd
 from keras import ops
 
 from recsys_kit import report
-from recsys_kit.neural import losses  # noqa: F401  (a stored model names its rate's module, but not its loss's)
+from recsys_kit.neural import (
+    backup,
+    losses,  # noqa: F401  (a stored model names its rate's module, but not its loss's)
+)
 from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.workspace import atomic
 
@@ -29,7 +32,6 @@ __all__ = [
     "Progress",
     "WarmCosine",
     "loss_curve",
-    "read_record",
     "reset",
 ]
 
@@ -57,18 +59,6 @@ def loss_curve(run: keras.callbacks.History | Sequence[float]) -> pd.DataFrame:
     values = run.history.get("loss", []) if isinstance(run, keras.callbacks.History) else run
     values = np.array(values, float)
     return pd.DataFrame({"epoch": np.arange(1, len(values) + 1), "loss": values})
-
-
-def read_record(path: Path) -> list[dict]:
-    """Returns the rows that `KeepBest` wrote, one an epoch.
-
-    Raises:
-        ValueError: If the file is empty or cut off.
-    """
-    record = json.loads(path.read_text())
-    if not isinstance(record, list):
-        raise ValueError(f"{path} holds no list of epochs")
-    return record
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit.neural")
@@ -214,7 +204,7 @@ class BestInTime(keras.callbacks.Callback):
 class KeepBest(keras.callbacks.Callback):
     """Scores after each epoch, keeps the best weights, stops when they no longer improve.
 
-    Its record survives an interruption, so a resumed run ends like one that was never interrupted.
+    Its record and the best weights survive an interruption, so a resumed run ends like one that was never interrupted.
 
     Args:
         data: The batches, told which epoch it is.
@@ -238,12 +228,20 @@ class KeepBest(keras.callbacks.Callback):
         self.data, self.score, self.line = data, score, line
         self.patience, self.seed, self.folder = patience, seed, folder
         self.record: list[dict] = []
+        self.best: list[np.ndarray] | None = None
 
-    def on_train_begin(self, logs=None):
-        """Takes up the record of an interrupted run."""
-        path = self.folder / "record.json"
-        self.record = read_record(path) if path.exists() else []
-        self.bar = None
+    def resume(self, model: keras.Model, epochs: int) -> int:
+        """Takes up what an interrupted training left in the folder, and loads its last backup into the model.
+
+        Args:
+            model: The model, compiled and as new.
+            epochs: How many epochs the training takes.
+
+        Returns:
+            How many of them are done: all, if it was stopped after its end.
+        """
+        done, self.record, self.best = backup.resume(self.folder, model)
+        return epochs if self._is_over() or len(self.record) >= epochs else done
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets what is random in this epoch from its number."""
@@ -269,15 +267,23 @@ class KeepBest(keras.callbacks.Callback):
         best = max((row[name] for row in self.record), default=-1.0)
         self.record.append({"epoch": epoch + 1, "loss": float(logs["loss"]), **found, "seconds": round(seconds, 2)})
         if found[name] > best:
-            with atomic(self.folder / "best.weights.h5") as part:
-                self.model.save_weights(part)
+            self.best = backup.values(self.model)
+            backup.save(self.folder / "best.npz", self.best)
         with atomic(self.folder / "record.json") as part:
             part.write_text(json.dumps(self.record))
         print(self.line(self.record[-1]))
-        scores = [row[name] for row in self.record]
-        if len(scores) - 1 - int(np.argmax(scores)) >= self.patience:
+        if self._is_over():
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         """Puts the best weights back."""
-        self.model.load_weights(self.folder / "best.weights.h5")
+        if self.best is not None:
+            backup.assign(self.model, self.best)
+
+    def _is_over(self) -> bool:
+        """Says whether enough epochs in a row brought nothing."""
+        if not self.record:
+            return False
+        name = next(key for key in self.record[0] if key not in ("epoch", "loss"))
+        scores = [row[name] for row in self.record]
+        return len(scores) - 1 - int(np.argmax(scores)) >= self.patience

@@ -103,6 +103,7 @@ def collect(
     old_from: Sequence[str] = (),
     rows: np.ndarray | None = None,
     block: int = 128,
+    bought: sp.csr_matrix | None = None,
 ) -> pd.DataFrame:
     """Merges the sources' best items, and notes what each source says of every candidate.
 
@@ -114,17 +115,18 @@ def collect(
         old_from: Names of the sources that speak for the history; empty: all.
         rows: Cases; all by default.
         block: Cases scored at once; bounds the memory.
+        bought: (U, V) `split.counts()`, if it is at hand: counting a large history takes a while.
 
     Returns:
         One row a candidate: `case`, `item` (column), `seen`, and a column for each source: its score, less the case's
         mean over its candidates' scores, so that households of different activity can be compared.
     """
     rows = np.arange(len(split.test_users)) if rows is None else np.asarray(rows)
-    counts = split.counts()
+    bought = split.counts() if bought is None else bought
     parts = []
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        seen = counts[split.test_users[part]].toarray() > 0  # (B, V)
+        seen = bought[split.test_users[part]].toarray() > 0  # (B, V)
         chosen = np.zeros(seen.shape, bool)
         values = {name: np.asarray(scorer(part), np.float32) for name, scorer in sources.items()}
         for name, scores in values.items():

@@ -25,7 +25,7 @@ from recsys_kit.datasets.tables import DataError, problem
 from recsys_kit.preprocessing import Task
 from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody
 from recsys_kit.recommendation.rules import Rules
-from recsys_kit.recommendation.two_stages import Model, columns, fit, labelled, windows
+from recsys_kit.recommendation.two_stages import Model, columns, fit, labelled, some_cases, windows
 from recsys_kit.workspace import Workspace
 
 __all__ = [
@@ -39,6 +39,8 @@ __all__ = [
     "train_towers",
     "write",
 ]
+
+_CASES = 5_000  # of each window that the ranker learns from: a candidate table of 80,000 would take gigabytes
 
 
 def build(
@@ -86,7 +88,7 @@ def build(
 def _ranker(shop: Shop, task: Task, train_windows: int, trees: int, seed: int) -> dict[str, str]:
     """Fits the ranker and returns it as text. It stands alone so that a change in the towers doesn't change it."""
     earlier = windows(task, train_windows) or [task.validation]
-    tables = [labelled(shop, split, Model()) for split in earlier]
+    tables = [labelled(shop, some_cases(split, _CASES, seed), Model()) for split in earlier]
     return {"model": fit(tables, columns(tables[0], task.test), trees=trees, seed=seed).model_to_string()}
 
 

@@ -51,7 +51,7 @@ class Facts:
 
     def __init__(self, split: Split, items: pd.DataFrame, timezone: str):
         self.split, self.size = split, len(split.items)
-        history = split.history
+        history, self.bought = split.history, split.counts()
         own = features.interaction_features(split, split.answer_times, timezone)
         self.own = own[list(OWN)].to_numpy(np.float32)
         self.own_key = own["case"].to_numpy(np.int64) * self.size + own["item"].to_numpy()

@@ -27,8 +27,7 @@ class Companions:
 
     def __init__(self, split: Split, last: int = 20):
         history = split.history
-        steps = history.groupby("user")["basket_id"].transform(lambda ids: pd.factorize(ids)[0]).to_numpy()
-        events = history["user"].to_numpy(), steps, history["item"].to_numpy()
+        events = history["user"].to_numpy(), baselines.basket_steps(history), history["item"].to_numpy()
         size = len(split.items)
         self.recent = baselines.recent_items(*events, len(split.users), size, last, 0.8)
         # Frequent items go with everything: what remains is said of fewer pairs, and says more.

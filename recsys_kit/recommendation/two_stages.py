@@ -21,13 +21,29 @@ from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Split, Task, split_by_time
 from recsys_kit.recommendation import candidates, ranking
 
-__all__ = ["HISTORY", "RANKED", "Model", "candidate_table", "columns", "fit", "labelled", "score", "sources", "windows"]
+__all__ = [
+    "AMONG",
+    "HISTORY",
+    "RANKED",
+    "Model",
+    "candidate_table",
+    "columns",
+    "fit",
+    "labelled",
+    "score",
+    "some_cases",
+    "sources",
+    "windows",
+]
 
 RANKED = ("personal frequency", "user-kNN", "co-occurrence")
 """The sources whose scores the ranker reads; the others only propose."""
 
 HISTORY = ("Transformer", "personal frequency")
 """The sources that choose among what a household bought before."""
+
+AMONG = 20_000
+"""So many users are looked at for neighbours: in a larger shop the nearest of a sample do, and time stays linear."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,7 @@ def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
         found["Transformer"] = training.scorer(model.transformer, split, seq)
     found |= {
         "personal frequency": baselines.personal_frequency(split, decay=120, popularity_weight=0.3),
-        "user-kNN": baselines.user_knn(split),
+        "user-kNN": baselines.user_knn(split, among=AMONG),
         "co-occurrence": baselines.cooccurrence(split),
     }
     for name, tower in model.towers.items():
@@ -97,7 +113,7 @@ def candidate_table(
     Returns:
         One row a candidate, sorted by case.
     """
-    table = candidates.collect(facts.split, scorers, old, new, HISTORY, rows)
+    table = candidates.collect(facts.split, scorers, old, new, HISTORY, rows, bought=facts.bought)
     group = table.groupby("case", sort=False)
     for name in [name for name in RANKED if name in table]:
         own, values = name.replace(" ", "_"), table[name]
@@ -125,6 +141,25 @@ def windows(task: Task, count: int, days: int = 14) -> list[Split]:
         if len(part.test_users):
             found.append(replace(part, plan=task.test.plan))
     return found
+
+
+def some_cases(split: Split, most: int, seed: int = 0) -> Split:
+    """Returns the split with at most so many of its cases, drawn at random, in their order.
+
+    Args:
+        split: The split.
+        most: How many cases stay.
+        seed: Seed of the draw; a split that has no more cases is returned as it is.
+    """
+    if len(split.test_users) <= most:
+        return split
+    rows = np.sort(np.random.default_rng(seed).choice(len(split.test_users), most, replace=False))
+    return replace(
+        split,
+        test_users=split.test_users[rows],
+        answers=split.answers[rows],
+        answer_times=split.answer_times[rows],
+    )
 
 
 def fit(tables: Sequence[pd.DataFrame], names: Sequence[str], keep: float = 0.3, seed: int = 0, **settings):

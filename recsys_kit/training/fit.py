@@ -5,7 +5,6 @@ Letters for shapes: B users of a batch, P positions to predict at.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -17,8 +16,10 @@ import pandas as pd
 
 from recsys_kit import evaluation
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.formats import Damaged
 from recsys_kit.neural import fitting, losses
-from recsys_kit.neural.fitting import Fitted, read_record
+from recsys_kit.neural.backup import Backup, read_record
+from recsys_kit.neural.fitting import Fitted
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import basket_transformer, baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings
@@ -38,7 +39,7 @@ def train(
     """Trains the next-basket Transformer on what lies before the validation weeks and keeps its best epoch.
 
     Every epoch is backed up in `folder`: calling again after an interruption goes on where it stopped, and ends with
-    the same weights. If the record of the interrupted run can't be read, the training starts afresh, and says so.
+    the same weights. If what it left can't be read, the training starts afresh, and says so.
 
     Args:
         shop: The shop, for its items' groups.
@@ -52,8 +53,6 @@ def train(
         validation split) and the seconds of training.
     """
     folder = Path(folder)
-    _start_afresh_if_damaged(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
     seq = baskets.sequences(task.validation)
     data = BasketBatches(seq, settings, task.min_items)
@@ -61,9 +60,11 @@ def train(
     model.get_layer("repeat").adapt([data[i][0] for i in range(0, len(data), max(1, len(data) // 8))])
     score = partial(_validation, split=task.validation, seq=seq)
     keep = fitting.KeepBest(data, score, settings.patience, settings.seed, folder, _line)
-    backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
+    done = keep.resume(model, settings.epochs)
+    folder.mkdir(parents=True, exist_ok=True)
+    every = [keep, *callbacks, Backup(folder)]
     # No shuffling by Keras, whose order a resumed run would not repeat: the batches have a random order of their own.
-    model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[keep, *callbacks, backup])
+    model.fit(data, initial_epoch=done, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=every)
     return Fitted(model, pd.DataFrame(keep.record))
 
 
@@ -131,10 +132,10 @@ def trained(
         fresh: Trains again even if the model is there.
     """
     address = _address(shop, task, settings)
-    if fresh:
+    folder = run_folder(workspace, shop, task, settings)
+    if fresh or _is_damaged(folder / "record.json"):
         workspace.forget("basket_transformer", _model, **address)
         workspace.forget("training", _model, **address)
-    folder = run_folder(workspace, shop, task, settings)
     build = partial(_model, shop, task, settings, folder, callbacks)
     return workspace.get("basket_transformer", build, **address)
 
@@ -154,6 +155,7 @@ def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) ->
 
     Raises:
         FileNotFoundError: If there is no such training.
+        OSError: If its record can't be read.
     """
     path = run_folder(workspace, shop, task, settings) / "record.json"
     if not path.exists():
@@ -161,16 +163,15 @@ def history(workspace: Workspace, shop: Shop, task: Task, settings: Settings) ->
     return pd.DataFrame(read_record(path))
 
 
-def _start_afresh_if_damaged(folder: Path) -> None:
-    """Removes what an interrupted training left if its record can't be read: without it the rest is of no use."""
-    path = folder / "record.json"
-    if not path.exists():
-        return
+def _is_damaged(record: Path) -> bool:
+    """Says whether a record can't be read: then the model has no history, and must be trained again."""
     try:
-        read_record(path)
-    except ValueError as error:
-        print(f"{path} can't be read ({error}): the training starts afresh")
-        shutil.rmtree(folder, ignore_errors=True)
+        if record.exists():
+            read_record(record)
+    except Damaged as error:
+        print(f"{error}: the training starts afresh")
+        return True
+    return False
 
 
 def _model(shop: Shop, task: Task, settings: Settings, folder: Path, callbacks: Sequence) -> keras.Model:
