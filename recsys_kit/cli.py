@@ -111,18 +111,21 @@ def run(
     keep_going: Annotated[bool, typer.Option("--keep-going/--stop", help="What a failing notebook does.")] = True,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
-    """Run notebooks with papermill and write a report; exits with 1 if one fails."""
+    """Run notebooks with papermill and write a report; exits with 1 if one fails, with 0 if one was skipped."""
     from recsys_kit.course import runner
 
-    if data is not None:
-        from recsys_kit import datasets
-
-        datasets.entry.check_span(datasets.load(str(data)))
     pairs = dict(_pair(text) for text in parameter or ())
+    if data is not None:
+        from recsys_kit import datasets, start_here
+
+        shop = datasets.load(str(data))
+        datasets.entry.check_span(shop)
+        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", "")):
+            typer.echo(line)
     results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
-    raise typer.Exit(0 if all(result.status == "ok" for result in results) else 1)
+    raise typer.Exit(0 if all(result.status in ("ok", "skipped") for result in results) else 1)
 
 
 @app.command()

@@ -17,7 +17,12 @@ HEADLINE_MIME = "application/vnd.recsys-kit.headline+json"
 
 
 def headline(
-    metric: str, value: float, baseline_name: str, baseline_value: float, higher_is_better: bool = True
+    metric: str,
+    value: float,
+    baseline_name: str,
+    baseline_value: float,
+    higher_is_better: bool = True,
+    data: str = "",
 ) -> None:
     """Shows the notebook's main result beside its baseline; the run report picks it up from the output.
 
@@ -27,13 +32,17 @@ def headline(
         baseline_name: What it is compared with.
         baseline_value: The baseline's result on the same cases.
         higher_is_better: False for errors and costs.
+        data: Whose data it was measured on, where that is not the shop of the run; empty: the shop's.
     """
     from IPython.display import display
 
     better = (value > baseline_value) == higher_is_better and value != baseline_value
     text = f"{metric}: {value:.4f} ({baseline_name}: {baseline_value:.4f}; {'better' if better else 'not better'})"
-    data = {"metric": metric, "value": float(value), "baseline": baseline_name, "baseline_value": float(baseline_value)}
-    display({HEADLINE_MIME: data | {"higher_is_better": higher_is_better}, "text/plain": text}, raw=True)
+    found = {"metric": metric, "value": float(value), "baseline": baseline_name}
+    found |= {"baseline_value": float(baseline_value), "higher_is_better": higher_is_better}
+    if data:
+        text, found["data"] = f"{text}; measured on {data}, not on this shop", data
+    display({HEADLINE_MIME: found, "text/plain": text}, raw=True)
 
 
 def promise(text: str, holds: bool, strict: bool) -> None:

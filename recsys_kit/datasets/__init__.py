@@ -3,5 +3,8 @@
 from recsys_kit import door
 
 __getattr__, __dir__, __all__ = door(
-    __name__, own_shop=["read_shop"], shops=["load", "sample_users"], tables=["DataError", "Shop", "positions"]
+    __name__,
+    own_shop=["read_shop"],
+    shops=["load", "sample_users"],
+    tables=["DataError", "NotForThisShop", "Shop", "positions"],
 )

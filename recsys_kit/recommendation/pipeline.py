@@ -139,7 +139,7 @@ def open_shop(
     from recsys_kit.datasets import promotions
 
     shop = datasets.load(data, users)
-    task = preprocessing.task(shop, promotions=promotions.load(data))
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
     store = Workspace(folder)
     settings = None
     if not light:

@@ -138,7 +138,7 @@ def open_households(
     unknown = unknown_users(shop, users)
     if unknown:
         raise DataError("; ".join(unknown.values()))
-    task = preprocessing.task(shop, promotions=promotions.load(data))
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
     store = workspace.Workspace(folder)
     settings = recommendation.default_settings(store, shop, task, say)
     from recsys_kit import training
