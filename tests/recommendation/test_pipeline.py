@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import light_shop
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -154,6 +155,18 @@ def test_a_list_longer_than_the_catalogue_is_cut_and_said(recommender):
     lists = recommendation.lists_to_write(recommender, one, 10**9, say=said.append)
     assert len(lists) <= len(recommender.split.items)
     assert said[0].startswith("1 lists are shorter than 1,000,000,000") and "the catalogue has" in said[0]
+
+
+def test_a_shop_of_two_days_is_refused_in_words(tmp_path):
+    """Nobody has bought anything before the weeks that are kept for validation."""
+    rng = np.random.default_rng(0)
+    times = pd.Timestamp("2024-03-01") + pd.to_timedelta(rng.integers(0, 2 * 86_400, 2000), "s")
+    events = {"user_id": rng.integers(0, 60, 2000), "item_id": rng.integers(0, 30, 2000), "timestamp": times}
+    pd.DataFrame(events).to_csv(tmp_path / "events.csv", index=False)
+    words = ["--data", tmp_path, "--workspace", tmp_path / "ws", "--light", "--out", tmp_path / "recs.parquet"]
+    done = CliRunner().invoke(cli.app, ["recommend", *map(str, words)])
+    assert done.exit_code == 2 and "there is nothing to learn from" in done.output
+    assert not (tmp_path / "recs.parquet").exists()
 
 
 def test_importing_the_module_does_not_load_keras():
