@@ -102,14 +102,11 @@ class Facts:
         values |= dict(zip(("frequency", "basket_size", "idle_days"), self.user[case].T, strict=True))
         for group, (code, groups, keys, numbers) in self.groups.items():
             wanted = split.test_users[case].astype(np.int64) * groups + code[item]
-            if len(keys):
-                at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-                hit = keys[at] == wanted
-                count, decayed, last = (
-                    np.where(hit, number[at], empty) for number, empty in zip(numbers, _NONE, strict=True)
-                )
-            else:  # nobody has bought anything before the cutoff
-                count, decayed, last = (np.full(len(wanted), empty) for empty in _NONE)
+            at = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
+            hit = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
+            count, decayed, last = (
+                np.where(hit, number[at], empty) for number, empty in zip(numbers, _NONE, strict=True)
+            )
             values[f"{group}_count"], values[f"{group}_decayed"] = count, decayed
             values[f"{group}_recency"] = last + self.now[case]
         values["type_share"] = values["type_count"] / np.maximum(values["frequency"], 1)

@@ -157,17 +157,16 @@ def test_a_list_longer_than_the_catalogue_is_cut_and_said(recommender):
     assert said[0].startswith("1 lists are shorter than 1,000,000,000") and "the catalogue has" in said[0]
 
 
-def test_a_shop_of_two_days_gets_lists(tmp_path):
-    """Nobody has bought anything before the weeks that the ranker would learn from."""
+def test_a_shop_of_two_days_is_refused_in_words(tmp_path):
+    """Nobody has bought anything before the weeks that are kept for validation."""
     rng = np.random.default_rng(0)
     times = pd.Timestamp("2024-03-01") + pd.to_timedelta(rng.integers(0, 2 * 86_400, 2000), "s")
     events = {"user_id": rng.integers(0, 60, 2000), "item_id": rng.integers(0, 30, 2000), "timestamp": times}
     pd.DataFrame(events).to_csv(tmp_path / "events.csv", index=False)
-    out = tmp_path / "recs.parquet"
-    words = ["--data", tmp_path, "--workspace", tmp_path / "ws", "--light", "--out", out]
+    words = ["--data", tmp_path, "--workspace", tmp_path / "ws", "--light", "--out", tmp_path / "recs.parquet"]
     done = CliRunner().invoke(cli.app, ["recommend", *map(str, words)])
-    assert done.exit_code == 0, done.output
-    assert pd.read_parquet(out).groupby("user_id").size().tolist() == [10] * 60
+    assert done.exit_code == 2 and "there is nothing to learn from" in done.output
+    assert not (tmp_path / "recs.parquet").exists()
 
 
 def test_importing_the_module_does_not_load_keras():
