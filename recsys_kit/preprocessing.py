@@ -124,7 +124,8 @@ def task(
         first, last = events["timestamp"].iloc[0], events["timestamp"].iloc[-1]
         raise ValueError(
             f"there is nothing to learn from before the validation period, which begins {valid_start:%Y-%m-%d}: the "
-            f"purchases are of {first:%Y-%m-%d} to {last:%Y-%m-%d}. Choose a later `cutoff`, or bring more data."
+            f"purchases are of {first:%Y-%m-%d} to {last:%Y-%m-%d}, and at least three days are needed. Bring more data"
+            f"{', or choose a later `cutoff`' if cutoff else ''}."
         )
     if promotions is not None:
         plan = promoted.plan(promotions, test.items)

@@ -69,7 +69,8 @@ def unknown_items(events: pd.DataFrame, items: pd.DataFrame, file: str, notes: l
         notes: Where a note is appended.
     """
     ids, known = events["item_id"].dropna(), items["item_id"].dropna().unique()
-    lacking = ids[~ids.isin(known)]
+    codes, different = pd.factorize(ids)  # each id is looked up once
+    lacking = ids[~pd.Index(different).isin(known)[codes]]
     if lacking.empty:
         return []
     distinct = lacking.drop_duplicates()

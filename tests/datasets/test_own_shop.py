@@ -215,6 +215,13 @@ def test_timestamps_of_which_some_carry_a_zone_are_counted(tmp_path):
     assert "events.csv: 1 of 3 timestamps carry no time zone and are read as UTC." in notes
 
 
+def test_dates_alone_in_another_zone_are_said(tmp_path):
+    least(tmp_path, timestamp=["2024-03-10", "2024-03-11", "2024-03-12"])
+    assert any("are dates, read as midnight UTC" in note for note in datasets.read_shop(tmp_path, "Asia/Tokyo").notes)
+    assert not any("midnight" in note for note in datasets.read_shop(tmp_path).notes)
+    assert not any("midnight" in note for note in datasets.read_shop(least(tmp_path), "Asia/Tokyo").notes)
+
+
 @pytest.mark.slow
 def test_a_shop_of_a_million_rows_is_read_in_reasonable_time(tmp_path, journey):
     write(tmp_path, journey, "parquet")
