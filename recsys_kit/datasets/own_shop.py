@@ -97,7 +97,7 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
         found[table], names[table] = frame.reset_index(drop=True), path.name
     for table in ("events", "promotions"):
         if "items" in found and all("item_id" in found.get(name, ()) for name in (table, "items")):
-            messages += entry.unknown_items(found[table], found["items"], names[table], notes)
+            messages += entry.unknown_items(found[table], table, found["items"], names[table], notes)
     if messages:
         raise DataError(f"{folder}: the shop can't be read.\n" + "\n".join(messages))
     events = found["events"]
