@@ -6,11 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """All commands: what one of them refuses is said in a line, without the way through the code."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 class ManyValues(TyperCommand):
@@ -61,12 +73,9 @@ def start(
     """Lay the course down in a folder: notebooks and all that they need."""
     import shlex
 
-    from recsys_kit.course import start as course
+    from recsys_kit.course.start import lay_down
 
-    try:
-        laid = course.lay_down(folder, upgrade)
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    laid = lay_down(folder, upgrade)
     where = shlex.quote(str(folder))
     typer.echo(f"{folder}: laid down: {len(laid.new)} files; there already: {len(laid.same)}")
     for name, mine in laid.kept.items():
@@ -90,23 +99,21 @@ def run(
     keep_going: Annotated[bool, typer.Option("--keep-going/--stop", help="What a failing notebook does.")] = True,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
-    """Run notebooks with papermill and write a report; exits with 1 if one fails."""
+    """Run notebooks with papermill and write a report; exits with 1 if one fails, with 0 if one was skipped."""
     from recsys_kit.course import runner
 
-    try:
-        if data is not None:
-            from recsys_kit import datasets
+    pairs = dict(_pair(text) for text in parameter or ())
+    if data is not None:
+        from recsys_kit import datasets, start_here
 
-            datasets.entry.check_span(datasets.load(str(data)))
-        pairs = dict(_pair(text) for text in parameter or ())
-        results = runner.run(
-            folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going
-        )
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+        shop = datasets.load(str(data))
+        datasets.entry.check_span(shop)
+        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", "")):
+            typer.echo(line)
+    results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
-    raise typer.Exit(0 if all(result.status == "ok" for result in results) else 1)
+    raise typer.Exit(0 if all(result.status in ("ok", "skipped") for result in results) else 1)
 
 
 @app.command()
@@ -135,9 +142,9 @@ def clean(
     from recsys_kit.workspace import Workspace
 
     if not keep_latest:
-        _stop("say --keep-latest: what was built last is kept, and what other code built before is removed")
+        raise ValueError("say --keep-latest: what was built last is kept, and what other code built before is removed")
     if not workspace.is_dir():
-        _stop(f"{workspace} is no folder; --workspace FOLDER names another")
+        raise ValueError(f"{workspace} is no folder; --workspace FOLDER names another")
     Workspace(workspace).clean(dry_run, typer.echo)
 
 
@@ -155,17 +162,14 @@ def bench(
     """Train the sequence model on a public next-item benchmark (leave one out) and print one JSON line."""
     import json
 
-    try:
-        if backend is not None:
-            _use_backend(backend)
-        from recsys_kit.next_item import bench as benchmark
+    if backend is not None:
+        _use_backend(backend)
+    from recsys_kit import next_item
 
-        result = benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
-        line = json.dumps(result)
-        if json_file:
-            json_file.write_text(line + "\n", encoding="utf-8")
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    result = next_item.bench.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
+    line = json.dumps(result)
+    if json_file:
+        json_file.write_text(line + "\n", encoding="utf-8")
     typer.echo(line)
 
 
@@ -186,15 +190,12 @@ def recommend(
     """Recommend items to households and write the lists to a Parquet file."""
     from recsys_kit import recommendation
 
-    try:
-        recommendation.check_path(out)
-        recommender = recommendation.open_shop(str(data or ""), workspace, light=light, say=typer.echo)
-        ids = recommendation.read_users(users) if users else None
-        rules = recommendation.Rules(new_only=new_only)
-        lists = recommender.recommend(ids, k, rules, diversity_weight=diversity, allow_new=allow_new)
-        recommendation.write(lists, out)
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    recommendation.check_path(out)
+    recommender = recommendation.open_shop(str(data or ""), workspace, light=light, say=typer.echo)
+    ids = recommendation.read_users(users) if users else None
+    rules = recommendation.Rules(new_only=new_only)
+    lists = recommender.recommend(ids, k, rules, diversity_weight=diversity, allow_new=allow_new)
+    recommendation.write(lists, out)
     typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
 
 
@@ -211,27 +212,24 @@ def search(
     workspace: Annotated[Path, typer.Option(help="Where index and models are, or will be.")] = Path("workspace"),
 ) -> None:
     """Search the shop: one query on the screen, or a file of them into another file."""
-    from recsys_kit import search as engine
+    from recsys_kit.search import read_queries, run_file, run_one
 
-    try:
-        if (query is None) == (queries is None):
-            raise ValueError("give either a query or --queries FILE")
-        if k < 1:
-            raise ValueError(f"`--k` must be 1 or more. Received: {k}")
-        if queries is not None:
-            if out is None:
-                raise ValueError("--queries needs --out FILE.csv")
-            table = engine.read_queries(queries)
-            lists, notes = engine.run_file(table, k, str(data or ""), workspace, typer.echo)
-            lists.to_csv(out, index=False, lineterminator="\n")
-            for note in notes:
-                typer.echo(f"no answer: {note}", err=True)
-            answered = lists["query_id"].nunique()
-            typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
-        else:
-            typer.echo(engine.run_one(query, user, k, str(data or ""), workspace, typer.echo))
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    if (query is None) == (queries is None):
+        raise ValueError("give either a query or --queries FILE")
+    if k < 1:
+        raise ValueError(f"`--k` must be 1 or more. Received: {k}")
+    if queries is not None:
+        if out is None:
+            raise ValueError("--queries needs --out FILE.csv")
+        table = read_queries(queries)
+        lists, notes = run_file(table, k, str(data or ""), workspace, typer.echo)
+        lists.to_csv(out, index=False, lineterminator="\n")
+        for note in notes:
+            typer.echo(f"no answer: {note}", err=True)
+        answered = lists["query_id"].nunique()
+        typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
+    else:
+        typer.echo(run_one(query, user, k, str(data or ""), workspace, typer.echo))
 
 
 @app.command(cls=ManyValues)
@@ -245,10 +243,7 @@ def notebooks(
     """Re-execute the committed notebooks in place and renew their links, metadata and README tables."""
     from recsys_kit.course import refresh
 
-    try:
-        problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
-    except ValueError as error:
-        _stop(str(error))
+    problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
@@ -268,11 +263,6 @@ def _use_backend(name: str) -> None:
     if "keras" in sys.modules and sys.modules["keras"].backend.backend() != name:
         raise ValueError(f"keras already runs on {sys.modules['keras'].backend.backend()}; start anew to use {name}")
     os.environ["KERAS_BACKEND"] = name
-
-
-def _stop(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(2)
 
 
 def _pair(text: str) -> tuple[str, str]:

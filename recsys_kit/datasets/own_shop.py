@@ -17,7 +17,7 @@ from recsys_kit.datasets.tables import DataError, Shop
 
 __all__ = ["find_file", "read_shop", "settings"]
 
-_SETTINGS = ("name", "timezone", "currency", "encoding")
+_SETTING_NAMES = ("name", "timezone", "currency", "encoding")
 # What an optional column holds where the shop's files say nothing.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "events": {
@@ -132,11 +132,11 @@ def settings(folder: Path, timezone: str = "") -> dict[str, str]:
             values = json.loads(path.read_text(encoding="utf-8-sig"))
         except ValueError as error:
             raise DataError(f"{path}: is not valid JSON: {error}.") from None
-        known = isinstance(values, dict) and set(values) <= set(_SETTINGS)
+        known = isinstance(values, dict) and set(values) <= set(_SETTING_NAMES)
         if not known or not all(isinstance(value, str) for value in values.values()):
-            names = ", ".join(_SETTINGS)
+            names = ", ".join(_SETTING_NAMES)
             raise DataError(f"{path}: must be an object with the text fields {names} (or some). Received: {values!r}.")
-    found = {name: values.get(name, "") for name in _SETTINGS}
+    found = {name: values.get(name, "") for name in _SETTING_NAMES}
     found["timezone"] = timezone or found["timezone"] or "UTC"
     try:
         ZoneInfo(found["timezone"])

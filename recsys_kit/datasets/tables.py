@@ -26,6 +26,7 @@ __all__ = [
     "PROMOTIONS",
     "TIMESTAMP",
     "DataError",
+    "NotForThisShop",
     "Shop",
     "fingerprint",
     "no_twins",
@@ -48,6 +49,13 @@ _WORDS = {"not_nullable": "must not be empty", "field_uniqueness": "must be uniq
 
 class DataError(ValueError):
     """A shop's files, or ids handed to a model, break a rule; the message says which, where and how often."""
+
+
+class NotForThisShop(DataError):
+    """A shop is read well, but what was asked for can't be taught or judged on it; the message says why.
+
+    A run of the course reports a notebook that ends in it as skipped, not as failed.
+    """
 
 
 @dataclass(frozen=True)

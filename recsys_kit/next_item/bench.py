@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from recsys_kit import evaluation
 from recsys_kit.next_item import leave_one_out
-from recsys_kit.next_item import prior as counting
 from recsys_kit.next_item.fit import Trainer
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
+from recsys_kit.next_item.prior import ItemPrior, popularity
 
 __all__ = ["bench"]
 
@@ -68,7 +68,7 @@ def bench(
         data = leave_one_out.read(path)
         length = length or int(np.clip(np.percentile(np.diff(data.start), 98), 50, 200))
         bar.set_description("counting pairs")
-        priors = {held_out: counting.ItemPrior(data, held_out) for held_out in (1, 2)}
+        priors = {held_out: ItemPrior(data, held_out) for held_out in (1, 2)}
         users, pause = _affordable(priors[2].scorer(2), data, len(seeds), time_limit)
         bar.set_description("judging the baselines")
         scorers = _baselines(data, priors)
@@ -133,7 +133,7 @@ def _run(
     }
 
 
-def _test(trainer: Trainer, prior: counting.ItemPrior, weight: float, users: np.ndarray, prefix: str) -> dict:
+def _test(trainer: Trainer, prior: ItemPrior, weight: float, users: np.ndarray, prefix: str) -> dict:
     """Judges a model on the test items, with its prior and without."""
     alone, counted = trainer.scores.scorer(1, users), prior.scorer(1)
     return {
@@ -146,8 +146,8 @@ def _sum(model: evaluation.Scorer, prior: evaluation.Scorer, weight: float) -> e
     return lambda rows: model(rows) + weight * prior(rows) if weight else model(rows)
 
 
-def _baselines(data: LeaveOneOut, priors: dict[int, counting.ItemPrior]) -> dict[str, evaluation.Scorer]:
-    popular = counting.popularity(data, 2)
+def _baselines(data: LeaveOneOut, priors: dict[int, ItemPrior]) -> dict[str, evaluation.Scorer]:
+    popular = popularity(data, 2)
     return {
         "popularity": lambda rows: np.tile(popular, (len(rows), 1)),
         "cooccurrence": priors[2].scorer(1),

@@ -20,33 +20,18 @@ from recsys_kit import features, report
 from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Task
-from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody, item_space, log_odds
-from recsys_kit.recommendation.rules import Rules
-from recsys_kit.recommendation.two_stages import Model, candidate_table, columns, fit, labelled, score, sources, windows
+from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody
+from recsys_kit.recommendation.two_stages import Model, columns, fit, labelled, windows
 from recsys_kit.workspace import Workspace
 
 __all__ = [
-    "LIST_COLUMNS",
-    "Model",
-    "Recommender",
-    "Rules",
     "build",
-    "candidate_table",
     "check_path",
-    "columns",
     "default_settings",
-    "everybody",
-    "fit",
-    "item_space",
-    "labelled",
-    "log_odds",
     "open_shop",
     "read_users",
-    "score",
-    "sources",
     "text_vectors",
     "train_towers",
-    "windows",
     "write",
 ]
 
@@ -149,7 +134,7 @@ def open_shop(
     from recsys_kit.datasets import promotions
 
     shop = datasets.load(data, users)
-    task = preprocessing.task(shop, promotions=promotions.load(data))
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
     store = Workspace(folder)
     settings = None
     if not light:

@@ -20,9 +20,8 @@ from recsys_kit.datasets.shops import Shop
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
 from recsys_kit.recommendation import diversity, ranking, reasons, two_stages
-from recsys_kit.recommendation import rules as business
 from recsys_kit.recommendation.cold_start import Newcomers
-from recsys_kit.recommendation.rules import Rules
+from recsys_kit.recommendation.rules import Rules, allowed, bought_today, cap
 from recsys_kit.recommendation.two_stages import Model
 
 __all__ = ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"]
@@ -141,7 +140,7 @@ class Recommender:
                 "Say that they are new customers (allow_new, --allow-new), and they get a start."
             )
         wanted = rules or Rules()
-        good = business.allowed(wanted, self.split.items, self.shop.items)
+        good = allowed(wanted, self.split.items, self.shop.items)
         parts = []
         known = rows[rows >= 0]
         for start in range(0, len(known), block):
@@ -159,7 +158,7 @@ class Recommender:
         if wanted.new_only:
             keep &= ~table["seen"].to_numpy()
         if wanted.not_again_hours:
-            case, item = business.bought_today(self.split, self.split.answer_times, wanted.not_again_hours)
+            case, item = bought_today(self.split, self.split.answer_times, wanted.not_again_hours)
             size = len(self.split.items)
             today = np.unique(case.astype(np.int64) * size + item)
             keep &= ~np.isin(table["case"].to_numpy(np.int64) * size + table["item"], today)
@@ -179,7 +178,7 @@ class Recommender:
             items, value, index = (np.take_along_axis(array, order, 1) for array in (items, value, index))
         if wanted.most:
             labels = self.details[wanted.column].to_numpy()
-            stays = business.cap(items, labels, wanted.most)
+            stays = cap(items, labels, wanted.most)
             items, value = np.where(stays, items, -1), np.where(stays, value, -np.inf)
         if weight:
             lists = diversity.rerank(items, value, self.space, k, weight, method)
@@ -211,7 +210,7 @@ class Recommender:
             order = np.argsort(-np.where(good, scores, -np.inf), kind="stable")
             order = order[good[order]]
             if wanted.most:
-                order = order[business.cap(order[None], self.details[wanted.column].to_numpy(), wanted.most)[0]]
+                order = order[cap(order[None], self.details[wanted.column].to_numpy(), wanted.most)[0]]
             order = order[:k]
             reason = "popular with households like yours" if used else "popular in the last weeks"
             parts.append(

@@ -126,7 +126,7 @@ def open_households(
     unknown = [user for user in users if user not in set(shop.users["user_id"])]
     if unknown:
         raise DataError(f"{len(unknown)} users are not known to the shop: {', '.join(map(repr, unknown[:3]))}")
-    task = preprocessing.task(shop, promotions=promotions.load(data))
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
     store = workspace.Workspace(folder)
     settings = recommendation.default_settings(store, shop, task, say)
     from recsys_kit import training

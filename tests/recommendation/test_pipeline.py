@@ -11,16 +11,6 @@ from typer.testing import CliRunner
 from recsys_kit import cli, recommendation
 
 
-@pytest.fixture(scope="module")
-def recommender():
-    return light_shop.recommender()
-
-
-@pytest.fixture(scope="module")
-def everyone(recommender):
-    return recommender.recommend(k=8)
-
-
 def test_parquet_is_written_whole_with_its_columns(everyone, tmp_path):
     path = recommendation.write(everyone, tmp_path / "recs.parquet")
     back = pd.read_parquet(path)

@@ -8,17 +8,7 @@ import pytest
 
 from recsys_kit import datasets, recommendation
 from recsys_kit.recommendation import diversity
-from recsys_kit.recommendation.pipeline import Rules
-
-
-@pytest.fixture(scope="module")
-def recommender():
-    return light_shop.recommender()
-
-
-@pytest.fixture(scope="module")
-def everyone(recommender):
-    return recommender.recommend(k=8)
+from recsys_kit.recommendation.rules import Rules
 
 
 def test_every_household_gets_k_different_items_best_first(recommender, everyone):

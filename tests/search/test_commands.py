@@ -6,16 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from search_shop import small_shop
 
-from recsys_kit import search, workspace
+from recsys_kit import search
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True)
 
 
 def test_a_file_of_queries_keeps_its_order_and_reports_what_got_no_answer(index, tmp_path):
