@@ -60,10 +60,8 @@ def read(path: Path, encoding: str = "", notes: list[str] | None = None) -> pd.D
         rows += len(frame)
         frames.append(frame)
     more = f" and {len(begins) - 10:,} more" if len(begins) > 10 else ""
-    notes.append(
-        f"{path.name}: {len(parts):,} parts are read as one table, rows counted through: "
-        f"{', '.join(begins[:10])}{more}."
-    )
+    count = "1 part is" if len(parts) == 1 else f"{len(parts):,} parts are"
+    notes.append(f"{path.name}: {count} read as one table, rows counted through: {', '.join(begins[:10])}{more}.")
     return pd.concat(frames).dropna(how="all")
 
 
@@ -124,9 +122,23 @@ def _read_one(path: Path, name: str, encoding: str, notes: list[str]) -> pd.Data
     frame.columns = header
     frame.index += 2
     tables.no_twins(frame, name)
+    if encoding == "utf-8-sig":
+        _look_for_a_cut(path, separator, header, name)
     if ends > len(frame) + 1:
         _look_for_open_quotes(frame, separator, name, notes)
     return frame
+
+
+def _look_for_a_cut(path: Path, separator: str, header: list[str], name: str) -> None:
+    """Refuses a file that stops within a row, as a broken download does: pandas would fill the rest up."""
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - 100_000))
+        last = handle.read().decode("utf-8", "replace").replace("\r", "\n").rpartition("\n")[2]
+    if last.strip() and '"' not in last and last.count(separator) < len(header) - 1:
+        raise DataError(
+            f"{name}: is cut off: its last line has {last.count(separator) + 1} of {len(header)} columns and no end: "
+            f"{last[:60]!r}. Export or copy it again, or take the line out."
+        )
 
 
 def _scan(path: Path) -> tuple[int, int]:

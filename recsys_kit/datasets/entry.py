@@ -13,7 +13,9 @@ PURCHASE = "purchase"
 """The word of `event_type` for a purchase; all models learn from these rows."""
 
 _FEWEST_DAYS = 3
-_MOST_UNKNOWN = 0.5  # of the events; beyond, the items file belongs to another shop or spells its ids otherwise
+# Beyond this part of the rows the items file belongs to another shop, or spells its ids otherwise. A plan may be wider
+# than what is sold, but not of other items altogether.
+_MOST_UNKNOWN = {"events": 0.5, "promotions": 0.99}
 _MOST_OF_ONE = 0.1  # of the events; a customer with more is often a till or a guest account
 _SHOWN = 10  # words of `event_type` that a message quotes
 _NOTHING = {"nan", "none", "null", "na", "n/a", "nil", "undefined", "unknown", "anonymous", "guest", "(not set)"}
@@ -59,17 +61,19 @@ def event_words(events: pd.DataFrame, file: str) -> list[str]:
     return messages
 
 
-def unknown_items(events: pd.DataFrame, items: pd.DataFrame, file: str, notes: list[str]) -> list[str]:
-    """Returns a message if most events are of items that the items file lacks; of fewer it says so in `notes`.
+def unknown_items(frame: pd.DataFrame, table: str, items: pd.DataFrame, file: str, notes: list[str]) -> list[str]:
+    """Returns a message if too many rows are of items that the items file lacks; of fewer it says so in `notes`.
 
     Args:
-        events: The events, or the promotions.
+        frame: The table.
+        table: "events" or "promotions".
         items: The items file's rows.
-        file: Name that messages give the table of `events`.
+        file: Name that messages give the table.
         notes: Where a note is appended.
     """
-    ids, known = events["item_id"].dropna(), items["item_id"].dropna().unique()
-    lacking = ids[~ids.isin(known)]
+    ids, known = frame["item_id"].dropna(), items["item_id"].dropna().unique()
+    codes, different = pd.factorize(ids)  # each id is looked up once
+    lacking = ids[~pd.Index(different).isin(known)[codes]]
     if lacking.empty:
         return []
     distinct = lacking.drop_duplicates()
@@ -81,7 +85,7 @@ def unknown_items(events: pd.DataFrame, items: pd.DataFrame, file: str, notes: l
     spelled = pd.Series(known, index=_loosely(pd.Series(known))).groupby(level=0).first()
     alike = spelled.reindex(_loosely(distinct)).dropna()
     hint = f" Spelled otherwise? There is {alike.iloc[0]!r}." if len(alike) > len(distinct) / 2 else ""
-    if share > _MOST_UNKNOWN:
+    if share > _MOST_UNKNOWN[table]:
         return [f"{text}. Complete the items file (an `item_id` alone is enough), or leave it out.{hint}"]
     notes.append(f"{text}: they are left out.{hint}")
     return []

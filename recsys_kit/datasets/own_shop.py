@@ -91,13 +91,13 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
             reported["basket_id"] = frame.index[frame["basket_id"].isna()]
         broken += tables.problems(frame, table, path.name, reported, list(raw.columns))
         if table == "events" and "timestamp" in raw:
-            _say_zone(raw["timestamp"], path.name, notes)
+            _say_zone(raw["timestamp"], chosen["timezone"], path.name, notes)
         messages += broken + (read if broken else [])  # whoever looks for a row must know how they are counted
         notes += read
         found[table], names[table] = frame.reset_index(drop=True), path.name
     for table in ("events", "promotions"):
         if "items" in found and all("item_id" in found.get(name, ()) for name in (table, "items")):
-            messages += entry.unknown_items(found[table], found["items"], names[table], notes)
+            messages += entry.unknown_items(found[table], table, found["items"], names[table], notes)
     if messages:
         raise DataError(f"{folder}: the shop can't be read.\n" + "\n".join(messages))
     events = found["events"]
@@ -219,11 +219,16 @@ def _baskets(frame: pd.DataFrame, timezone: str, file: str, notes: list[str]) ->
     return own
 
 
-def _say_zone(timestamps: pd.Series, file: str, notes: list[str]) -> None:
+def _say_zone(timestamps: pd.Series, timezone: str, file: str, notes: list[str]) -> None:
     without, known = table_files.zoneless(timestamps), int(timestamps.notna().sum())
     if without:
         which = "the timestamps carry" if without == known else f"{without:,} of {known:,} timestamps carry"
         notes.append(f"{file}: {which} no time zone and are read as UTC.")
+    if without == known and timezone != "UTC" and timestamps.dropna().astype("str").str.len().max() <= 10:
+        notes.append(
+            f"{file}: the timestamps are dates, read as midnight UTC; by the clock of {timezone} that may be the day "
+            "before. Give them a time of day, such as 12:00."
+        )
 
 
 def _items(items: pd.DataFrame | None, events: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

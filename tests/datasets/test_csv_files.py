@@ -89,6 +89,14 @@ def test_a_quote_that_is_never_closed_is_named_with_its_row(tmp_path):
     assert "events.csv: is not a CSV table: a quote that opens in row 60 is never closed." in message
 
 
+@pytest.mark.parametrize("cut", [3, 8, 9, 12])
+def test_a_file_that_stops_within_a_row_is_cut_off(tmp_path, cut):
+    last = "bob,tea,2024-01-03,2.50"
+    message = error(folder_with(tmp_path, events=GOOD + last[:cut]))
+    assert "events.csv: is cut off: its last line has" in message and repr(last[:cut]) in message
+    assert len(datasets.read_shop(folder_with(tmp_path, events=GOOD + last)).events) == 4
+
+
 def test_texts_of_several_lines_are_read_and_lines_are_counted_through_them(tmp_path):
     items = 'item_id,title,text\ntea,"Tea,\ngreen","One, two\n\nthree, four, five\n"\nsoup,Soup,\n'
     shop = datasets.read_shop(folder_with(tmp_path, events=GOOD, items=items))

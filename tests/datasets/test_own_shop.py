@@ -204,15 +204,25 @@ def test_a_bad_promotions_file_is_found_with_the_others(tmp_path):
 
 
 def test_promotions_of_unknown_items_are_said(tmp_path):
-    files = {"items": "item_id\ntea\nsoup\n", "promotions": "item_id,start\ntea,2024-01-01\nbread,2024-01-01\n"}
+    plan = "item_id,start\ntea,2024-01-01\nbread,2024-01-01\nrice,2024-01-01\n"
+    files = {"items": "item_id\ntea\nsoup\n", "promotions": plan}
     notes = datasets.read_shop(folder_with(tmp_path, events=GOOD, **files)).notes
-    assert any("promotions.csv: 1 of 2 rows (50%) are of 1 items" in note for note in notes)
+    assert any("promotions.csv: 2 of 3 rows (67%) are of 2 items" in note for note in notes)
+    message = error(folder_with(tmp_path, promotions=plan.replace("tea", "TEA")))
+    assert "promotions.csv: 3 of 3 rows (100%) are of 3 items" in message
 
 
 def test_timestamps_of_which_some_carry_a_zone_are_counted(tmp_path):
     times = ["2024-03-10T23:30:00", "2024-03-11 10:00:00 UTC", "2024-03-11T10:00:00+02:00"]
     notes = datasets.read_shop(least(tmp_path, timestamp=times)).notes
     assert "events.csv: 1 of 3 timestamps carry no time zone and are read as UTC." in notes
+
+
+def test_dates_alone_in_another_zone_are_said(tmp_path):
+    least(tmp_path, timestamp=["2024-03-10", "2024-03-11", "2024-03-12"])
+    assert any("are dates, read as midnight UTC" in note for note in datasets.read_shop(tmp_path, "Asia/Tokyo").notes)
+    assert not any("midnight" in note for note in datasets.read_shop(tmp_path).notes)
+    assert not any("midnight" in note for note in datasets.read_shop(least(tmp_path), "Asia/Tokyo").notes)
 
 
 @pytest.mark.slow
