@@ -33,6 +33,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "recommender": ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"],
         "rules": ["Rules"],
-        "two_stages": ["Model", "candidate_table", "columns", "fit", "labelled", "score", "sources", "windows"],
+        "two_stages": [
+            "Model",
+            "candidate_table",
+            "columns",
+            "fit",
+            "labelled",
+            "score",
+            "some_cases",
+            "sources",
+            "windows",
+        ],
     },
 )
