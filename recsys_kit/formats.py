@@ -34,7 +34,8 @@ def read(path: Path) -> Any:
     except _NOT_THE_FILE:
         raise
     except Exception as error:
-        raise Damaged(f"{path} can't be read ({str(error).splitlines()[0] if str(error) else error!r})") from error
+        (reason, *_) = str(error).splitlines() or [repr(error)]
+        raise Damaged(f"{path} can't be read ({reason})") from error
 
 
 def suffix(value: Any) -> str:

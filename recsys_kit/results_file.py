@@ -84,7 +84,7 @@ def write(
         command: What to type to make the file anew.
         row: The function that makes a row; see `Results`.
         cheapest: The arguments of the row that is the cheapest to compute again.
-        data: Fingerprint of the data, such as `Shop.fingerprint`.
+        data: Fingerprint of the data, such as `Shop.fingerprint`; empty: the rows depend on nothing but the code.
         seeds: The seeds that it used.
 
     Raises:

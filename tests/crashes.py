@@ -142,7 +142,7 @@ def main(base: Path, kills: int, full_disks: int, seed: int) -> None:
     assert code == 0, wanted
     rng = np.random.default_rng(seed)
     for number in range(kills + full_disks):
-        change, seconds, size = (int(rng.integers(1, 80)), rng.uniform(0.3, 0.9) * took, int(rng.integers(0, 3000)))
+        change, seconds, size = (int(rng.integers(1, 60)), rng.uniform(0.3, 0.9) * took, int(rng.integers(0, 3000)))
         if number >= kills:
             what, before = (
                 f"full at change {change}, {size} bytes left",

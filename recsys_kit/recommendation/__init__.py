@@ -17,5 +17,5 @@ __getattr__, __dir__, __all__ = door(
     ],
     recommender=["LIST_COLUMNS", "Recommender", "check_wishes", "everybody", "item_space", "log_odds", "with_similar"],
     rules=["Rules"],
-    two_stages=["Model", "columns", "fit", "labelled", "score", "sources", "windows"],
+    two_stages=["Model", "columns", "fit", "labelled", "score", "some_cases", "sources", "windows"],
 )

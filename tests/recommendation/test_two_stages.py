@@ -19,6 +19,20 @@ def test_windows_lie_before_the_validation_and_do_not_overlap():
         assert window.items.equals(task.test.items)
 
 
+def test_some_cases_are_whole_cases_of_the_split_and_a_small_split_stays_as_it_is():
+    split = light_shop.task().test
+    assert recommendation.some_cases(split, len(split.test_users)) is split
+    some = recommendation.some_cases(split, 20, seed=1)
+    assert len(some.test_users) == 20 and (np.diff(some.test_users) > 0).all()
+    rows = np.flatnonzero(np.isin(split.test_users, some.test_users))
+    assert (some.answers != split.answers[rows]).nnz == 0
+    assert some.answer_times.equals(split.answer_times[rows])
+    again = recommendation.some_cases(split, 20, seed=1)
+    assert (again.test_users == some.test_users).all()
+    table = recommendation.labelled(light_shop.shop(), some, recommendation.Model())
+    assert set(table["case"]) == set(range(20)) and table["label"].sum() > 0
+
+
 def test_the_ranker_is_above_popularity_on_days_it_has_not_seen():
     shop, task = light_shop.shop(), light_shop.task()
     table = recommendation.labelled(shop, task.test, light_shop.model())
