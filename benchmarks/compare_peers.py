@@ -68,9 +68,9 @@ def recsys_kit(data: LeaveOneOut, watch: Stopwatch) -> None:
     from tqdm import tqdm
 
     from recsys_kit.next_item import fit
-    from recsys_kit.next_item import prior as counting
+    from recsys_kit.next_item.prior import ItemPrior
 
-    prior = counting.ItemPrior(data, 2).scorer(1)
+    prior = ItemPrior(data, 2).scorer(1)
 
     class Judged(fit.Trainer):
         def ndcg(self, held_out: int, users: np.ndarray) -> float:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """All commands: what one of them refuses is said in a line, without the way through the code."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
 
 
-class ManyValues(TyperCommand):
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+class LongWork(TyperCommand):
+    """A command that may be interrupted: a line instead of a traceback, and the exit code that a shell expects."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo(f"interrupted: {ctx.info_name} wrote no result", err=True)
+            raise typer.Exit(130) from None
+
+
+class ManyValues(LongWork):
     """A command whose options may be followed by several values: `--only 04 05`, `--seeds 0 1 2`, `-p NAME VALUE`."""
 
     many = ("--only", "--seeds", "--users")
@@ -61,12 +85,9 @@ def start(
     """Lay the course down in a folder: notebooks and all that they need."""
     import shlex
 
-    from recsys_kit.course import start as course
+    from recsys_kit.course.start import lay_down
 
-    try:
-        laid = course.lay_down(folder, upgrade)
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    laid = lay_down(folder, upgrade)
     where = shlex.quote(str(folder))
     typer.echo(f"{folder}: laid down: {len(laid.new)} files; there already: {len(laid.same)}")
     for name, mine in laid.kept.items():
@@ -90,23 +111,21 @@ def run(
     keep_going: Annotated[bool, typer.Option("--keep-going/--stop", help="What a failing notebook does.")] = True,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
-    """Run notebooks with papermill and write a report; exits with 1 if one fails."""
+    """Run notebooks with papermill and write a report; exits with 1 if one fails, with 0 if one was skipped."""
     from recsys_kit.course import runner
 
-    try:
-        if data is not None:
-            from recsys_kit import datasets
+    pairs = dict(_pair(text) for text in parameter or ())
+    if data is not None:
+        from recsys_kit import datasets, start_here
 
-            datasets.load(str(data))
-        pairs = dict(_pair(text) for text in parameter or ())
-        results = runner.run(
-            folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going
-        )
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+        shop = datasets.load(str(data))
+        datasets.entry.check_span(shop)
+        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", "")):
+            typer.echo(line)
+    results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
-    raise typer.Exit(0 if all(result.status == "ok" for result in results) else 1)
+    raise typer.Exit(0 if all(result.status in ("ok", "skipped") for result in results) else 1)
 
 
 @app.command()
@@ -135,15 +154,17 @@ def clean(
     from recsys_kit.workspace import Workspace
 
     if not keep_latest:
-        _stop("say --keep-latest: what was built last is kept, and what other code built before is removed")
+        raise ValueError("say --keep-latest: what was built last is kept, and what other code built before is removed")
     if not workspace.is_dir():
-        _stop(f"{workspace} is no folder; --workspace FOLDER names another")
+        raise ValueError(f"{workspace} is no folder; --workspace FOLDER names another")
     Workspace(workspace).clean(dry_run, typer.echo)
 
 
 @app.command(cls=ManyValues)
 def bench(
-    file: Annotated[Path, typer.Argument(help="One user a line (user id, then items in time order), CSV or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(help="One user a line (id, then items in time order), .inter, u.data, ratings.dat, CSV.")
+    ],
     seeds: Annotated[list[int] | None, typer.Option(help="One training run each: 0 1 2. Default: 0.")] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds for everything, all seeds together.")] = 900,
     epochs: Annotated[int, typer.Option(help="Most passes over the data.")] = 40,
@@ -155,25 +176,27 @@ def bench(
     """Train the sequence model on a public next-item benchmark (leave one out) and print one JSON line."""
     import json
 
-    try:
-        if backend is not None:
-            _use_backend(backend)
-        from recsys_kit.next_item import bench as benchmark
+    from recsys_kit import output_file
 
-        result = benchmark.bench(file, tuple(seeds or [0]), time_limit, epochs, loss=loss, objective=objective)
-        line = json.dumps(result)
-        if json_file:
-            json_file.write_text(line + "\n", encoding="utf-8")
-    except (ValueError, OSError) as error:
-        _stop(str(error))
-    typer.echo(line)
+    json_file = json_file and output_file.check(json_file)
+    if backend is not None:
+        _use_backend(backend)
+    from recsys_kit import next_item
+
+    result = next_item.bench.bench(
+        file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, loss=loss, objective=objective
+    )
+    line = json.dumps(result)
+    typer.echo(line)  # before the file: whatever happens to that, the work is not lost
+    if json_file:
+        output_file.write(json_file, lambda part: part.write_text(line + "\n", encoding="utf-8"))
 
 
 @app.command(cls=ManyValues)
 def recommend(
     out: Annotated[Path, typer.Option(help="Parquet file to write: user_id, rank, item_id, score, reason.")],
     users: Annotated[
-        list[str] | None, typer.Option(help="User ids, or a .txt or .csv file with one a line. Default: all.")
+        list[str] | None, typer.Option(help="User ids, a .txt file of them, or a .csv file with user_id. Default: all.")
     ] = None,
     k: Annotated[int, typer.Option("--k", help="Length of each list.")] = 10,
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
@@ -184,21 +207,20 @@ def recommend(
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
 ) -> None:
     """Recommend items to households and write the lists to a Parquet file."""
-    from recsys_kit import recommendation
+    from recsys_kit import output_file, recommendation
 
-    try:
-        recommendation.check_path(out)
-        recommender = recommendation.open_shop(str(data or ""), workspace, light=light, say=typer.echo)
-        ids = recommendation.read_users(users) if users else None
-        rules = recommendation.Rules(new_only=new_only)
-        lists = recommender.recommend(ids, k, rules, diversity_weight=diversity, allow_new=allow_new)
-        recommendation.write(lists, out)
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    out = recommendation.check_path(out)
+    recommendation.check_wishes(k, diversity)
+    ids = recommendation.read_users(users, typer.echo) if users is not None else None
+    folder = output_file.check_folder(workspace)
+    recommender = recommendation.open_shop(_folder(data), folder, light=light, say=typer.echo)
+    rules = recommendation.Rules(new_only=new_only)
+    lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
+    recommendation.write(lists, out)
     typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
 
 
-@app.command()
+@app.command(cls=LongWork)
 def search(
     query: Annotated[str | None, typer.Argument(help="What a shopper types, in any of 16 languages.")] = None,
     user: Annotated[str | None, typer.Option(help="A user id: items that this user likes come first.")] = None,
@@ -206,32 +228,43 @@ def search(
     queries: Annotated[
         Path | None, typer.Option(help="CSV file of queries: query_id, query and perhaps user_id.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write the results of --queries to.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV file for the results of --queries; a title that looks like a formula gets a ' first."),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
     workspace: Annotated[Path, typer.Option(help="Where index and models are, or will be.")] = Path("workspace"),
 ) -> None:
     """Search the shop: one query on the screen, or a file of them into another file."""
-    from recsys_kit import search as engine
+    from recsys_kit import output_file
+    from recsys_kit.search import check_query, read_queries, run_file, run_one, to_csv
 
-    try:
-        if (query is None) == (queries is None):
-            raise ValueError("give either a query or --queries FILE")
-        if k < 1:
-            raise ValueError(f"`--k` must be 1 or more. Received: {k}")
-        if queries is not None:
-            if out is None:
-                raise ValueError("--queries needs --out FILE.csv")
-            table = engine.read_queries(queries)
-            lists, notes = engine.run_file(table, k, str(data or ""), workspace, typer.echo)
-            lists.to_csv(out, index=False, lineterminator="\n")
-            for note in notes:
-                typer.echo(f"no answer: {note}", err=True)
-            answered = lists["query_id"].nunique()
-            typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
-        else:
-            typer.echo(engine.run_one(query, user, k, str(data or ""), workspace, typer.echo))
-    except (ValueError, OSError) as error:
-        _stop(str(error))
+    if (query is None) == (queries is None):
+        raise ValueError("give either a query or --queries FILE")
+    if k < 1:
+        raise ValueError(f"`--k` must be 1 or more. Received: {k}")
+    if queries is None and out is not None:
+        raise ValueError("--out goes with --queries; one query's results are shown on the screen")
+    if queries is not None and user is not None:
+        raise ValueError("--user goes with one query; a file of queries says it in its column user_id")
+    if queries is not None:
+        if out is None:
+            raise ValueError("--queries needs --out FILE.csv")
+        out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
+        table = read_queries(queries)
+        lists, notes = run_file(table, k, _folder(data), output_file.check_folder(workspace), typer.echo)
+        for note in notes:
+            typer.echo(f"no answer: {note}", err=True)
+        try:
+            output_file.write(out, lambda part: to_csv(lists, part))
+        except OSError:
+            to_csv(lists, sys.stdout)  # the work is not lost
+            raise
+        answered = lists["query_id"].nunique()
+        typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
+    else:
+        check_query(query)
+        typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
 
 
 @app.command(cls=ManyValues)
@@ -245,10 +278,7 @@ def notebooks(
     """Re-execute the committed notebooks in place and renew their links, metadata and README tables."""
     from recsys_kit.course import refresh
 
-    try:
-        problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
-    except ValueError as error:
-        _stop(str(error))
+    problems = refresh.refresh(folder, only or (), execute, check, fresh, typer.echo)
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
@@ -258,7 +288,6 @@ def _use_backend(name: str) -> None:
     """Chooses Keras's backend, which is possible only before keras is imported."""
     import importlib.util
     import os
-    import sys
 
     if name not in ("tensorflow", "torch", "jax"):
         raise ValueError(f"`--backend` must be tensorflow, torch or jax. Received: {name}")
@@ -270,9 +299,13 @@ def _use_backend(name: str) -> None:
     os.environ["KERAS_BACKEND"] = name
 
 
-def _stop(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(2)
+def _folder(path: Path | None) -> str:
+    """Returns the folder of a shop as text, `~` spelt out (a shell leaves it in `--data=~/shop`); empty for none."""
+    return "" if path is None else str(path.expanduser())
+
+
+def _say_aside(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

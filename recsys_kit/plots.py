@@ -6,7 +6,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 
-__all__ = ["COLOURS", "bars", "use_style"]
+__all__ = ["COLOURS", "bars", "plain", "use_style"]
 
 # Okabe and Ito (2008): distinguishable with every common colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
@@ -30,6 +30,19 @@ def use_style() -> None:
     )
 
 
+def plain(text: object) -> str:
+    r"""Returns a text of a shop so that a figure shows it as it is: between two `$` matplotlib would read a formula.
+
+    To switch formulas off for all figures (`text.parse_math`) would spoil the numbers of logarithmic axes, which are
+    some.
+
+    Example:
+        >>> plain("Gift card $5 or $10")
+        'Gift card \\$5 or \\$10'
+    """
+    return str(text).replace("$", r"\$")
+
+
 def bars(values: pd.Series, title: str, label: str, highlight: str | None = None) -> plt.Axes:
     """Draws one horizontal bar a row, largest on top, with its value beside it.
 
@@ -42,8 +55,8 @@ def bars(values: pd.Series, title: str, label: str, highlight: str | None = None
     values = values.sort_values()
     _, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(values)))
     colours = [COLOURS[1] if name == highlight else COLOURS[0] for name in values.index]
-    drawn = axes.barh([str(name) for name in values.index], values, color=colours)
+    drawn = axes.barh([plain(name) for name in values.index], values, color=colours)
     axes.bar_label(drawn, fmt="%.4f", padding=3)
     axes.margins(x=0.12)
-    axes.set(title=title, xlabel=label)
+    axes.set(title=plain(title), xlabel=plain(label))
     return axes

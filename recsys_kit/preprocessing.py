@@ -11,10 +11,17 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from recsys_kit.datasets import promotions as promoted
-from recsys_kit.datasets.shops import Shop
+from recsys_kit.datasets.entry import PURCHASE
+from recsys_kit.datasets.promotions import Plan, plan
+from recsys_kit.datasets.tables import NotForThisShop, Shop
 
 __all__ = ["Split", "Task", "audit", "clean", "default_cutoff", "frequency_encode", "k_core", "split_by_time", "task"]
+
+
+# What figures of the next-basket task need at least; below, an interval is as wide as what it is to show.
+_LEAST_ITEMS = 20
+_LEAST_BACK = 10
+_LEAST_PART_BACK = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Split:
     test_users: np.ndarray = field(repr=False)
     answers: sp.csr_matrix = field(repr=False)
     answer_times: pd.DatetimeIndex = field(repr=False)
-    plan: promoted.Plan | None = field(default=None, repr=False)
+    plan: Plan | None = field(default=None, repr=False)
 
     def counts(self) -> sp.csr_matrix:
         """Returns the (U, V) matrix of how often each user bought each item before the cutoff."""
@@ -84,6 +91,7 @@ def task(
     test_days: int = 31,
     validation_days: int = 14,
     promotions: pd.DataFrame | None = None,
+    judged: bool = True,
 ) -> Task:
     """Cleans a shop's events and splits them twice: the next-basket task of this course.
 
@@ -97,15 +105,24 @@ def task(
         validation_days: The days before the cutoff on which models are chosen.
         promotions: What the shop promotes in which week, see `datasets.promotions`. A shop knows its own plan before
             the week begins, so this is no look into the future; None: models do without.
+        judged: Whether figures are made on the splits. Then a shop on which they would mean nothing is refused: too
+            few customers who come back, or hardly more items than a list holds. False for serving.
 
     Raises:
-        ValueError: If `cutoff` is not a date, or a split has no test case.
+        ValueError: If `cutoff` is not a date, or lies outside the data.
+        NotForThisShop: If a split has no test case, or too little to judge on.
     """
     events, cleaning = clean(shop)
     if events.empty:
-        raise ValueError(f"no event of {shop.name!r} is left after cleaning:\n{cleaning.to_string(index=False)}")
+        raise NotForThisShop(f"no event of {shop.name!r} is left after cleaning:\n{cleaning.to_string(index=False)}")
+    first, last = events["timestamp"].iloc[[0, -1]]
     start = _parse_day(cutoff) if cutoff else default_cutoff(shop, test_days)
-    days = (start - events["timestamp"].iloc[0]).days
+    if cutoff and not first < start <= last:
+        raise ValueError(
+            f"`cutoff` must be a day between the first and the last purchase, {first:%Y-%m-%d} and {last:%Y-%m-%d}. "
+            f"Received: {cutoff!r}."
+        )
+    days = (start - first).days
     valid_start = start - pd.Timedelta(days=max(1, min(validation_days, days // 5)))
     min_users = min(10, max(2, events["user_id"].nunique() // 200))
     lines = events.groupby(["user_id", "basket_id"], observed=True, sort=False)["item_id"].nunique()
@@ -114,15 +131,36 @@ def task(
     validation = split_by_time(events, valid_start, end=start, min_items=min_items, items=test.items)
     for name, split in (("test", test), ("validation", validation)):
         if not len(split.test_users):
-            raise ValueError(
+            raise NotForThisShop(
                 f"the {name} period {split.cutoff:%Y-%m-%d} to {split.end:%Y-%m-%d} holds no basket with at least "
                 f"{min_items} items of the catalogue ({len(split.items)} items with at least {min_users} buyers). "
                 "Choose another `cutoff`, or bring more data."
             )
+        if split.history.empty:
+            raise NotForThisShop(
+                f"nothing of the catalogue was bought before {split.cutoff:%Y-%m-%d}, when the {name} period begins: "
+                "there is nothing to learn from. Bring a longer history, or choose a later `cutoff`."
+            )
+        if judged:
+            _refuse_if_too_little(split, name)
     if promotions is not None:
-        plan = promoted.plan(promotions, test.items)
-        test, validation = replace(test, plan=plan), replace(validation, plan=plan)
+        weeks = plan(promotions, test.items)
+        test, validation = replace(test, plan=weeks), replace(validation, plan=weeks)
     return Task(events, cleaning, validation, test, min_users, min_items)
+
+
+def _refuse_if_too_little(split: Split, name: str) -> None:
+    if len(split.items) < _LEAST_ITEMS:
+        raise NotForThisShop(
+            f"the catalogue holds {len(split.items)} items that enough customers bought: a list of 10 says something "
+            f"only among {_LEAST_ITEMS} or more"
+        )
+    cases, back = len(split.test_users), int(np.isin(split.test_users, split.history["user"]).sum())
+    if back < max(_LEAST_BACK, _LEAST_PART_BACK * cases):
+        raise NotForThisShop(
+            f"of the {cases:,} customers who bought in the {name} period from {split.cutoff:%Y-%m-%d} only {back:,} "
+            f"had bought before: predicting the next basket needs {_LEAST_BACK}, and {_LEAST_PART_BACK:.0%} of them"
+        )
 
 
 def clean(shop: Shop) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -135,10 +173,10 @@ def clean(shop: Shop) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     events = shop.events
     merchandise = shop.items.loc[shop.items["is_merchandise"], "item_id"]
-    purchase = (events["event_type"] == "purchase").to_numpy()
+    purchase = (events["event_type"] == PURCHASE).to_numpy()
     rules = [
         ("duplicates", "the same row twice", ~events.duplicated().to_numpy()),
-        ("not a purchase", "views and clicks are no baskets", purchase if purchase.any() else ~purchase),
+        ("not a purchase", "views and clicks are no baskets", purchase),
         ("unknown item", "item_id is not in items", _isin(events["item_id"], shop.items["item_id"])),
         ("not merchandise", "fuel, coupons, stamps, donations", _isin(events["item_id"], merchandise)),
         ("quantity", "quantity is 0 or less: returns, corrections", ~(events["quantity"] <= 0).to_numpy()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,12 @@ HEADLINE_MIME = "application/vnd.recsys-kit.headline+json"
 
 
 def headline(
-    metric: str, value: float, baseline_name: str, baseline_value: float, higher_is_better: bool = True
+    metric: str,
+    value: float,
+    baseline_name: str,
+    baseline_value: float,
+    higher_is_better: bool = True,
+    data: str = "",
 ) -> None:
     """Shows the notebook's main result beside its baseline; the run report picks it up from the output.
 
@@ -26,13 +32,17 @@ def headline(
         baseline_name: What it is compared with.
         baseline_value: The baseline's result on the same cases.
         higher_is_better: False for errors and costs.
+        data: Whose data it was measured on, where that is not the shop of the run; empty: the shop's.
     """
     from IPython.display import display
 
     better = (value > baseline_value) == higher_is_better and value != baseline_value
     text = f"{metric}: {value:.4f} ({baseline_name}: {baseline_value:.4f}; {'better' if better else 'not better'})"
-    data = {"metric": metric, "value": float(value), "baseline": baseline_name, "baseline_value": float(baseline_value)}
-    display({HEADLINE_MIME: data | {"higher_is_better": higher_is_better}, "text/plain": text}, raw=True)
+    found = {"metric": metric, "value": float(value), "baseline": baseline_name}
+    found |= {"baseline_value": float(baseline_value), "higher_is_better": higher_is_better}
+    if data:
+        text, found["data"] = f"{text}; measured on {data}, not on this shop", data
+    display({HEADLINE_MIME: found, "text/plain": text}, raw=True)
 
 
 def promise(text: str, holds: bool, strict: bool) -> None:
@@ -60,7 +70,8 @@ def progress(iterable: Iterable | None = None, label: str = "", total: int | Non
 def quiet() -> Iterator[None]:
     """Hides what a native library writes to stderr while it starts, such as TensorFlow looking for a GPU driver.
 
-    A Python exception still comes through.
+    A Python exception still comes through. Afterwards TensorFlow logs errors only: its advice about batches of many
+    lengths is not for us, ours are meant.
 
     Example:
         >>> with quiet():
@@ -75,3 +86,4 @@ def quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+        logging.getLogger("tensorflow").setLevel("ERROR")  # loading it sets the level, so this comes after

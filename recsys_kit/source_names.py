@@ -116,20 +116,21 @@ class Definitions:
     def lazy(self, name: str) -> Iterator[str]:
         """Returns modules that may hold a name which the package's `__getattr__` looks up in a table.
 
-        The table is any dictionary written out in the file: of names to modules, or of modules to their names.
+        The table is any dictionary written out in the file, of names to modules or of modules to their names; or the
+        keywords of a call, such as `door(__name__, module=["name"])`.
         """
-        for table in (node for node in ast.walk(self._tree) if isinstance(node, ast.Dict)):
-            for key, value in zip(table.keys, table.values, strict=True):
-                texts = _texts(value)
-                if key is None or not isinstance(key, ast.Constant):
-                    continue
-                for module in texts[:1] if key.value == name else [key.value] if name in texts else []:
-                    relative = str(module).lstrip(".")
-                    yield (
-                        relative
-                        if relative.startswith(self.name.partition(".")[0] + ".")
-                        else (f"{self.name}.{relative}")
-                    )
+        found: list[tuple[object, ast.AST]] = []
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Dict):
+                pairs = zip(node.keys, node.values, strict=True)
+                found += [(key.value, value) for key, value in pairs if isinstance(key, ast.Constant)]
+            elif isinstance(node, ast.keyword):
+                found.append((node.arg, node.value))
+        for key, value in found:
+            texts = _texts(value)
+            for module in texts[:1] if key == name else [key] if name in texts else []:
+                relative, top = str(module).lstrip("."), self.name.partition(".")[0]
+                yield relative if relative.startswith(f"{top}.") else f"{self.name}.{relative}"
 
 
 def names_in(nodes: Sequence[ast.AST], module: Definitions) -> set[tuple[str | Target, tuple[str, ...]]]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from recsys_kit import preprocessing
 from recsys_kit.course.course_map import contents, course_map
 from recsys_kit.course.environment import check_environment
-from recsys_kit.datasets.tables import Shop, titles_without_size
+from recsys_kit.datasets.tables import NotForThisShop, Shop, titles_without_size
 from recsys_kit.neural import text_encoder
 from recsys_kit.workspace import Workspace
 
@@ -23,6 +24,7 @@ __all__ = [
     "check_environment",
     "contents",
     "course_map",
+    "describe_shop",
     "encode",
     "search_documents",
     "semantic_search",
@@ -145,3 +147,44 @@ def side_by_side(pairs: Sequence[tuple[str, str]], search: Search, k: int = 3) -
         both = f"{len(set(first) & set(second))} of {k}"
         rows.append((pair[0], " · ".join(first), pair[1], " · ".join(second), both))
     return pd.DataFrame(rows, columns=["query", "finds", "the same query", "finds too", "in common"])
+
+
+def describe_shop(shop: Shop, cutoff: str = "") -> list[str]:
+    """Says what kind of shop it is, as far as the course depends on it, and what can be taught on it.
+
+    Args:
+        shop: The whole shop; a sample of it may allow less.
+        cutoff: First day of the test period, as in the notebooks.
+
+    Returns:
+        Sentences: one that counts, and two more where the course's main task has too little to stand on.
+
+    Raises:
+        ValueError: If `cutoff` is no day inside the data.
+    """
+    events = preprocessing.clean(shop)[0]
+    baskets = events.groupby("user_id")["basket_id"].nunique()
+    lines = events.drop_duplicates(["user_id", "basket_id", "item_id"])
+    again = lines.duplicated(["user_id", "item_id"]).sum() / max(len(lines), 1)
+    parts = [(part.sum() / max(len(baskets), 1)) for part in (baskets == 1, baskets == 2, baskets >= 3)]
+    said = [
+        f"{len(baskets):,} customers bought something: {parts[0]:.1%} in one basket, {parts[1]:.1%} in two, "
+        f"{parts[2]:.1%} in three or more. Of what is bought, {again:.1%} the same customer had bought before."
+    ]
+    try:
+        preprocessing.task(shop, cutoff)
+        return said
+    except NotForThisShop as error:
+        said.append(
+            f"The course's main task, a customer's next basket, can't be shown here: {str(error).rstrip('.')}. "
+            "Notebooks that need it are skipped and say why; search (10), baskets (11) and the assistant (16) need "
+            "nobody who comes back."
+        )
+    try:
+        preprocessing.task(shop, cutoff, judged=False)
+        recommend = "recsys-kit recommend works; customers who bought once get little more than what all buy."
+    except NotForThisShop:
+        recommend = "recsys-kit recommend has too little to learn from, too."
+    titled = (shop.items["title"] != shop.items["item_id"]).any()
+    search = "recsys-kit search works." if titled else "recsys-kit search needs an items file with titles."
+    return [*said, f"Commands: {recommend} {search}"]

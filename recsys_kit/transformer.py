@@ -122,10 +122,6 @@ class SelfAttention(layers.Layer):
         output = self.join(ops.reshape(ops.transpose(output, (0, 2, 1, 3)), (-1, length, width)))
         return (output, weights) if return_weights else output
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"heads": self.heads, "dropout": self.dropout}
-
 
 @_register
 class TransformerBlock(layers.Layer):
@@ -163,10 +159,6 @@ class TransformerBlock(layers.Layer):
             self.attention(self.norm_1(x), attention_mask=attention_mask, training=training), training=training
         )
         return x + self.drop(self.narrow(self.wide(self.norm_2(x))), training=training)
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"heads": self.heads, "dropout": self.dropout, "expansion": self.expansion}
 
 
 @_register
@@ -270,10 +262,6 @@ class PositionEmbedding(layers.Layer):
     def compute_output_shape(self, x_shape, valid_shape=None):
         """Returns the shape of the input. PyTorch would find it with a trial run, of a length of its own choice."""
         return x_shape
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"length": self.length}
 
 
 @_register

@@ -14,8 +14,9 @@ import executions
 import nbformat
 import pytest
 from small_course import PARAMETERS
+from typer.testing import CliRunner
 
-from recsys_kit import datasets, preprocessing
+from recsys_kit import cli, datasets, preprocessing
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,6 +100,13 @@ def shop() -> datasets.Shop:
 def splits(shop: datasets.Shop) -> preprocessing.Task:
     """The next-basket task of `shop`."""
     return preprocessing.task(shop)
+
+
+@pytest.fixture
+def recsys_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Returns a function that calls the command line in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.app, list(words))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from recsys_kit.course import notebooks
+from recsys_kit.course import limits, notebooks
 
 STANDARD = {"DATA": ("str", ""), "USERS": ("int", 0), "WORKSPACE": ("str", "../workspace"), "SEED": ("int", 0)}
 LAST_SECTIONS = ["What we saw", "Exercises", "Read more"]
@@ -47,6 +47,16 @@ def sections_are_in_order(path: Path) -> list[str]:
     exercises = "\n".join(texts).partition("## Exercises")[2].partition("## Read more")[0]
     found = set(re.findall("★+", exercises))
     problems += [f"the exercises must have one with {stars}" for stars in ("★", "★★", "★★★") if stars not in found]
+    return problems
+
+
+def parameters_state_their_range(path: Path) -> list[str]:
+    problems = []
+    for name, parameter in notebooks.parameters(notebooks.read(path)).items():
+        if parameter.type in ("int", "float", "list") and not limits.stated(parameter.comment):
+            problems.append(f"{name}: the comment must end in a range, such as (1 or more)")
+        elif parameter.default is not ... and limits.broken(parameter.default, parameter.comment):
+            problems.append(f"{name}: the default is out of its own range")
     return problems
 
 
@@ -191,6 +201,7 @@ def loads_from_elsewhere(page: str) -> list[str]:
 
 
 BOTH = [
+    parameters_state_their_range,
     parameters_are_typed_commented_literals,
     outputs_are_committed,
     no_errors,

@@ -3,18 +3,10 @@ import sys
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from recsys_kit import cli, start_here
 from recsys_kit.course import notebooks, results, runner
 from recsys_kit.workspace import Workspace
-
-
-@pytest.fixture
-def recsys_kit(tmp_path, monkeypatch):
-    """Returns a function that calls the command line in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: CliRunner().invoke(cli.app, list(args))
 
 
 @pytest.fixture
@@ -84,7 +76,7 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(recsys_kit, write_no
     assert calls == []
 
 
-@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("failed", 1), ("interrupted", 130)])
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("skipped", 0), ("failed", 1), ("interrupted", 130)])
 def test_the_exit_code_tells(recsys_kit, write_notebook, monkeypatch, status, code):
     write_notebook("01_first")
     monkeypatch.setattr(runner, "execute", lambda path, *_, **__: results.Result(path.stem, status, error="why"))
@@ -141,3 +133,20 @@ def test_clean_makes_no_workspace_where_there_is_none(recsys_kit, tmp_path):
     result = recsys_kit("clean", "--keep-latest")
     assert result.exit_code == 2 and "workspace is no folder" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_run_says_once_what_kind_of_shop_it_gets(recsys_kit, write_notebook, calls, tmp_path):
+    write_notebook("01_first")
+    (tmp_path / "shop").mkdir()
+    rows = [(f"u{n}", f"i{n % 40}", pd.Timestamp("2024-01-01") + pd.Timedelta(days=n % 90)) for n in range(400)]
+    rows += [(f"u{n}", f"i{n % 40}", pd.Timestamp("2024-03-30")) for n in range(4)]
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    events.to_csv(tmp_path / "shop" / "events.csv", index=False)
+    result = recsys_kit("run", "--data", "shop")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("400 customers bought something: 99.0% in one basket, 1.0% in two, 0.0% in three") == 1
+    assert "can't be shown here: of the" in result.output and "recsys-kit recommend works" in result.output
+    for day, why in (("2030-01-01", "between the first and the last purchase"), ("soon", "YYYY-MM-DD")):
+        refused = recsys_kit("run", "--data", "shop", "-p", "CUTOFF", day)
+        assert refused.exit_code == 2 and "error: `cutoff` must be a day" in refused.output and why in refused.output
+    assert len(calls) == 1

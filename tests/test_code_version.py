@@ -52,11 +52,8 @@ def loop():
     "three.py": "def helper(x):\n    return inner(x)\n\n\ndef inner(x):\n    return x\n",
     "four.py": "def late(x):\n    return LIMIT\n\n\nLIMIT = 1\nOTHER = 1\n",
     "room/__init__.py": """
-_NAMES = {"Index": "index", "engine": "engine", "start": "engine", "thing": "recsys_kit.room.engine"}
-
-
-def __getattr__(name):
-    raise AttributeError(name)
+_NAMES = {"Index": "index", "engine": "engine", "start": "recsys_kit.room.engine"}
+__getattr__ = door(__name__, engine=["thing"])
 """,
     "room/index.py": "class Index:\n    pass\n\n\ndef make() -> Index:\n    return Index()\n",
     "room/engine.py": "from . import index\n\n\ndef thing():\n    return index.make()\n\n\ndef start():\n    pass\n",

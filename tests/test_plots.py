@@ -1,6 +1,7 @@
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
+import pytest
 
 from recsys_kit import plots
 
@@ -11,6 +12,17 @@ def test_bars_stand_in_order_with_one_coloured_differently():
     colours = [mpl.colors.to_hex(bar.get_facecolor(), keep_alpha=False).upper() for bar in axes.patches]
     assert colours == [plots.COLOURS[0]] * 2 + [plots.COLOURS[1]]
     assert [text.get_text() for text in axes.texts] == ["0.1000", "0.2000", "0.3000"]
+    plt.close(axes.figure)
+
+
+@pytest.mark.parametrize("text", ["$5 or $10", "a $", r"a \$ b $x$", "$$", "100 % $\\alpha$", "Tea_2^3"])
+def test_a_text_with_dollars_is_drawn_as_it_is(text):
+    axes = plots.bars(pd.Series({text: 0.1, "b": 0.2}), f"{text} is dear", text)
+    axes.figure.draw_without_rendering()
+    title = next(part for part in (axes.title, axes._left_title) if part.get_text())
+    texts = [axes.get_yticklabels()[0], title, axes.xaxis.label]
+    for drawn, meant in zip(texts, [text, f"{text} is dear", text], strict=True):
+        assert drawn._preprocess_math(drawn.get_text()) == (meant, False)
     plt.close(axes.figure)
 
 

@@ -7,45 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shop_by_hand import START, ZONES, make_events, make_shop
 
 from recsys_kit import datasets, preprocessing
 
-ZONES = ("UTC", "America/New_York", "Asia/Shanghai", "Australia/Adelaide", "Pacific/Kiritimati", "Pacific/Pago_Pago")
 FAST = settings(max_examples=30, deadline=None)
-START = pd.Timestamp("2024-02-20 12:00", tz="UTC")
-
-
-def make_shop(events: pd.DataFrame, not_sold: tuple = (), unknown: tuple = (), timezone: str = "UTC") -> datasets.Shop:
-    """Makes a shop from events with user_id, item_id, timestamp and whatever else a test cares for."""
-    filled = {
-        "event_type": "purchase",
-        "basket_id": events["user_id"] + " " + events["timestamp"].dt.strftime("%Y-%m-%d"),
-        "quantity": 1.0,
-        "price": 2.0,
-        "discount": 0.0,
-        "store_id": "main",
-    }
-    events = pd.DataFrame(filled | {column: events[column] for column in events}, index=events.index)
-    ids = sorted(set(events["item_id"]) - set(unknown))
-    items = pd.DataFrame({"item_id": pd.Series(ids, dtype="str")})
-    items = items.assign(title=items["item_id"], category="unknown", product_type="unknown", department="unknown")
-    items = items.assign(brand="unknown", size="unknown", is_merchandise=~items["item_id"].isin(not_sold))
-    users = pd.DataFrame({"user_id": sorted(set(events["user_id"]))})
-    return datasets.Shop("test shop", events, items, users, timezone, "fingerprint")
-
-
-def make_events(rows: list[tuple]) -> pd.DataFrame:
-    """Makes events from (user, item, hours after START[, basket])."""
-    table = pd.DataFrame(
-        {
-            "user_id": pd.Series([row[0] for row in rows], dtype="str"),
-            "item_id": pd.Series([row[1] for row in rows], dtype="str"),
-            "timestamp": pd.Series([START + timedelta(hours=row[2]) for row in rows], dtype="datetime64[us, UTC]"),
-        }
-    )
-    if rows and len(rows[0]) > 3:
-        table["basket_id"] = pd.Series([row[3] for row in rows], dtype="str")
-    return table
 
 
 @st.composite
@@ -73,6 +39,12 @@ def dirty_shops(draw):
 def in_order(events: pd.DataFrame) -> pd.DataFrame:
     shop = make_shop(events)
     return preprocessing.clean(shop)[0]
+
+
+def split_of(rows: list[tuple], min_items: int = 1) -> preprocessing.Split:
+    """Splits events, given as for `make_events`, a day after START."""
+    events = in_order(make_events(rows))
+    return preprocessing.split_by_time(events, START + timedelta(hours=24), min_users=1, min_items=min_items)
 
 
 # Cleaning
@@ -128,9 +100,12 @@ def test_a_missing_price_is_no_reason_to_lose_a_sale():
     assert len(preprocessing.clean(make_shop(events))[0]) == 2
 
 
-def test_a_log_of_views_alone_is_kept_whole():
-    events = make_events([("a", "x", 0), ("b", "y", 1)]).assign(event_type="view")
-    assert len(preprocessing.clean(make_shop(events))[0]) == 2
+@pytest.mark.parametrize("word", ["view", "Purchase", " purchase "])
+def test_nothing_but_a_purchase_is_kept_not_even_in_a_log_without_any(word):
+    events = make_events([("a", "x", 0), ("b", "y", 1)]).assign(event_type=word)
+    kept, report = preprocessing.clean(make_shop(events))
+    assert kept.empty
+    assert report.set_index("step")["removed"]["not a purchase"] == 2
 
 
 def test_audit_counts_each_oddity_and_removes_nothing():
@@ -281,43 +256,33 @@ def test_unsorted_events_are_put_in_order_first():
 def test_of_several_baskets_on_one_day_only_the_first_is_the_answer():
     rows = [("a", item, 0, "0") for item in "xyz"]
     rows += [("a", "x", 30, "morning"), ("a", "y", 30, "morning"), ("a", "z", 33, "noon"), ("a", "x", 36, "evening")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.items[split.answers[0].indices].tolist() == ["x", "y"]
     assert split.answer_times[0] == START + timedelta(hours=30)
 
 
 def test_users_may_number_their_baskets_alike():
     rows = [("a", "x", 0, "1"), ("b", "y", 0, "1"), ("a", "y", 30, "2"), ("b", "x", 31, "2")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.items[split.answers.tocoo().col].tolist() == ["y", "x"]
 
 
 def test_the_rest_of_a_basket_that_began_before_the_cutoff_is_no_answer():
     rows = [("a", "x", 23, "open"), ("a", "y", 25, "open"), ("b", "y", 2, "b1"), ("b", "x", 30, "b2")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.users[split.test_users].tolist() == ["b"]
 
 
 def test_a_user_without_history_can_be_a_test_case():
     rows = [("old", "x", 0), ("old", "y", 0), ("new", "x", 30), ("new", "y", 30)]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=2
-    )
+    split = split_of(rows, min_items=2)
     assert split.users[split.test_users].tolist() == ["new"]
     assert split.seen().nnz == 0 and split.seen().shape == (1, 2)
 
 
 def test_counts_and_seen_agree_with_the_events():
     rows = [("a", "x", 0, "1"), ("a", "x", 1, "2"), ("a", "y", 1, "2"), ("b", "y", 2, "3"), ("a", "x", 30, "4")]
-    split = preprocessing.split_by_time(
-        in_order(make_events(rows)), START + timedelta(hours=24), min_users=1, min_items=1
-    )
+    split = split_of(rows)
     assert split.counts().toarray().tolist() == [[2, 1], [0, 1]]
     assert split.seen().toarray().tolist() == [[True, True]]
 
@@ -334,72 +299,3 @@ def test_a_split_refuses_times_that_make_no_sense(change, message):
     events = make_events([("a", "x", 0), ("a", "x", 30)])
     with pytest.raises(ValueError, match=message):
         preprocessing.split_by_time(events, **({"cutoff": START + timedelta(hours=1)} | change))
-
-
-# The task
-
-
-def small_shop(baskets_of: int = 3, days: int = 60, users: int = 12, timezone: str = "UTC") -> datasets.Shop:
-    rng = np.random.default_rng(0)
-    rows = [
-        (f"user {user}", f"item {item}", 24 * day + user % 5, f"{user}-{day}")
-        for user in range(users)
-        for day in range(user % 3, days, 3)
-        for item in rng.choice(8, size=baskets_of, replace=False)
-    ]
-    return make_shop(make_events(rows), timezone=timezone)
-
-
-@pytest.mark.parametrize("timezone", ZONES)
-@pytest.mark.parametrize("baskets_of", [1, 4])
-def test_a_tiny_shop_becomes_a_task_in_any_time_zone(baskets_of, timezone):
-    task = preprocessing.task(small_shop(baskets_of, timezone=timezone))
-    assert len(task.test.test_users) > 0 and len(task.validation.test_users) > 0
-    assert task.validation.items is task.test.items
-    assert task.validation.end == task.test.cutoff
-    assert (task.validation.answer_times < task.test.cutoff).all()
-    assert (task.test.answer_times >= task.test.cutoff).all()
-    assert (np.diff(task.test.answers.indptr) >= (3 if baskets_of >= 3 else 1)).all()
-
-
-def test_the_cutoff_of_a_task_can_be_chosen():
-    task = preprocessing.task(small_shop(), cutoff="2024-04-01")
-    assert task.test.cutoff == pd.Timestamp("2024-04-01", tz="UTC")
-
-
-@pytest.mark.parametrize("cutoff", ["first of May", "2024-13-01", "01.04.2024"])
-def test_a_cutoff_that_is_no_date_is_named(cutoff):
-    with pytest.raises(ValueError, match=f"`cutoff` must be a day written YYYY-MM-DD. Received: '{cutoff}'"):
-        preprocessing.task(small_shop(), cutoff=cutoff)
-
-
-@pytest.mark.parametrize("cutoff", ["1999-01-01", "2099-01-01"])
-def test_a_cutoff_outside_the_data_says_which_period_is_empty(cutoff):
-    with pytest.raises(ValueError, match=r"period .* holds no basket"):
-        preprocessing.task(small_shop(), cutoff=cutoff)
-
-
-def test_a_shop_of_one_user_on_one_day_is_refused_with_a_reason():
-    with pytest.raises(ValueError, match="holds no basket"):
-        preprocessing.task(make_shop(make_events([("a", "x", 0), ("a", "y", 0)])))
-
-
-def test_a_shop_of_which_nothing_is_left_is_refused_with_the_cleaning_report():
-    events = make_events([("a", "x", 0), ("a", "y", 0)]).assign(quantity=0.0)
-    with pytest.raises(ValueError, match=r"no event of 'test shop' is left(.|\n)*returns, corrections"):
-        preprocessing.task(make_shop(events))
-
-
-def test_test_days_must_be_positive():
-    with pytest.raises(ValueError, match=r"`test_days` must be at least 1. Received: test_days=0"):
-        preprocessing.default_cutoff(small_shop(), 0)
-
-
-@pytest.mark.slow
-def test_the_reference_task_is_exactly_the_published_protocol():
-    shop = datasets.load()
-    task = preprocessing.task(shop)
-    assert task.test.cutoff == pd.Timestamp("2017-12-01", tz="UTC")
-    assert task.test.answers.shape == (1554, 16148)
-    assert len(task.validation.test_users) == 1295
-    assert task.cleaning["removed"].sum() == len(shop.events) - len(task.events)

@@ -28,3 +28,13 @@ def test_what_a_library_writes_while_it_starts_is_hidden_and_an_exception_comes_
         os.write(2, b"noise")
         raise KeyError
     assert capfd.readouterr().err == ""
+
+
+def test_a_headline_on_other_data_says_whose(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    report.headline("NDCG@10", 0.25, "popularity", 0.2, data="The Complete Journey")
+    assert shown[0]["text/plain"].endswith("better); measured on The Complete Journey, not on this shop")
+    assert shown[0][report.HEADLINE_MIME]["data"] == "The Complete Journey"
+    report.headline("NDCG@10", 0.25, "popularity", 0.2)
+    assert "data" not in shown[1][report.HEADLINE_MIME]

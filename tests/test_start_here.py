@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -116,3 +117,40 @@ def test_a_shop_without_titles_says_what_search_needs(tmp_path):
 def test_encoding_nothing_or_one_text_keeps_the_shape():
     assert start_here.encode(["beer"]).shape == (1, 512)
     np.testing.assert_allclose(start_here.encode(["BEER"]), start_here.encode(["beer"]), atol=1e-6)
+
+
+def described(rows):
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "basket_id"])
+    events = events.assign(event_type="purchase", quantity=1.0, price=1.0, discount=0.0, store_id="s")
+    events["timestamp"] = pd.to_datetime(events["timestamp"], unit="h", utc=True)
+    ids = events["item_id"].unique()
+    items = pd.DataFrame({"item_id": ids, "title": ids, "is_merchandise": True})
+    users = events[["user_id"]].drop_duplicates()
+    shop = Shop("shop", events, items, users, "UTC", "")
+    return start_here.describe_shop(shop)
+
+
+def test_a_shop_to_which_people_come_back_is_counted_and_that_is_all():
+    rows = [(f"u{n}", f"i{(n * k) % 30}", 24 * (n % 7 + 5 * k), f"{n}-{k}") for n in range(100) for k in range(12)]
+    (line,) = described(rows)
+    assert line.startswith("100 customers bought something: 0.0% in one basket, 0.0% in two, 100.0% in three or more.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([(f"u{n}", f"i{n % 40}", n, f"b{n}") for n in range(2000)], "only 0 had bought before"),
+        ([("u", f"i{n % 40}", 24 * n, f"b{n}") for n in range(200)], "0 items"),
+        ([(f"u{n}", "i", 24 * n, f"b{n}") for n in range(200)], "only 0 had bought before|1 items"),
+        (
+            [(f"u{n % 50}", f"i{n % 30}", 1, f"b{n % 50}") for n in range(500)],
+            "holds no basket|nothing of the catalogue",
+        ),
+        ([("u", "i", 5, "b")], "holds no basket"),
+    ],
+    ids=["everybody once", "one customer", "one item", "one instant", "one basket"],
+)
+def test_a_shop_on_which_the_main_task_cannot_be_taught_is_told_so(rows, why):
+    _, task, commands = described(rows)
+    assert re.search(why, task) and "16" in task
+    assert "recsys-kit search needs an items file with titles" in commands

@@ -1,6 +1,5 @@
 """Artifacts on disk: nothing half-written, nothing stale, the same thing on every call."""
 
-import errno
 import functools
 import json
 import os
@@ -258,45 +257,6 @@ def test_a_build_may_need_another_artifact_and_a_failed_one_opens_its_lock(tmp_p
     assert ws.get("failing", lambda: [3]) == [3]
 
 
-VALUES = {
-    ".json": {"x": 1},
-    ".npz": {"x": np.arange(50)},
-    ".parquet": pd.DataFrame({"x": range(50)}),
-}
-
-
-@pytest.mark.parametrize("suffix", VALUES)
-@pytest.mark.parametrize("left", ["half", "nothing", "a folder"])
-def test_an_artifact_that_cannot_be_read_is_named_and_built_again(tmp_path, capsys, suffix, left):
-    ws, built = Workspace(tmp_path), []
-
-    def build():
-        built.append(1)
-        return VALUES[suffix]
-
-    ws.get("a", build)
-    path = ws.file("a", build)
-    content = path.read_bytes()
-    path.unlink()
-    if left == "a folder":
-        path.mkdir()
-    else:
-        path.write_bytes(content[: len(content) // 2] if left == "half" else b"")
-    for _ in range(2):
-        assert np.array_equal(ws.get("a", build)["x"], VALUES[suffix]["x"])
-    (said,) = capsys.readouterr().out.splitlines()
-    assert said.startswith(f"{path} can't be read (") and said.endswith("it is built again")
-    assert len(built) == 2 and path.is_file()
-
-
-def test_an_artifact_that_never_can_be_read_is_an_error_and_no_endless_loop(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(
-        formats.FORMATS, ".json", (lambda value, path: path.write_text("{"), formats.FORMATS[".json"][1])
-    )
-    with pytest.raises(OSError, match=r"a-.*\.json can't be read"):
-        Workspace(tmp_path).get("a", lambda: [1])
-
-
 def test_what_another_process_made_whole_meanwhile_is_not_built_again(tmp_path, monkeypatch):
     ws, build = Workspace(tmp_path), once([1])
     ws.get("a", build)
@@ -304,19 +264,6 @@ def test_what_another_process_made_whole_meanwhile_is_not_built_again(tmp_path, 
     path.write_text("[")
     monkeypatch.setattr(filelock.FileLock, "acquire", lambda lock, **_: path.write_text("[2]"))
     assert ws.get("a", build) == [2]
-
-
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EFBIG, "Too large")])
-def test_a_full_disk_is_said_with_the_file_and_leaves_nothing(tmp_path, monkeypatch, error):
-    def full(value, path):
-        path.write_text("{")
-        raise error
-
-    monkeypatch.setitem(formats.FORMATS, ".json", (full, formats.FORMATS[".json"][1]))
-    ws = Workspace(tmp_path)
-    with pytest.raises(OSError, match=r"(No space left on device|Too large): '.*a-[0-9a-f]{12}\.json'"):
-        ws.get("a", lambda: [1])
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_workspace_that_is_deleted_during_a_build_is_made_again(tmp_path):
@@ -397,79 +344,6 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "two"
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def versions_of(ws, name, numbers, **address):
-    """Builds an artifact with one version of a function after the other, as if its code had been changed."""
-    builders = []
-    for age, number in enumerate(numbers):
-        names = {"__name__": "__main__"}
-        exec(compile(f"def build():\n    return [{number}]", "<cell>", "exec"), names)
-        builders.append(names["build"])
-        ws.get(name, names["build"], **address)
-        used = time.time() - 100 * (len(numbers) - age)
-        os.utime(ws.folder / ".index" / f"{ws.file(name, names['build'], **address).stem}.json", (used, used))
-    return builders
-
-
-def test_cleaning_keeps_the_latest_of_each_name_data_and_parameters(tmp_path):
-    ws = Workspace(tmp_path)
-    old, new = versions_of(ws, "a", [1, 2])
-    versions_of(ws, "a", [1], data="x")
-    versions_of(ws, "a", [1], params={"width": 8})
-    versions_of(ws, "b", [1])
-    said = []
-    before = visible(tmp_path)
-    ws.clean(dry_run=True, say=said.append)
-    assert visible(tmp_path) == before
-    assert len(said) == 2 and said[0].startswith("would remove a-") and said[1].startswith("1 old artifacts, 0.0 MB")
-    wanted = ws.file("a", old).name
-    assert ws.clean(say=said.append) == 3
-    assert said[2] == f"removed {wanted} (0.0 MB)"
-    assert sorted({*before} - {wanted}) == visible(tmp_path)
-    assert ws.file("a", new) is not None
-    assert sorted(path.stem for path in (tmp_path / ".index").iterdir()) == [name[:-5] for name in visible(tmp_path)]
-    assert ws.outdated() == []
-
-
-def test_what_is_used_again_is_the_latest(tmp_path):
-    ws = Workspace(tmp_path)
-    old, new = versions_of(ws, "a", [1, 2])
-    ws.get("a", old)  # back on an older branch
-    assert ws.outdated() == [ws.file("a", new)]
-
-
-def test_what_was_used_by_a_clock_that_was_ahead_does_not_push_out_what_is_used_now(tmp_path):
-    ws = Workspace(tmp_path)
-    old, ahead, new = versions_of(ws, "a", [1, 2, 3])
-    later = time.time() + 30 * 86400
-    os.utime(tmp_path / ".index" / f"{ws.file('a', ahead).stem}.json", (later, later))
-    assert ws.outdated() == [ws.file("a", old)]
-    ws.get("a", ahead)  # used again, by a clock that is right
-    assert ws.outdated() == sorted([ws.file("a", old), ws.file("a", new)])
-
-
-def test_cleaning_removes_what_has_no_record_but_no_file_that_is_not_an_artifact(tmp_path):
-    ws = Workspace(tmp_path)
-    versions_of(ws, "a", [1])
-    kept = visible(tmp_path)
-    for name in ("notes.txt", "a-0123456789ab.csv", "my-folder"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "ranker-0123456789ab.json").write_text("[]")
-    (tmp_path / "training-0123456789ab").mkdir()
-    (tmp_path / "training-0123456789ab" / "record.json").write_text("[]")
-    ws.clean(say=[].append)
-    assert visible(tmp_path) == sorted([*kept, "notes.txt", "a-0123456789ab.csv", "my-folder"])
-
-
-def test_the_folder_of_a_training_is_kept_and_replaced_like_an_artifact(tmp_path):
-    ws = Workspace(tmp_path)
-    first, second = versions_of(ws, "model", [1, 2])
-    for build in (first, second):
-        ws.path("training", build).mkdir()
-        time.sleep(0.02)  # the clock of some file systems is coarse
-    assert {path.name.split("-")[0] for path in ws.outdated()} == {"model", "training"}
-    assert ws.path("training", second) not in ws.outdated()
 
 
 STORE = """

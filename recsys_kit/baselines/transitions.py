@@ -5,6 +5,7 @@ Letters for shapes: E events, T steps (baskets), U users, V items of the catalog
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -16,7 +17,22 @@ from recsys_kit.baselines.scorers import product_scorer
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split
 
-__all__ = ["basket_steps", "cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"]
+__all__ = ["PairWeights", "basket_steps", "cooccurrence", "cooccurrence_table", "largest_entries", "recent_items"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PairWeights:
+    """What a pair of an earlier and a later item counts, beside 1 / lag.
+
+    Args:
+        backward: Weight of the other direction: the earlier item, seen from the later one.
+        from_power: Discount for a frequent item in the history; 1 gives transition probabilities.
+        to_power: Discount for a frequent item as an answer.
+    """
+
+    backward: float = 0.3
+    from_power: float = 0.5
+    to_power: float = 0.15
 
 
 def cooccurrence_table(
@@ -25,9 +41,7 @@ def cooccurrence_table(
     items: np.ndarray,
     n_items: int,
     lags: int = 10,
-    backward: float = 0.3,
-    from_power: float = 0.5,
-    to_power: float = 0.15,
+    weights: PairWeights = PairWeights(),
     neighbours: int | None = None,
     block: int = 1000,
 ) -> sp.csr_matrix:
@@ -41,9 +55,7 @@ def cooccurrence_table(
         items: (E,) item of each event, 0 and up.
         n_items: Size of the catalogue, V.
         lags: How many steps to look ahead.
-        backward: Weight of the other direction: the earlier item, seen from the later one.
-        from_power: Discount for a frequent item in the history; 1 gives transition probabilities.
-        to_power: Discount for a frequent item as an answer.
+        weights: What a pair counts.
         neighbours: Entries kept in each row; None keeps all.
         block: Rows computed at once; bounds the memory.
 
@@ -57,10 +69,10 @@ def cooccurrence_table(
     for lag in range(1, lags + 1):
         start = np.flatnonzero(owner[lag:] == owner[:-lag])
         ahead = sp.coo_matrix((np.full(len(start), 1 / lag, np.float32), (start, start + lag)), shift.shape).tocsr()
-        shift = shift + ahead + np.float32(backward) * ahead.T.tocsr()
+        shift = shift + ahead + np.float32(weights.backward) * ahead.T.tocsr()
     frequency = np.maximum(np.asarray(bags.sum(axis=0)).ravel(), 1)
-    after = shift @ bags @ sp.diags((frequency**-to_power).astype(np.float32))  # (T, V)
-    before = (bags @ sp.diags((frequency**-from_power).astype(np.float32))).T.tocsr()  # (V, T)
+    after = shift @ bags @ sp.diags((frequency**-weights.to_power).astype(np.float32))  # (T, V)
+    before = (bags @ sp.diags((frequency**-weights.from_power).astype(np.float32))).T.tocsr()  # (V, T)
     rows = []
     for first in range(0, n_items, block):
         part = sp.csr_matrix(before[first : first + block] @ after)
@@ -88,8 +100,7 @@ def recent_items(
 def cooccurrence(
     split: Split,
     lags: int = 3,
-    backward: float = 0.3,
-    to_power: float = 0.5,
+    weights: PairWeights = PairWeights(to_power=0.5),
     last: int = 20,
     decay: float = 0.8,
     neighbours: int = 300,
@@ -99,14 +110,13 @@ def cooccurrence(
     Args:
         split: The split.
         lags: How many baskets ahead a pair may lie; it counts 1/lag.
-        backward: Weight of pairs in the other direction.
-        to_power: Discount for best sellers as answers.
+        weights: What a pair counts.
         last: How many of the user's last baskets speak.
         decay: Weight of a basket relative to the next newer one.
         neighbours: Followers kept for each item.
     """
     events = (split.history["user"].to_numpy(), basket_steps(split.history), split.history["item"].to_numpy())
-    table = cooccurrence_table(*events, len(split.items), lags, backward, 0.5, to_power, neighbours)
+    table = cooccurrence_table(*events, len(split.items), lags, weights, neighbours)
     recent = recent_items(*events, len(split.users), len(split.items), last, decay)
     return product_scorer(recent[split.test_users], table, recent_popularity(split))
 

@@ -1,13 +1,5 @@
 """The course as files: the notebooks, their parameters and profiles, running them, and the report."""
 
-import lazy_loader
+from recsys_kit import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["course_map", "environment", "notebooks", "profiles", "refresh", "report_page", "runner", "start"],
-    submod_attrs={
-        "environment": ["check_environment"],
-        "notebooks": ["find"],
-        "runner": ["describe", "execute", "run"],
-    },
-)
+__getattr__, __dir__, __all__ = door(__name__, environment=["check_environment"], runner=["run"])

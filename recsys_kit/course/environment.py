@@ -104,7 +104,7 @@ def _packages() -> list[tuple[str, str, str, str]]:
 
 
 def _compare_packages(wanted: Iterable[str]) -> list[tuple[str, str, str, str]]:
-    """Compares installed versions with requirements such as "keras>=3.10" or 'jax>=0.5; extra == "jax"'."""
+    """Compares installed versions with requirements such as "keras>=3.11" or 'jax>=0.5; extra == "jax"'."""
     from packaging.requirements import Requirement
 
     failed, needed, optional = [], 0, []

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from recsys_kit.course import notebooks
+from recsys_kit.course import limits, notebooks
 
 __all__ = ["load", "values"]
 
@@ -46,8 +46,8 @@ def values(
         overrides: Values from the command line, as text; each goes to the notebooks that have the parameter.
 
     Raises:
-        ValueError: If a name in the profile or the overrides is no notebook's parameter, or a value has the wrong
-            type; the message names close matches.
+        ValueError: If a name in the profile or the overrides is no notebook's parameter (the message names close
+            matches), or a value has the wrong type or lies outside the range that the parameter's comment states.
     """
     everything = {path: notebooks.parameters(notebooks.read(path)) for path in notebooks.find(folder)}
     by_stem = {path.stem: path for path in everything}
@@ -68,7 +68,7 @@ def values(
     for path in paths:
         merged = {**sections.get("all", {}), **sections.get(path.stem, {}), **overrides}
         chosen[path] = {
-            name: _typed(everything[path][name], value, path.stem)
+            name: _checked(everything[path][name], value, path.stem)
             for name, value in merged.items()
             if name in everything[path]
         }
@@ -78,6 +78,14 @@ def values(
 def _must_have(name: str, known: Mapping[str, notebooks.Parameter], where: str) -> None:
     if name not in known:
         raise ValueError(f"{where}: no parameter is called {name!r}{notebooks.close_matches(name, known)}")
+
+
+def _checked(parameter: notebooks.Parameter, value: Any, notebook: str) -> Any:
+    read = _typed(parameter, value, notebook)
+    must_be = limits.broken(read, parameter.comment)
+    if must_be:
+        raise ValueError(f"{notebook}: `{parameter.name}` must be {must_be}. Received: {value!r}")
+    return read
 
 
 def _typed(parameter: notebooks.Parameter, value: Any, notebook: str) -> Any:

@@ -43,11 +43,18 @@ _STYLE = """
 body {font: 16px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #222}
 table {border-collapse: collapse; width: 100%} th, td {padding: .45em .7em; text-align: left; vertical-align: top}
 th {border-bottom: 2px solid #888} td {border-bottom: 1px solid #ddd} .n {text-align: right; white-space: nowrap}
-.ok {color: #00664a} .failed, .interrupted {color: #a33c00; font-weight: 600} .running, .waiting {color: #666}
+.ok {color: #00664a} .failed, .interrupted {color: #a33c00; font-weight: 600} .skipped, .running, .waiting {color: #666}
 pre {background: #f6f6f6; padding: .6em; white-space: pre-wrap; margin: .4em 0; font-size: 13px}
 small {color: #555} a {color: #0072b2} @media print {a {color: inherit}}
 """
-_SIGNS = {"ok": "✓ ok", "failed": "✗ failed", "interrupted": "✗ interrupted", "running": "… running", "waiting": ""}
+_SIGNS = {
+    "ok": "✓ ok",
+    "skipped": "○ skipped",
+    "failed": "✗ failed",
+    "interrupted": "✗ interrupted",
+    "running": "… running",
+    "waiting": "",
+}
 
 
 def render(path: Path, source: Path, names: Sequence[str]) -> Path:
@@ -131,6 +138,8 @@ def write_index(out: Path, results: Sequence[Result], profile: str, data: str, s
     }
     _write(out / "results.json", json.dumps(about | {"results": [asdict(r) for r in results]}, indent=1))
     done = sum(result.status == "ok" for result in results)
+    skipped = sum(result.status == "skipped" for result in results)
+    also = f" {skipped} can't show on this shop what they teach, and say why." if skipped else ""
     rows = "\n".join(_row(out, result) for result in results)
     wanted = [("Data", about["data"]), ("Started", about["started"]), ("Took", duration(about["seconds"]))]
     facts = "<br>".join(f"{name}: {html.escape(str(value))}" for name, value in [*wanted, ("Machine", _machine())])
@@ -138,7 +147,7 @@ def write_index(out: Path, results: Sequence[Result], profile: str, data: str, s
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>recsys_kit: {html.escape(profile)} run</title><style>{_STYLE}</style></head><body>
 <h1>recsys_kit: {html.escape(profile)} run</h1>
-<p><strong>{done} of {len(results)} notebooks ran to the end.</strong></p><p><small>{facts}</small></p>
+<p><strong>{done} of {len(results)} notebooks ran to the end.{also}</strong></p><p><small>{facts}</small></p>
 <table><thead><tr><th>Notebook</th><th>Status</th><th class="n">Wall time</th><th class="n">Peak memory</th>
 <th>Result against its baseline</th></tr></thead><tbody>
 {rows}
@@ -154,7 +163,9 @@ def _row(out: Path, result: Result) -> str:
     ran = result.status not in ("waiting", "running")
     seconds, memory = (duration(result.seconds), f"{result.peak_mb / 1000:.1f} GB") if ran else ("", "")
     note = html.escape(describe_headline(result.headline)) if result.headline else ""
-    if result.error:
+    if result.status == "skipped":
+        note = html.escape(f"skipped: {result.error}")
+    elif result.error:
         note = f"<pre>{html.escape(result.error)}</pre>"
     return (
         f'<tr><td>{name}</td><td class="{result.status}">{_SIGNS[result.status]}</td><td class="n">{seconds}</td>'
@@ -174,7 +185,8 @@ def describe_headline(headline: dict[str, Any], against: str = " against") -> st
         'NDCG@10 0.2500 against popularity 0.1000'
     """
     value, baseline = headline["value"], headline["baseline_value"]
-    return f"{headline['metric']} {_number(value)}{against} {headline['baseline']} {_number(baseline)}"
+    whose = f" (data: {headline['data']})" if headline.get("data") else ""
+    return f"{headline['metric']} {_number(value)}{against} {headline['baseline']} {_number(baseline)}{whose}"
 
 
 def _number(value: float) -> str:

@@ -14,11 +14,11 @@ class Result:
 
     Attributes:
         name: The notebook's file name without its suffix.
-        status: "ok", "failed", "interrupted", "running" or "waiting".
+        status: "ok", "skipped" (this shop can't show what it teaches), "failed", "interrupted", "running" or "waiting".
         seconds: Wall time, kernel start included.
         peak_mb: Highest resident memory of the kernel and its child processes, in MB.
         headline: What `report.headline` displayed, or None.
-        error: Empty, or which cell failed and why, on a few lines.
+        error: Empty, or which cell failed and why, on a few lines; of a skipped notebook why it was.
         traceback: Empty, or Python's own account of the error.
     """
 

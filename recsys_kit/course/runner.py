@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 from tqdm import tqdm
 
 from recsys_kit.course import notebooks, profiles, report_page
 from recsys_kit.course.results import Result
+from recsys_kit.datasets.tables import NotForThisShop
 
 __all__ = ["PeakMemory", "describe", "execute", "run"]
 
 # The environment's own kernel comes first, also when the user has another one called python3.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+_SKIPS = NotForThisShop.__name__  # a kernel hands on an exception's name only
 
 
 class PeakMemory:
@@ -94,12 +98,24 @@ def execute(
         except KeyboardInterrupt:
             status, error = "interrupted", "interrupted by the user"
         except PapermillExecutionError as caught:
-            status, error = "failed", _explain(output, f"{caught.ename}: {caught.evalue}")
-            traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(caught.traceback))
+            if caught.ename == _SKIPS:
+                status, error = "skipped", caught.evalue
+            else:
+                status, error = "failed", _explain(output, f"{caught.ename}: {caught.evalue}")
+                traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(caught.traceback))
         except Exception as caught:  # a dead kernel, a notebook that papermill cannot read, a full disk
             status, error = "failed", _explain(output, f"{type(caught).__name__}: {caught}")
     found = notebooks.headline(notebooks.read(output)) if status == "ok" else None
+    if found and _says_nothing(found):
+        status, error = "skipped", f"{found['metric']} is {found['value']:.4f} for all: nothing to compare on this shop"
+        found = None
     return Result(path.stem, status, time.perf_counter() - start, memory.peak_mb, found, error, traceback)
+
+
+def _says_nothing(headline: Mapping[str, Any]) -> bool:
+    """Returns whether no method found anything: two zeros, or no case to judge on."""
+    value, baseline = headline["value"], headline["baseline_value"]
+    return value != value or (value == baseline == 0 and headline.get("higher_is_better", True))
 
 
 def _explain(output: Path, error: str) -> str:
@@ -147,7 +163,8 @@ def run(
         One result a notebook.
 
     Raises:
-        ValueError: If a notebook, a profile, a parameter or a value is not what it should be; nothing has run then.
+        ValueError: If a notebook, a profile, a parameter or a value is not what it should be, or another run writes to
+            `out`; nothing has run then.
     """
     paths = notebooks.find(folder, only)
     values = profiles.values(folder, profile, paths, parameters or {})
@@ -161,7 +178,7 @@ def run(
     def report() -> None:
         report_page.write_index(out, list(results.values()), profile, data, started)
 
-    with outer:
+    with _alone(out), outer:
         for number, path in enumerate(paths, 1):
             results[path] = Result(path.stem, "running")
             report()
@@ -175,10 +192,24 @@ def run(
             report()
             outer.update()
             tqdm.write(f"[{number}/{len(paths)}] {describe(result)}", file=sys.stdout)
-            if result.status == "interrupted" or (result.status != "ok" and not keep_going):
+            if result.status == "interrupted" or (result.status == "failed" and not keep_going):
                 break
     say(f"report: {(out / 'index.html').resolve()}")
     return list(results.values())
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keeps a second run out of a folder: each would write over the other's pages. A killed run's lock opens itself."""
+    lock = filelock.FileLock(out / ".running")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ValueError(f"another run writes to {out} now: wait for it, or give this one another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def describe(result: Result) -> str:

@@ -20,6 +20,7 @@ from keras import ops
 
 from recsys_kit import baselines, evaluation, transformer
 from recsys_kit.cross_sell.association import BasketTable, together
+from recsys_kit.datasets.tables import NotForThisShop
 from recsys_kit.neural import fitting, losses, sampling, start_vectors
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.neural.fitting import Fitted, loss_curve
@@ -108,13 +109,13 @@ def cases(table: BasketTable, min_items: int = 3, seed: int = 0) -> Cases:
         seed: Seed of the choice.
 
     Raises:
-        ValueError: If no basket is large enough.
+        NotForThisShop: If no basket is large enough.
     """
     if min_items < 2:
         raise ValueError(f"`min_items` must be at least 2: something has to be left. Received: min_items={min_items}.")
     table = table.rows(np.flatnonzero(table.sizes() >= min_items))
     if not len(table.user):
-        raise ValueError(f"no basket holds `min_items`={min_items} items of the catalogue. Bring more data.")
+        raise NotForThisShop(f"no basket holds `min_items`={min_items} items of the catalogue. Bring more data.")
     size, start = table.sizes(), table.matrix.indptr[:-1]
     place = start + (np.random.default_rng(seed).random(len(size)) * size).astype(int)
     rest = table.matrix.copy()

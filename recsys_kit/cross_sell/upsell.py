@@ -33,8 +33,8 @@ UNITS = {
     **dict.fromkeys(("LOAD", "LOADS", "LD", "LDS", "USE", "USES"), ("loads", 1.0)),
     **dict.fromkeys(("DZ", "DOZ"), ("count", 12.0)),
 }
-_NUMBER = r"(?:\d+ )?\d+/\d+|\d*\.\d+|\d+"
-_PART = re.compile(rf"({_NUMBER})\s*(FL OZ|[A-ZÜ]+)")
+_AMOUNT = r"(?:\d+ )?\d+/\d+|\d*\.\d+|\d+"
+_PART = re.compile(rf"({_AMOUNT})\s*(FL OZ|[A-ZÜ]+)")
 _PACKS = re.compile(r"(\d+)\s*(PK|P)?\s*/\s*(\d*\.?\d+.*)")
 _FRACTIONS = {"1/2", "1/3", "1/4", "3/4", "1/8"}  # without a whole number before it, 2/3 OZ is two of 3 oz
 _LARGEST = 50_000.0  # g, ml or pieces: more is a misprint
@@ -70,20 +70,20 @@ def parse_size(text: str) -> tuple[float, str]:
     packs = _PACKS.fullmatch(text)
     if packs and not packs[3].rstrip().endswith(("PK", "CT")):
         content, measure = parse_size(packs[3])
-        return (int(packs[1]) * content, measure) if measure in ("weight", "volume") else _UNKNOWN
+        return (int(packs[1]) * content, measure) if measure in ("weight", "volume") else _NO_CONTENT
     both = re.fullmatch(rf"(?P<a>{_PART.pattern})\s*/\s*(?P<b>{_PART.pattern})", text)
     if not both:
-        return _UNKNOWN
+        return _NO_CONTENT
     parts = [_PART.fullmatch(both[name]) for name in "ab"]
     counts = [part for part in parts if part[2] in ("PK", "CT", "PC")]
     contents = [_content(part[1], part[2]) for part in parts if part not in counts and _is_number(part[1])]
     if len(counts) != 1 or len(contents) != 1 or contents[0][1] not in ("weight", "volume"):
-        return _UNKNOWN
+        return _NO_CONTENT
     times = _value(counts[0][1]) if counts[0][2] == "PK" else 1.0
     return times * contents[0][0], contents[0][1]
 
 
-_UNKNOWN = (float("nan"), "")
+_NO_CONTENT = (float("nan"), "")
 
 
 def _is_number(text: str) -> bool:
@@ -99,7 +99,7 @@ def _value(text: str) -> float:
 def _content(number: str, unit: str) -> tuple[float, str]:
     measure, scale = UNITS.get(unit.replace(" ", ""), ("", 0.0))
     value = _value(number)
-    return (value * scale, measure) if measure and value > 0 else _UNKNOWN
+    return (value * scale, measure) if measure and value > 0 else _NO_CONTENT
 
 
 def price_table(events: pd.DataFrame, items: pd.DataFrame, catalogue: pd.Index, min_rows: int = 10) -> pd.DataFrame:

@@ -15,20 +15,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from recsys_kit import evaluation
-from recsys_kit.cross_sell import association, complements, upsell
 
-__all__ = [
-    "Calibration",
-    "association",
-    "best_weights",
-    "chances",
-    "complements",
-    "fit_calibration",
-    "mixture",
-    "revenue",
-    "upsell",
-    "value_lists",
-]
+__all__ = ["Calibration", "best_weights", "chances", "fit_calibration", "mixture", "revenue", "value_lists"]
 
 
 def mixture(scorers: dict[str, evaluation.Scorer], weights: dict[str, float]) -> evaluation.Scorer:

@@ -1,13 +1,10 @@
 """A shop as canonical tables: The Complete Journey, or a folder with your own data."""
 
-import lazy_loader
+from recsys_kit import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = door(
     __name__,
-    submodules=["complete_journey", "files", "items", "own_shop", "promotions", "shipped", "shops", "tables", "texts"],
-    submod_attrs={
-        "own_shop": ["read_shop"],
-        "shops": ["load", "sample_users"],
-        "tables": ["DataError", "Shop", "positions"],
-    },
+    own_shop=["read_shop"],
+    shops=["load", "sample_users"],
+    tables=["DataError", "NotForThisShop", "Shop", "positions"],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from recsys_kit.datasets import column_names, entry, tables
 from recsys_kit.datasets import files as table_files
-from recsys_kit.datasets import tables
 from recsys_kit.datasets.tables import DataError, Shop
 
 __all__ = ["find_file", "read_shop", "settings"]
 
-_SETTINGS = ("name", "timezone", "currency", "encoding")
+_SETTING_NAMES = ("name", "timezone", "currency", "encoding")
 # What an optional column holds where the shop's files say nothing.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "events": {
@@ -36,6 +37,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "users": {},
 }
+_OTHER_FORMS = (
+    r"(\.(csv|parquet|pq|tsv|txt|xlsx?|ods|jsonl?|ndjson|feather|avro|orc))?(\.(gz|zip|bz2|xz|zst))?"  # or a folder
+)
 _MAY_BE_EMPTY = ("price", "discount")  # a price that is not known is not a price of 0
 
 
@@ -67,26 +71,37 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
     found: dict[str, pd.DataFrame] = {}
     messages: list[str] = []
     notes: list[str] = []
-    for table in ("events", "items", "users"):
+    names: dict[str, str] = {}
+    for table in ("events", "items", "users", "promotions"):
+        read: list[str] = []
         try:
             path = find_file(folder, table)
             if path is None:
                 continue
-            raw = table_files.read_file(path, chosen["encoding"])
+            raw = table_files.read_file(path, chosen["encoding"], read)
         except DataError as error:
             messages.append(str(error))
             continue
-        frame, unconverted, reported = table_files.convert(raw, table, path.name)
-        frame = _fill(frame, table, path.name, chosen["timezone"], notes)
+        frame, broken, reported = table_files.convert(raw, table, path.name, notes)
+        if table == "events":
+            broken += entry.event_words(frame, path.name)
+        if table != "promotions":
+            frame = _fill(frame, table, path.name, chosen["timezone"], notes)
         if "basket_id" in frame:  # empty only where user or timestamp is, and that is said already
             reported["basket_id"] = frame.index[frame["basket_id"].isna()]
-        messages += unconverted + tables.problems(frame, table, path.name, reported, list(raw.columns))
-        if table == "events" and "timestamp" in raw and not table_files.has_zone(raw["timestamp"]):
-            notes.append(f"{path.name}: the timestamps carry no time zone and are read as UTC.")
-        found[table] = frame.reset_index(drop=True)
+        broken += tables.problems(frame, table, path.name, reported, list(raw.columns))
+        if table == "events" and "timestamp" in raw:
+            _say_zone(raw["timestamp"], chosen["timezone"], path.name, notes)
+        messages += broken + (read if broken else [])  # whoever looks for a row must know how they are counted
+        notes += read
+        found[table], names[table] = frame.reset_index(drop=True), path.name
+    for table in ("events", "promotions"):
+        if "items" in found and all("item_id" in found.get(name, ()) for name in (table, "items")):
+            messages += entry.unknown_items(found[table], table, found["items"], names[table], notes)
     if messages:
         raise DataError(f"{folder}: the shop can't be read.\n" + "\n".join(messages))
     events = found["events"]
+    notes += entry.stand_ins(events, names["events"])
     shop = Shop(
         name=chosen["name"] or folder.resolve().name,
         events=events,
@@ -117,11 +132,11 @@ def settings(folder: Path, timezone: str = "") -> dict[str, str]:
             values = json.loads(path.read_text(encoding="utf-8-sig"))
         except ValueError as error:
             raise DataError(f"{path}: is not valid JSON: {error}.") from None
-        known = isinstance(values, dict) and set(values) <= set(_SETTINGS)
+        known = isinstance(values, dict) and set(values) <= set(_SETTING_NAMES)
         if not known or not all(isinstance(value, str) for value in values.values()):
-            names = ", ".join(_SETTINGS)
+            names = ", ".join(_SETTING_NAMES)
             raise DataError(f"{path}: must be an object with the text fields {names} (or some). Received: {values!r}.")
-    found = {name: values.get(name, "") for name in _SETTINGS}
+    found = {name: values.get(name, "") for name in _SETTING_NAMES}
     found["timezone"] = timezone or found["timezone"] or "UTC"
     try:
         ZoneInfo(found["timezone"])
@@ -135,15 +150,21 @@ def find_file(folder: Path, table: str) -> Path | None:
     """Returns the CSV or Parquet file of a table in a shop's folder, None if there is none.
 
     Raises:
-        DataError: If there are both, or if it is `events` and there is neither.
+        DataError: If there are both, if the table is there in a form that is not read, or if it is `events` and there
+            is neither.
     """
     paths = [folder / f"{table}{suffix}" for suffix in (".csv", ".parquet")]
     paths = [path for path in paths if path.exists()]
     if len(paths) == 2:
         raise DataError(f"{paths[0].name} and {paths[1].name} are both there: keep one.")
-    if not paths and table == "events":
-        there = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-        raise DataError(f"events.csv or events.parquet is missing. The folder holds: {there}.")
+    if not paths:
+        names = sorted(path.name for path in folder.iterdir())
+        other = next((name for name in names if re.fullmatch(table + _OTHER_FORMS, name, re.IGNORECASE)), "")
+        if other:
+            raise DataError(f"{other}: is not read. Save it as {table}.csv (CSV in UTF-8) or {table}.parquet.")
+        if table == "events":
+            there = ", ".join(names[:10]) or "nothing"
+            raise DataError(f"events.csv or events.parquet is missing. The folder holds: {there}.")
     return paths[0] if paths else None
 
 
@@ -155,7 +176,8 @@ def _fill(frame: pd.DataFrame, table: str, file: str, timezone: str, notes: list
         shown = default if isinstance(default, str | bool) else "unknown" if default != default else f"{default:g}"
         if name not in frame:
             columns[name] = pd.Series(default, frame.index, dtype="str" if isinstance(default, str) else None)
-            absent.append(f"{name} = {shown}")
+            other = column_names.suggest(name, frame.columns)
+            absent.append(f"{name} = {shown}" + (f" (is it `{other}`? Then rename it)" if other else ""))
         else:
             gaps = 0 if name in _MAY_BE_EMPTY else int(frame[name].isna().sum())
             columns[name] = frame[name].fillna(default) if gaps else frame[name]
@@ -189,8 +211,24 @@ def _baskets(frame: pd.DataFrame, timezone: str, file: str, notes: list[str]) ->
         codes, days = pd.factorize(frame["timestamp"].dt.tz_convert(timezone).dt.normalize())
         labels = pd.Series([*days.strftime("%Y-%m-%d"), None], dtype="str")
         own = own.fillna(frame["user_id"] + " " + labels.iloc[codes].set_axis(frame.index))
-        notes.append(f"{file}: {int(gaps.sum()):,} rows name no basket; what a user buys on one local day is one.")
+        other = "" if "basket_id" in frame else column_names.suggest("basket_id", frame.columns)
+        hint = f" (Is `{other}` the basket? Then call it `basket_id`.)" if other else ""
+        notes.append(
+            f"{file}: {int(gaps.sum()):,} rows name no basket; what a user buys on one local day is one.{hint}"
+        )
     return own
+
+
+def _say_zone(timestamps: pd.Series, timezone: str, file: str, notes: list[str]) -> None:
+    without, known = table_files.zoneless(timestamps), int(timestamps.notna().sum())
+    if without:
+        which = "the timestamps carry" if without == known else f"{without:,} of {known:,} timestamps carry"
+        notes.append(f"{file}: {which} no time zone and are read as UTC.")
+    if without == known and timezone != "UTC" and timestamps.dropna().astype("str").str.len().max() <= 10:
+        notes.append(
+            f"{file}: the timestamps are dates, read as midnight UTC; by the clock of {timezone} that may be the day "
+            "before. Give them a time of day, such as 12:00."
+        )
 
 
 def _items(items: pd.DataFrame | None, events: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

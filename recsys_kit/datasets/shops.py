@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recsys_kit.datasets import complete_journey
+from recsys_kit.datasets import complete_journey, samples
 from recsys_kit.datasets.own_shop import read_shop
-from recsys_kit.datasets.tables import DataError, Shop, fingerprint, positions
+from recsys_kit.datasets.tables import DataError, NotForThisShop, Shop, fingerprint, positions
 
-__all__ = ["DataError", "Shop", "load", "positions", "read_shop", "sample_users"]
+__all__ = ["DataError", "NotForThisShop", "Shop", "load", "positions", "read_shop", "sample_users"]
 
 
 def load(folder: str = "", users: int = 0, seed: int = 0) -> Shop:
@@ -27,17 +27,20 @@ def load(folder: str = "", users: int = 0, seed: int = 0) -> Shop:
     Args:
         folder: Folder with `events.csv|parquet` and, if there are any, `items.*` and `users.*`; empty for
             The Complete Journey.
-        users: Keep a random sample of so many users; 0 keeps all.
+        users: Keep a sample of so many users; 0 keeps all.
         seed: Seed of that sample.
     """
     shop = read_shop(folder) if folder else complete_journey.load()
-    for note in shop.notes:
+    sample = sample_users(shop, users, seed) if users else shop
+    for note in sample.notes:
         print(note)
-    return sample_users(shop, users, seed) if users else shop
+    return sample
 
 
 def sample_users(shop: Shop, users: int, seed: int = 0) -> Shop:
-    """Keeps a random sample of the users that have events, with all their events.
+    """Keeps a sample of the users that have events, with all their events; see `samples` for how they are chosen.
+
+    It is random where that keeps the shop's density; where it isn't, the notes of the result say how it differs.
 
     Args:
         shop: The shop to sample from.
@@ -47,11 +50,12 @@ def sample_users(shop: Shop, users: int, seed: int = 0) -> Shop:
     active = shop.users.loc[shop.users["user_id"].isin(shop.events["user_id"].unique()), "user_id"]
     if users >= len(active):
         return shop
-    keep = active.sample(users, random_state=seed)
+    keep, note = samples.choose(shop.events, active, users, seed)
     sampled = replace(
         shop,
         events=shop.events[shop.events["user_id"].isin(keep)].reset_index(drop=True),
         users=shop.users[shop.users["user_id"].isin(keep)].reset_index(drop=True),
         is_reference=False,
+        notes=(*shop.notes, note) if note else shop.notes,
     )
     return replace(sampled, fingerprint=fingerprint(sampled))

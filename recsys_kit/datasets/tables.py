@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,15 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from recsys_kit.datasets import column_names
+
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
 __all__ = [
+    "ONE_LINE",
     "PROMOTIONS",
     "TIMESTAMP",
     "DataError",
+    "NotForThisShop",
     "Shop",
     "fingerprint",
+    "no_twins",
     "positions",
     "problem",
     "problems",
@@ -33,12 +39,23 @@ __all__ = [
 
 TIMESTAMP = "datetime64[us, UTC]"
 PROMOTIONS = ("display", "mailer_inside", "mailer_prominent")  # ways to promote; each a part of the stores, 0..1
+ONE_LINE = frozenset(
+    "user_id item_id basket_id store_id event_type timestamp start quantity price discount is_merchandise".split()
+)
+"""Columns whose values are one line each, whatever the table: ids, times, numbers."""
 _SHOWN = 3  # rows that a message quotes
 _WORDS = {"not_nullable": "must not be empty", "field_uniqueness": "must be unique: one row for each"}
 
 
 class DataError(ValueError):
     """A shop's files, or ids handed to a model, break a rule; the message says which, where and how often."""
+
+
+class NotForThisShop(DataError):
+    """A shop is read well, but what was asked for can't be taught or judged on it; the message says why.
+
+    A run of the course reports a notebook that ends in it as skipped, not as failed.
+    """
 
 
 @dataclass(frozen=True)
@@ -164,7 +181,7 @@ def problems(
             found.append((order[column], text + f"Received: {frame[column].dtype}."))
         else:
             rows = pd.Index(group["index"].dropna().astype(int)).sort_values()
-            whole = not len(rows)
+            whole = not len(rows) and not (column in (reported or {}) and frame[column].isna().all())
             rows = rows.difference((reported or {}).get(column, rows[:0]))
             if whole or len(rows):
                 values = frame[column] if whole else frame.loc[rows, column]
@@ -241,10 +258,26 @@ def fingerprint(shop: Shop) -> str:
     return digest.hexdigest()[:12]
 
 
+def no_twins(frame: pd.DataFrame, file: str) -> None:
+    """Refuses a table in which two columns have the same name.
+
+    Args:
+        frame: The table.
+        file: Name that messages give it.
+
+    Raises:
+        DataError: If there are such columns.
+    """
+    twice = frame.columns[frame.columns.duplicated()].unique()
+    if len(twice):
+        raise DataError(f"{file}: two columns have the same name: {', '.join(map(repr, twice))}.")
+
+
 def _missing(file: str, column: str, columns: list[str]) -> str:
-    plain = {name.lower().replace(" ", "_"): name for name in columns}
-    near = difflib.get_close_matches(column, plain, n=1, cutoff=0.6)
-    hint = f" Is it `{plain[near[0]]}`? Then rename it." if near else ""
+    near = column_names.suggest(column, columns)
+    hint = f" Is it `{near}`? Then rename it." if near else ""
+    if not near and any(re.fullmatch(r"[-\d.,:/ TZ]+", name) for name in columns):
+        hint = " Are these values? The first line must name the columns."
     return f"{file}: column `{column}` is missing. Columns found: {', '.join(columns)}.{hint}"
 
 

@@ -5,10 +5,11 @@ This room depends on no other room of the kit.
 
 from recsys_kit.evaluation.exposure import beyond_accuracy
 from recsys_kit.evaluation.intervals import bootstrap_interval, by_group, compare, paired_difference, summary
-from recsys_kit.evaluation.ranking import TIES, Scorer, discounts, evaluate, graded_ndcg, top_k, top_lists
+from recsys_kit.evaluation.ranking import TIES, Negatives, Scorer, discounts, evaluate, graded_ndcg, top_k, top_lists
 
 __all__ = [
     "TIES",
+    "Negatives",
     "Scorer",
     "beyond_accuracy",
     "bootstrap_interval",

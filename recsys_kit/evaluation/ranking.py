@@ -5,16 +5,30 @@ Letters for shapes: N test cases, B of them at a time (a block), V items of the 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-__all__ = ["TIES", "Scorer", "discounts", "evaluate", "graded_ndcg", "top_k", "top_lists"]
+__all__ = ["TIES", "Negatives", "Scorer", "discounts", "evaluate", "graded_ndcg", "top_k", "top_lists"]
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 TIES = ("against", "for", "catalogue", "shuffled")
+
+
+@dataclasses.dataclass(frozen=True)
+class Negatives:
+    """Items that are sampled for each case, to rank against them instead of the whole catalogue.
+
+    Args:
+        count: How many.
+        weights: (V,) chances of being sampled; None for equal ones.
+    """
+
+    count: int
+    weights: np.ndarray | None = None
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
@@ -69,8 +83,7 @@ def evaluate(
     exclude: sp.csr_matrix | None = None,
     block: int = 256,
     ties: str = "against",
-    negatives: int | None = None,
-    weights: np.ndarray | None = None,
+    negatives: int | Negatives | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Ranks the whole catalogue for every test case and scores the first k places.
@@ -87,8 +100,8 @@ def evaluate(
         ties: Where a relevant item stands among equal scores: "against" the model (last: a model that cannot tell
             items apart earns nothing), "for" it (first), in the order of the "catalogue" (what a plain stable sort
             does), or "shuffled" (the catalogue in random order).
-        negatives: Rank against so many sampled items instead of the whole catalogue. For comparison only.
-        weights: (V,) chances of being sampled; None for equal ones.
+        negatives: Rank against so many sampled items instead of the whole catalogue. For comparison only. `Negatives`
+            says how likely each item is.
         seed: Seed of the sampled items and of the shuffled ties.
 
     Returns:
@@ -111,8 +124,10 @@ def evaluate(
         raise ValueError(f"`k` must be a whole number above 0, or a list of them. Received: k={k!r}.")
     if ties not in TIES:
         raise ValueError(f"`ties` must be one of {', '.join(TIES)}. Received: ties={ties!r}.")
-    if negatives is not None and negatives < 1:
-        raise ValueError(f"`negatives` must be 1 or more. Received: negatives={negatives}.")
+    if negatives is not None:
+        negatives = negatives if isinstance(negatives, Negatives) else Negatives(negatives)
+        if negatives.count < 1:
+            raise ValueError(f"`negatives` must be 1 or more. Received: negatives={negatives.count}.")
     answers = _boolean(answers)
     if exclude is not None:
         exclude = _boolean(exclude)
@@ -127,7 +142,7 @@ def evaluate(
                 f"a scorer must give one score an item. Received: {scores.shape[1]} scores, {answers.shape[1]} items."
             )
         if negatives is not None:
-            _sample(scores, answers[rows], negatives, weights, rng)
+            _sample(scores, answers[rows], negatives, rng)
         places.append(_places(scores, answers[rows], int(sizes.max()), ties, order))
     places = np.concatenate(places) if places else np.empty(0, int)
     relevant = np.diff(answers.indptr)[cases]
@@ -205,18 +220,16 @@ def _blocks(
         yield rows, scores
 
 
-def _sample(
-    scores: np.ndarray, truth: sp.csr_matrix, negatives: int, weights: np.ndarray | None, rng: np.random.Generator
-) -> None:
-    """Sets all scores (B, V) to -inf but those of the relevant items and of `negatives` sampled others, in place."""
+def _sample(scores: np.ndarray, truth: sp.csr_matrix, negatives: Negatives, rng: np.random.Generator) -> None:
+    """Sets all scores (B, V) to -inf but those of the relevant items and of the sampled others, in place."""
     keys = rng.standard_exponential(scores.shape, np.float32)
-    if weights is not None:
+    if negatives.weights is not None:
         # The smallest of exponential draws with rates w are a weighted sample without replacement.
         with np.errstate(divide="ignore"):
-            keys /= np.asarray(weights, np.float32)
+            keys /= np.asarray(negatives.weights, np.float32)
     keys[scores == -np.inf] = np.inf
     keys[_positions(truth)] = np.inf
-    count = min(negatives, scores.shape[1])
+    count = min(negatives.count, scores.shape[1])
     last = np.partition(keys, count - 1, axis=1)[:, count - 1 : count]
     drop = (keys > last) | (keys == np.inf)
     drop[_positions(truth)] = False

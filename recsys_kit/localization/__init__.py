@@ -10,9 +10,6 @@
 - `send_time`: the best hour for a household, with calibration.
 """
 
-import lazy_loader
+from recsys_kit import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["clock", "context", "context_transformer", "language_gap", "send_time", "store_taste", "titles"],
-)
+__getattr__, __dir__, __all__ = door(__name__)

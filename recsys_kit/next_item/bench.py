@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -16,10 +17,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from recsys_kit import evaluation
+from recsys_kit.neural import losses
 from recsys_kit.next_item import leave_one_out
-from recsys_kit.next_item import prior as counting
-from recsys_kit.next_item.fit import Trainer
+from recsys_kit.next_item.fit import OBJECTIVES, Trainer
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
+from recsys_kit.next_item.prior import ItemPrior, popularity
 
 __all__ = ["bench"]
 
@@ -33,6 +35,7 @@ def bench(
     time_limit: float = 900,
     epochs: int = 40,
     length: int | None = None,
+    say: Callable[[str], object] = print,
     **settings,
 ) -> dict:
     """Trains the next-item model on a benchmark file and judges it once on the test items.
@@ -48,6 +51,7 @@ def bench(
         time_limit: Seconds for everything.
         epochs: Most passes over the data.
         length: Longest row; None: what 98 of 100 users' histories fit in, between 50 and 200.
+        say: Called with the line that tells how the file was read.
         **settings: As of `Trainer`: loss, objective, width, blocks, dropout, learning_rate.
 
     Returns:
@@ -57,18 +61,23 @@ def bench(
     Raises:
         ValueError: If the file can't be read, or a setting breaks its rule.
     """
-    if not seeds or epochs < 1 or not time_limit > 0:
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32 or epochs < 1 or not time_limit > 0:
         raise ValueError(
-            "`seeds` must hold a number, `epochs` be at least 1 and `time_limit` above 0. "
+            "`seeds` must hold numbers from 0 on, below 2**32, `epochs` be at least 1 and `time_limit` above 0. "
             f"Received: seeds={list(seeds)}, epochs={epochs}, time_limit={time_limit}."
         )
+    for name, words in (("loss", losses.LOSSES), ("objective", OBJECTIVES)):
+        if name in settings and settings[name] not in words:
+            raise ValueError(f"`{name}` must be one of {', '.join(words)}. Received: {name}={settings[name]!r}.")
     began = time.perf_counter()
     with tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
         bar.set_description("reading the file")
         data = leave_one_out.read(path)
+        bar.clear()
+        say(f"{Path(path).name} was read as {data.read_as}")
         length = length or int(np.clip(np.percentile(np.diff(data.start), 98), 50, 200))
         bar.set_description("counting pairs")
-        priors = {held_out: counting.ItemPrior(data, held_out) for held_out in (1, 2)}
+        priors = {held_out: ItemPrior(data, held_out) for held_out in (1, 2)}
         users, pause = _affordable(priors[2].scorer(2), data, len(seeds), time_limit)
         bar.set_description("judging the baselines")
         scorers = _baselines(data, priors)
@@ -82,6 +91,7 @@ def bench(
     return {
         "data": {
             "file": Path(path).name,
+            "read_as": data.read_as,
             "fingerprint": data.fingerprint,
             "users": len(data.start) - 1,
             "items": data.size,
@@ -133,7 +143,7 @@ def _run(
     }
 
 
-def _test(trainer: Trainer, prior: counting.ItemPrior, weight: float, users: np.ndarray, prefix: str) -> dict:
+def _test(trainer: Trainer, prior: ItemPrior, weight: float, users: np.ndarray, prefix: str) -> dict:
     """Judges a model on the test items, with its prior and without."""
     alone, counted = trainer.scores.scorer(1, users), prior.scorer(1)
     return {
@@ -146,8 +156,8 @@ def _sum(model: evaluation.Scorer, prior: evaluation.Scorer, weight: float) -> e
     return lambda rows: model(rows) + weight * prior(rows) if weight else model(rows)
 
 
-def _baselines(data: LeaveOneOut, priors: dict[int, counting.ItemPrior]) -> dict[str, evaluation.Scorer]:
-    popular = counting.popularity(data, 2)
+def _baselines(data: LeaveOneOut, priors: dict[int, ItemPrior]) -> dict[str, evaluation.Scorer]:
+    popular = popularity(data, 2)
     return {
         "popularity": lambda rows: np.tile(popular, (len(rows), 1)),
         "cooccurrence": priors[2].scorer(1),

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from recsys_kit import evaluation
 from recsys_kit.neural.ranges import ragged
+from recsys_kit.next_item import formats
 
 __all__ = ["LeaveOneOut", "judge", "padded", "read"]
 
@@ -28,12 +29,14 @@ class LeaveOneOut:
         start: (U + 1,) where each user's items begin.
         size: V.
         fingerprint: Short hash of the sequences.
+        read_as: How the file was understood, in words.
     """
 
     items: np.ndarray = field(repr=False)
     start: np.ndarray = field(repr=False)
     size: int
     fingerprint: str
+    read_as: str = ""
 
     def history(self, held_out: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns (U,) where each user's visible items begin and end when the last `held_out` are hidden."""
@@ -52,62 +55,35 @@ class LeaveOneOut:
 
 
 def read(path: str | Path) -> LeaveOneOut:
-    """Reads a benchmark file: one user a line (user id, then item ids in time order), or a table.
+    """Reads a benchmark file: one user a line, or one interaction a line or row, see `formats`.
 
     Users with fewer than three items are left out.
 
     Args:
-        path: Text file; or CSV or Parquet with the columns user_id, item_id and timestamp.
+        path: Text file, CSV or Parquet.
 
     Raises:
-        ValueError: If a line can't be read, a value is missing, or no user has at least four items (one to start from,
-            one to learn, one for validation, one for the test).
+        ValueError: If a line can't be read, a value is missing, the file could be meant in two ways, or no user has at
+            least four items (one to start from, one to learn, one for validation, one for the test).
     """
     path = Path(path)
-    users, names = _table(path) if path.suffix in (".csv", ".parquet") else _lines(path)
+    users, names, said = formats.interactions(path)
     user, items = pd.factorize(users)[0], pd.factorize(names)[0] + 1
     order = np.argsort(user, kind="stable")
     user, items = user[order], items[order].astype(np.int32)
     count = np.bincount(user)
     if not (count >= 4).any():
-        raise ValueError(f"{path.name}: no user has at least 4 items; two are held out for validation and test.")
+        raise ValueError(
+            f"{path.name}: no user has at least 4 items; two are held out for validation and test. "
+            f"It was read as {said}."
+        )
     enough = count[user] >= 3
+    short = int((count < 3).sum())
+    said += f"; {short:,} of {len(count):,} users have fewer than 3 items and are left out" if short else ""
     user, items = pd.factorize(user[enough])[0], (pd.factorize(items[enough])[0] + 1).astype(np.int32)
     start = np.searchsorted(user, np.arange(user[-1] + 2))
     digest = hashlib.sha256(items.tobytes() + start.tobytes()).hexdigest()[:12]
-    return LeaveOneOut(items, start, int(items.max()), digest)
-
-
-def _table(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the user and the item of each row of a table, in time order."""
-    table = pd.read_csv(path, dtype=str) if path.suffix == ".csv" else pd.read_parquet(path)
-    columns = ["user_id", "item_id", "timestamp"]
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"{path.name}: no column {', '.join(missing)}. Found: {', '.join(map(str, table.columns))}.")
-    empty = table[columns].isna().any()
-    if empty.any():
-        raise ValueError(f"{path.name}: missing values in {', '.join(empty.index[empty])}.")
-    numbers = pd.to_numeric(table["timestamp"], errors="coerce")
-    if numbers.isna().any():
-        try:
-            numbers = pd.to_datetime(table["timestamp"], utc=True)
-        except ValueError as error:
-            raise ValueError(f"{path.name}: `timestamp` must hold numbers or dates. {error}") from error
-    table = table.assign(timestamp=numbers).sort_values("timestamp", kind="stable")
-    return table["user_id"].to_numpy(), table["item_id"].to_numpy()
-
-
-def _lines(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the user and the item of each event of a text file with one user a line."""
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    short = [i + 1 for i, line in enumerate(lines) if len(line) < 2]
-    if short:
-        raise ValueError(f"{path.name}: a line holds a user id and item ids. Not so in {len(short)}: {short[:5]}.")
-    if not lines:
-        raise ValueError(f"{path.name}: the file is empty.")
-    users = np.repeat([line[0] for line in lines], [len(line) - 1 for line in lines])
-    return users, np.concatenate([line[1:] for line in lines])
+    return LeaveOneOut(items, start, int(items.max()), digest, said)
 
 
 def padded(

@@ -27,7 +27,8 @@ def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: flo
         width: D; if there are fewer items, the last columns are zeros.
         size: Root mean square of the vectors' entries.
     """
-    pairs = baselines.cooccurrence_table(*data.events(held_out), data.size, backward=1, from_power=0, to_power=0)
+    both_ways = baselines.PairWeights(backward=1, from_power=0, to_power=0)
+    pairs = baselines.cooccurrence_table(*data.events(held_out), data.size, weights=both_ways)
     counts = sp.coo_matrix(pairs)
     return start_vectors.from_pairs(counts, np.asarray(counts.sum(axis=1)).ravel(), width, size)
 

@@ -9,22 +9,6 @@ Each idea has a module of its own:
 - `tuning`: regularisation, a search that can be resumed, and one look at the test.
 """
 
-import lazy_loader
+from recsys_kit import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "cold_items",
-        "costs",
-        "meta_learning",
-        "newcomer_facts",
-        "newcomers",
-        "short_histories",
-        "small_task",
-        "transfer",
-        "tuning",
-    ],
-    submod_attrs={
-        "costs": ["Costs"],
-    },
-)
+__getattr__, __dir__, __all__ = door(__name__, costs=["Costs"])

@@ -209,10 +209,6 @@ class TextTied(keras.layers.Layer):
         match = ops.matmul(ops.matmul(mean, self.match), ops.transpose(chosen))
         return self.gain * ops.log(weight + 0.01) + match + ops.transpose(ops.matmul(chosen, self.sells))
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"texts": self.texts, "width": self.width, "fine_tune": self.fine_tune}
-
 
 class FortnightBatches(EpochBatches):
     """Batches of (counts before a moment, items bought in the two weeks after it), all items old."""

@@ -23,21 +23,10 @@ from recsys_kit.neural.batches import EpochBatches
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.optimization import newcomer_facts, newcomers
 from recsys_kit.optimization.newcomer_facts import NEWCOMER_FACTS
-from recsys_kit.optimization.newcomers import Episode, basket_counts, lean
+from recsys_kit.optimization.newcomers import Episode
 from recsys_kit.preprocessing import Split
 
-__all__ = [
-    "Adapt",
-    "Lessons",
-    "basket_counts",
-    "compare",
-    "fine_tuning",
-    "lean",
-    "meta_model",
-    "scores",
-    "train",
-    "training_episodes",
-]
+__all__ = ["Adapt", "Lessons", "compare", "fine_tuning", "meta_model", "scores", "train", "training_episodes"]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
 
@@ -98,6 +87,18 @@ class Adapt(keras.layers.Layer):
         steps: Gradient steps; 0: the start is used as it is.
         first_order: Treats the steps' gradients as constants (FOMAML).
         listwise: Steps down the gradient of a softmax over the candidates; else of one yes-or-no question an item.
+
+    Example:
+        A newcomer bought the first of two items, so its fact counts from now on:
+
+        >>> x = {"lessons": [[[[1, 0], [0, 1]]]], "bought": [[[1, 0]]], "valid": [[1]], "weight": [1, 1]}
+        >>> x["vectors"] = [[1, 0, 0], [0, 1, 0]]
+        >>> x = {name: np.array(values, "float32") for name, values in x.items()}
+        >>> weights, taste, bias = Adapt()(x)
+        >>> [tuple(part.shape) for part in (weights, taste, bias)]
+        [(1, 2), (1, 3), (1,)]
+        >>> bool(weights[0, 0] > 0 > weights[0, 1])
+        True
     """
 
     def __init__(self, steps: int = 1, first_order: bool = False, listwise: bool = False, **kwargs):
@@ -142,10 +143,6 @@ class Adapt(keras.layers.Layer):
             weights = weights - ops.softplus(self.rate) * ops.einsum("bpc,bpcf->bf", error, lessons)
             taste = taste - ops.softplus(self.taste_rate) * ops.einsum("bpc,cd->bd", error, x["vectors"])
         return weights, taste, self.bias + ops.zeros_like(weights[:, 0])
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"steps": self.steps, "first_order": self.first_order, "listwise": self.listwise}
 
 
 def meta_model(

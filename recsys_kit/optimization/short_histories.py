@@ -22,9 +22,9 @@ from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings
 
-__all__ = ["SETTINGS", "ShortHistories", "pieces", "train"]
+__all__ = ["SHORT_HISTORY_SETTINGS", "ShortHistories", "pieces", "train"]
 
-SETTINGS = Settings(positions=4, batch_size=128, learning_rate=2e-3)
+SHORT_HISTORY_SETTINGS = Settings(positions=4, batch_size=128, learning_rate=2e-3)
 """How notebook 05's model goes on learning: 32 pieces a batch, a lower rate than at first."""
 
 
@@ -89,7 +89,7 @@ def train(
         Another model, and its loss epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
-    settings = replace(SETTINGS, epochs=epochs, seed=seed)
+    settings = replace(SHORT_HISTORY_SETTINGS, epochs=epochs, seed=seed)
     whole = baskets.sequences(task.validation)
     seq = whole
     if size:

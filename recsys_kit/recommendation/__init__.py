@@ -1,48 +1,21 @@
 """From a trained model to lists that a shop could send (notebook 08)."""
 
-import lazy_loader
+from recsys_kit import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = door(
     __name__,
-    submodules=[
-        "candidates",
-        "cold_start",
-        "diversity",
-        "listwise",
-        "nearest",
-        "page",
-        "pipeline",
-        "ranking",
-        "reasons",
-        "recommender",
-        "rules",
-        "serving",
-        "towers",
-        "two_stages",
+    pipeline=[
+        "build",
+        "check_path",
+        "default_settings",
+        "lists_to_write",
+        "open_shop",
+        "read_users",
+        "text_vectors",
+        "train_towers",
+        "write",
     ],
-    submod_attrs={
-        "pipeline": [
-            "build",
-            "check_path",
-            "default_settings",
-            "open_shop",
-            "read_users",
-            "text_vectors",
-            "train_towers",
-            "write",
-        ],
-        "recommender": ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"],
-        "rules": ["Rules"],
-        "two_stages": [
-            "Model",
-            "candidate_table",
-            "columns",
-            "fit",
-            "labelled",
-            "score",
-            "some_cases",
-            "sources",
-            "windows",
-        ],
-    },
+    recommender=["LIST_COLUMNS", "Recommender", "check_wishes", "everybody", "item_space", "log_odds", "with_similar"],
+    rules=["Rules"],
+    two_stages=["Model", "columns", "fit", "labelled", "score", "some_cases", "sources", "windows"],
 )

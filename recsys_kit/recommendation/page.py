@@ -7,7 +7,8 @@ from html import escape
 import ipywidgets as widgets
 import pandas as pd
 
-from recsys_kit.recommendation.pipeline import Recommender, Rules
+from recsys_kit.recommendation.recommender import Recommender
+from recsys_kit.recommendation.rules import Rules
 
 __all__ = ["history", "html_table", "page"]
 

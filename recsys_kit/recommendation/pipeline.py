@@ -8,6 +8,7 @@ Letters for shapes: V items of the catalogue, W text width.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -16,47 +17,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_kit import features, report
+from recsys_kit import features, output_file, report
+from recsys_kit.datasets.files import read_file
 from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.datasets.tables import DataError, problem
 from recsys_kit.preprocessing import Task
-from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody, item_space, log_odds
+from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody
 from recsys_kit.recommendation.rules import Rules
-from recsys_kit.recommendation.two_stages import (
-    Model,
-    candidate_table,
-    columns,
-    fit,
-    labelled,
-    score,
-    some_cases,
-    sources,
-    windows,
-)
-from recsys_kit.workspace import Workspace, atomic
+from recsys_kit.recommendation.two_stages import Model, columns, fit, labelled, some_cases, windows
+from recsys_kit.workspace import Workspace
 
 __all__ = [
-    "LIST_COLUMNS",
-    "Model",
-    "Recommender",
-    "Rules",
     "build",
-    "candidate_table",
     "check_path",
-    "columns",
     "default_settings",
-    "everybody",
-    "fit",
-    "item_space",
-    "labelled",
-    "log_odds",
+    "lists_to_write",
     "open_shop",
     "read_users",
-    "score",
-    "sources",
     "text_vectors",
     "train_towers",
-    "windows",
     "write",
 ]
 
@@ -161,7 +141,7 @@ def open_shop(
     from recsys_kit.datasets import promotions
 
     shop = datasets.load(data, users)
-    task = preprocessing.task(shop, promotions=promotions.load(data))
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
     store = Workspace(folder)
     settings = None
     if not light:
@@ -194,12 +174,7 @@ def default_settings(workspace: Workspace, shop: Shop, task: Task, say: Callable
 
 def check_path(path: str | Path) -> Path:
     """Returns the path of a Parquet file that can be written; complains before anything is computed."""
-    path = Path(path)
-    if path.suffix != ".parquet":
-        raise ValueError(f"the file must end in .parquet. Received: {path.name}")
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"the folder of {path} does not exist")
-    return path
+    return output_file.check(path, [".parquet"])
 
 
 def write(lists: pd.DataFrame, path: str | Path) -> Path:
@@ -209,28 +184,120 @@ def write(lists: pd.DataFrame, path: str | Path) -> Path:
         lists: What `Recommender.recommend` returned.
         path: The file; its folder must exist.
     """
-    path = check_path(path)
     types = {"user_id": "str", "rank": "int32", "item_id": "str", "score": "float32", "reason": "str"}
-    with atomic(path) as part:
-        lists[list(LIST_COLUMNS)].astype(types).to_parquet(part, index=False)
-    return path
+    table = lists[list(LIST_COLUMNS)].astype(types)
+    return output_file.write(check_path(path), lambda part: table.to_parquet(part, index=False))
 
 
-def read_users(words: Collection[str]) -> list[str]:
-    """Returns user ids from words: ids themselves, or a file with one id a line.
+def lists_to_write(
+    recommender: Recommender,
+    users: Collection[str] | None = None,
+    k: int = 10,
+    rules: Rules | None = None,
+    diversity_weight: float = 0.0,
+    allow_new: bool = False,
+    say: Callable[[str], object] = print,
+) -> pd.DataFrame:
+    """Returns the lists of a nightly run, and says what a reader of the file must know about them.
+
+    Who has no history in the catalogue gets what is popular, and no `score`: popularity is no chance, and must not be
+    sorted together with the chances of the others.
+
+    Args:
+        recommender: Who recommends.
+        users: Their ids; None: every user that the shop knows, with a history or without.
+        k: Length of a list.
+        rules: What the shop insists on.
+        diversity_weight: As `Recommender.recommend` takes it.
+        allow_new: Whether ids that the shop does not know are new customers.
+        say: Called with each line.
+    """
+    if users is None:
+        others = pd.Index(recommender.shop.users["user_id"].astype("str").unique()).difference(recommender.place)
+        users = [*recommender.place, *others]
+    lists = recommender.recommend(users, k, rules, diversity_weight, allow_new=allow_new)
+    strange = ~lists["user_id"].isin(recommender.place)
+    if strange.any():
+        count, known = lists["user_id"][strange].nunique(), recommender.shop.users["user_id"]
+        new = lists["user_id"][strange & ~lists["user_id"].isin(known)].drop_duplicates()
+        named = f" ({len(new):,} of them not known to the shop: {_few(new)})" if len(new) else ""
+        say(f"{count:,} users have no history in the catalogue{named}: they get what is popular, without a score")
+    sizes = lists.groupby("user_id").size().reindex(pd.Index(users), fill_value=0)
+    if (sizes < k).any():
+        none = int((sizes == 0).sum())
+        without = f", {none:,} of them empty" if none else ""
+        why = f"the catalogue has {len(recommender.split.items):,} items, of which a household's candidates are a part"
+        say(f"{(sizes < k).sum():,} lists are shorter than {k:,}{without}: {why}, and rules take more away")
+    return lists.assign(score=lists["score"].where(~strange))
+
+
+def read_users(words: Collection[str], say: Callable[[str], object] = print) -> list[str]:
+    """Returns user ids from words: ids themselves, or files of them; each id once.
+
+    A `.csv` (or `.parquet`) file is a table with the column `user_id`; a `.txt` file holds one id a line, as it stands.
 
     Args:
         words: What followed `--users`.
+        say: Called with a line if ids were given twice.
+
+    Raises:
+        ValueError: If a file is missing or no such table, or an id is empty.
     """
     found: list[str] = []
     for word in words:
-        path = Path(word)
-        if path.suffix in (".txt", ".csv") and path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            found += [line.strip() for line in lines if line.strip() and line.strip() != "user_id"]
+        path = Path(word).expanduser()
+        suffix = path.suffix.lower()
+        if suffix in (".txt", ".csv", ".parquet"):
+            if not path.is_file():
+                raise ValueError(f"--users: {'a folder, not a file' if path.is_dir() else 'no such file'}: {path}")
+            found += _ids_of_lines(path) if suffix == ".txt" else _ids_of_table(path)
+        elif path.is_file():
+            raise ValueError(f"--users: a file of ids must end in .txt, .csv or .parquet. Received: {path.name}")
+        elif not word.strip():
+            raise ValueError("--users: a user id must not be empty. For all users leave --users out.")
         else:
-            found.append(word)
-    return list(dict.fromkeys(found))
+            found.append(word.strip())
+    counts = pd.Series(found, dtype="str").value_counts(sort=False)
+    twice = counts.index[counts > 1]
+    if len(twice):
+        say(f"{len(twice):,} user ids are there more than once, and get one list each: {_few(twice)}")
+    return counts.index.tolist()
+
+
+def _ids_of_table(path: Path) -> list[str]:
+    table = read_file(path)
+    if "user_id" not in table:
+        columns = ", ".join(map(repr, table.columns))
+        raise DataError(
+            f"{path.name}: column `user_id` is missing. Columns found: {columns}. "
+            "The first line must name the columns; ids alone, one a line, belong in a .txt file."
+        )
+    ids = table["user_id"].astype("str").str.strip()
+    empty = ids.isna() | (ids == "")
+    if empty.any():
+        raise DataError(problem(path.name, "user_id", "must not be empty", table["user_id"][empty], len(table)))
+    if not len(ids):
+        raise DataError(f"{path.name}: has no user ids.")
+    return ids.tolist()
+
+
+def _ids_of_lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name}: is not UTF-8 text ({error.reason} at byte {error.start:,}).") from None
+    ids = [line.strip() for line in lines if line.strip()]
+    if ids and ids[0] == "user_id":  # a header
+        ids = ids[1:]
+    elif ids and "user_id" in re.split(r"[,;\t\"]", ids[0]):
+        raise DataError(f"{path.name}: is a CSV table (first line {ids[0]!r}): let its name end in .csv.")
+    if not ids:
+        raise DataError(f"{path.name}: has no user ids.")
+    return ids
+
+
+def _few(names: Collection[str], shown: int = 3) -> str:
+    return ", ".join(map(repr, list(names)[:shown])) + (", ..." if len(names) > shown else "")
 
 
 def _address(shop: Shop, task: Task) -> dict:

@@ -31,7 +31,8 @@ class Companions:
         size = len(split.items)
         self.recent = baselines.recent_items(*events, len(split.users), size, last, 0.8)
         # Frequent items go with everything: what remains is said of fewer pairs, and says more.
-        self.into = baselines.cooccurrence_table(*events, size, 1, 0.3, 0.5, 0.5, neighbours=100).T.tocsr()
+        weights = baselines.PairWeights(to_power=0.5)
+        self.into = baselines.cooccurrence_table(*events, size, lags=1, weights=weights, neighbours=100).T.tocsr()
 
     def of(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns for pairs (P,) of user and item the column of the companion, -1 if there is none, and its weight."""

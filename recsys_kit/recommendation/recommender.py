@@ -5,7 +5,8 @@ Letters for shapes: U households, N cases, B of a block, K places of a list, V i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,15 +21,14 @@ from recsys_kit.datasets.shops import Shop
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
 from recsys_kit.recommendation import diversity, ranking, reasons, two_stages
-from recsys_kit.recommendation import rules as business
 from recsys_kit.recommendation.cold_start import Newcomers
-from recsys_kit.recommendation.rules import Rules
+from recsys_kit.recommendation.rules import Rules, allowed, bought_today, cap
 from recsys_kit.recommendation.two_stages import Model
 
-__all__ = ["LIST_COLUMNS", "Recommender", "everybody", "item_space", "log_odds"]
+__all__ = ["LIST_COLUMNS", "Recommender", "check_wishes", "everybody", "item_space", "log_odds", "with_similar"]
 
 LIST_COLUMNS = ("user_id", "rank", "item_id", "score", "reason")
-"""The columns of every list that is written."""
+"""The columns of every list that is written; `score` is empty in a file where it would be no chance."""
 
 
 def everybody(split: Split, at: pd.Timestamp | None = None, events: pd.DataFrame | None = None) -> Split:
@@ -117,17 +117,15 @@ class Recommender:
 
         Returns:
             `user_id`, `rank` (from 1), `item_id`, `score` and `reason`, best first; in the order of `users`. A list is
-            shorter than k if rules leave nothing else.
+            shorter than k if rules leave nothing else. The score is the chance that the next basket holds the item;
+            for who has no history it is popularity (1: the best seller), which must not be compared with chances.
 
         Raises:
             DataError: If an id is not known.
             ValueError: If an argument breaks its rule.
         """
-        if k < 1:
-            raise ValueError(f"`k` must be 1 or more. Received: k={k}.")
-        for name, value in (("diversity_weight", diversity_weight), ("novelty", novelty)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"`{name}` must lie in 0..1. Received: {name}={value}.")
+        check_wishes(k, diversity_weight, novelty)
+        k = min(k, len(self.split.items))
         users = self.place if users is None else pd.Index([str(user) for user in users])
         twice = users[users.duplicated()]
         if len(twice):
@@ -137,11 +135,11 @@ class Recommender:
         if len(unknown) and not allow_new:
             raise DataError(
                 f"{len(unknown)} of {len(users)} users are not known to the shop: "
-                f"{', '.join(map(repr, unknown[:3]))}{', ...' if len(unknown) > 3 else ''}. "
+                f"{with_similar(unknown, self.shop.users['user_id'])}. "
                 "Say that they are new customers (allow_new, --allow-new), and they get a start."
             )
         wanted = rules or Rules()
-        good = business.allowed(wanted, self.split.items, self.shop.items)
+        good = allowed(wanted, self.split.items, self.shop.items)
         parts = []
         known = rows[rows >= 0]
         for start in range(0, len(known), block):
@@ -159,7 +157,7 @@ class Recommender:
         if wanted.new_only:
             keep &= ~table["seen"].to_numpy()
         if wanted.not_again_hours:
-            case, item = business.bought_today(self.split, self.split.answer_times, wanted.not_again_hours)
+            case, item = bought_today(self.split, self.split.answer_times, wanted.not_again_hours)
             size = len(self.split.items)
             today = np.unique(case.astype(np.int64) * size + item)
             keep &= ~np.isin(table["case"].to_numpy(np.int64) * size + table["item"], today)
@@ -179,7 +177,7 @@ class Recommender:
             items, value, index = (np.take_along_axis(array, order, 1) for array in (items, value, index))
         if wanted.most:
             labels = self.details[wanted.column].to_numpy()
-            stays = business.cap(items, labels, wanted.most)
+            stays = cap(items, labels, wanted.most)
             items, value = np.where(stays, items, -1), np.where(stays, value, -np.inf)
         if weight:
             lists = diversity.rerank(items, value, self.space, k, weight, method)
@@ -204,28 +202,55 @@ class Recommender:
     def _unknown(self, users: pd.Index, k: int, wanted: Rules, good: np.ndarray) -> pd.DataFrame:
         """Lists for households without a history: by their attributes if there are any, else what is popular."""
         known = self.shop.users.drop_duplicates("user_id").set_index("user_id")
-        parts = []
+        parts, lists = [], {}
         for user in users:
             attributes = known.loc[user].dropna().to_dict() if user in known.index else {}
-            scores, used = self.newcomers.scores(attributes)
-            order = np.argsort(-np.where(good, scores, -np.inf), kind="stable")
-            order = order[good[order]]
-            if wanted.most:
-                order = order[business.cap(order[None], self.details[wanted.column].to_numpy(), wanted.most)[0]]
-            order = order[:k]
-            reason = "popular with households like yours" if used else "popular in the last weeks"
+            alike = tuple(sorted((name, str(value)) for name, value in attributes.items()))
+            if alike not in lists:  # who is alike gets the same list: a shop may have many newcomers
+                scores, used = self.newcomers.scores(attributes)
+                order = np.argsort(-np.where(good, scores, -np.inf), kind="stable")
+                order = order[good[order]]
+                if wanted.most:
+                    order = order[cap(order[None], self.details[wanted.column].to_numpy(), wanted.most)[0]]
+                reason = "popular with households like yours" if used else "popular in the last weeks"
+                lists[alike] = order[:k], scores[order[:k]], reason
+            order, scores, reason = lists[alike]
             parts.append(
                 pd.DataFrame(
                     {
                         "user_id": user,
                         "rank": np.arange(len(order)) + 1,
                         "item_id": self.split.items[order],
-                        "score": scores[order],
+                        "score": scores,
                         "reason": reason,
                     }
                 )
             )
         return pd.concat(parts, ignore_index=True)
+
+
+def check_wishes(k: int, diversity_weight: float = 0.0, novelty: float = 0.0) -> None:
+    """Raises a ValueError if an argument of `Recommender.recommend` breaks its rule."""
+    if k < 1:
+        raise ValueError(f"`k` must be 1 or more. Received: k={k}.")
+    for name, value in (("diversity_weight", diversity_weight), ("novelty", novelty)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must lie in 0..1. Received: {name}={value}.")
+
+
+def with_similar(unknown: Collection[str], known: pd.Series, shown: int = 3) -> str:
+    """Returns unknown ids, the first of them in words, each with the known id that is written most like it.
+
+    Example:
+        >>> with_similar(["ann1", "zoe"], pd.Series(["ann", "bob"]))
+        "'ann1' (did you mean 'ann'?), 'zoe'"
+    """
+    names = known.astype("str").tolist() if len(known) <= 200_000 else []  # among more it takes too long
+    parts = []
+    for name in list(unknown)[:shown]:
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.7)
+        parts.append(f"{name!r} (did you mean {' or '.join(map(repr, near))}?)" if near else repr(name))
+    return ", ".join(parts) + (", ..." if len(unknown) > shown else "")
 
 
 def item_space(model: Model, split: Split) -> np.ndarray:

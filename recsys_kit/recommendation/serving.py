@@ -36,6 +36,20 @@ class BasketTopK(keras.layers.Layer):
         model: The next-basket Transformer.
         size: V.
         k: K.
+
+    Example:
+        A catalogue of two item types, and a household that bought the third of four items a week ago:
+
+        >>> from recsys_kit.training.basket_transformer import basket_model
+        >>> layer = BasketTopK(basket_model([[0, 1, 1, 2, 2]], width=8), size=4, k=2)
+        >>> x = {"items": [[3]], "incidence": [[[1]]], "days": [[0]], "valid": [[1]], "position": [[0]]}
+        >>> x |= {"target_day": [[7]], "last": [[[0]]], "first": [[0]], "market": np.zeros((1, 1, 1, 2))}
+        >>> x["candidate_market"] = np.full((1, 1, 4, 2), -3.0)  # nobody buys these: known items come first
+        >>> inputs = layer.model.input
+        >>> x = {name: np.array(values, inputs[name].dtype) for name, values in x.items()}
+        >>> best = layer(x)
+        >>> tuple(best["scores"].shape), int(best["items"][0, 0])  # the third column
+        ((1, 2), 2)
     """
 
     def __init__(self, model: keras.Model, size: int, k: int = 10, **kwargs):

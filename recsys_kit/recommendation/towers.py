@@ -84,14 +84,6 @@ class Interests(layers.Layer):
         pooled = ops.matmul(ops.transpose(weight, (0, 2, 1)), vectors)  # (B, Q, L) @ (B, L, D)
         return pooled + self.out(self.wide(pooled))
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {
-            "interests": self.interests,
-            "hidden": self.hidden,
-            "dropout": self.dropout,
-        }
-
 
 @_register
 class RetrievalLoss(layers.Layer):

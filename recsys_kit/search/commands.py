@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
+from recsys_kit import output_file
 from recsys_kit.datasets.shops import Shop
+from recsys_kit.datasets.tables import DataError
 from recsys_kit.search.engine import RESULT_COLUMNS, check_query, search, search_many
 from recsys_kit.search.index import Index, build
 
-__all__ = ["open_index", "read_queries", "run_file", "run_one", "search_file"]
+__all__ = ["open_index", "read_queries", "run_file", "run_one", "search_file", "to_csv"]
 
 
 def read_queries(path: str | Path) -> pd.DataFrame:
@@ -21,16 +25,23 @@ def read_queries(path: str | Path) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing, the file has no rows, or a query_id is empty or there twice.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
+    if not path.exists() or path.is_dir():
+        raise ValueError(f"--queries: {'a folder, not a file' if path.is_dir() else 'no such file'}: {path}")
     try:
-        table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path.name}: must be a CSV file in UTF-8. Received: {error}") from None
+    table.columns = table.columns.str.strip()
     for name in ("query_id", "query"):
         if name not in table:
             raise ValueError(f"{path.name}: column `{name}` is missing. Columns found: {', '.join(table.columns)}")
     if table.empty:
         raise ValueError(f"{path.name}: has no rows")
+    ids = [name for name in ("query_id", "user_id") if name in table]
+    table[ids] = table[ids].apply(lambda column: column.str.strip())
     for rule, bad in (
         ("must not be empty", table["query_id"] == ""),
         ("must be unique", table["query_id"].duplicated()),
@@ -78,17 +89,28 @@ def search_file(
     ), notes
 
 
-def open_index(data: str, folder: str | Path, say: Callable[[str], None] = print) -> tuple[Shop, Index]:
+def open_index(
+    data: str, folder: str | Path, say: Callable[[str], None] = print, user: str | None = None
+) -> tuple[Shop, Index]:
     """Opens a shop and its index, building first what the workspace lacks.
 
     Args:
         data: Folder of the shop; empty: The Complete Journey.
         folder: The workspace.
         say: Called with each line of progress.
+        user: Somebody whom the shop must know.
+
+    Raises:
+        DataError: If it does not; nothing has been built then.
     """
     from recsys_kit import datasets, report, workspace
 
     shop = datasets.load(data)
+    if user is not None:
+        from recsys_kit.search import personal
+
+        for line in personal.unknown_users(shop, [user]).values():
+            raise DataError(line)
     said: list[str] = []
 
     def announce(name: str) -> None:
@@ -115,7 +137,7 @@ def run_one(
         say: Called with each line of progress.
     """
     text = check_query(text)
-    shop, index = open_index(data, folder, say)
+    shop, index = open_index(data, folder, say, user)
     household = None
     if user is not None:
         from recsys_kit.search import personal
@@ -131,12 +153,29 @@ def run_one(
 def run_file(
     table: pd.DataFrame, k: int, data: str, folder: str | Path, say: Callable[[str], None] = print
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Answers a table of queries for the command line, see `search_file`."""
+    """Answers a table of queries for the command line, see `search_file`; one of an unknown user gets no answer."""
     shop, index = open_index(data, folder, say)
-    households = None
+    households, notes = None, []
     if "user_id" in table and (table["user_id"] != "").any():
         from recsys_kit.search import personal
 
         users = [user for user in table["user_id"].unique() if user]
-        households = personal.open_households(shop, folder, data, users, say)
-    return search_file(index, table, k, households)
+        unknown = personal.unknown_users(shop, users)
+        bad = table["user_id"].isin(unknown)
+        notes = [f"{row.query_id}: {unknown[row.user_id]}" for row in table[bad].itertuples()]
+        table, users = table[~bad], [user for user in users if user not in unknown]
+        if users:
+            households = personal.open_households(shop, folder, data, users, say)
+    lists, others = search_file(index, table, k, households)
+    return lists, notes + others
+
+
+def to_csv(lists: pd.DataFrame, path: str | Path | TextIO) -> None:
+    """Writes results as CSV; a text that a spreadsheet would compute (`=HYPERLINK(...)`) gets a `'` before it.
+
+    Args:
+        lists: What `search_file` returned. Its ids stay as they are: join titles by them.
+        path: The file.
+    """
+    texts = ["title", "product_category", "product_type"]
+    output_file.without_formulas(lists, texts).to_csv(path, index=False, lineterminator="\n")

@@ -111,13 +111,13 @@ def build(
     index = Index(documents, items, words, fusion.views(parts), codes=glossary.uses_codes(shop))
     if light:
         return index
-    from recsys_kit.search import two_tower as search_tower
+    from recsys_kit.search.two_tower import transform
 
     model = two_tower(shop, store, documents, parts, epochs)
     index = replace(
         index,
-        query_tower=functools.partial(search_tower.transform, model, tower="query"),
-        tower_views=search_tower.transform(model, index.views, "document"),
+        query_tower=functools.partial(transform, model, tower="query"),
+        tower_views=transform(model, index.views, "document"),
     )
     if not rerank or not index.codes:
         return index

@@ -5,7 +5,7 @@ Letters for shapes: N test cases, Q queries, P documents, V items of the catalog
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from recsys_kit import baselines, evaluation
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
 
-__all__ = ["all_scores", "as_liking", "item_documents", "open_households", "popularity", "within"]
+__all__ = ["all_scores", "as_liking", "item_documents", "open_households", "popularity", "unknown_users", "within"]
 
 SCALE = 0.1
 """What a unit of the household's log-odds is worth in text score; chosen on the validation weeks, see notebook 10."""
@@ -104,6 +104,18 @@ def within(
     return pd.concat(parts, ignore_index=True)
 
 
+def unknown_users(shop, users: Sequence[str]) -> dict[str, str]:
+    """Returns for each user that the shop does not know a line that says so, with a similar id if there is one."""
+    from recsys_kit import recommendation
+
+    known = shop.users["user_id"]
+    there = set(known)
+    unknown = [user for user in users if user not in there]
+    named = [recommendation.with_similar([user], known) for user in unknown[:3]]  # to look for more takes too long
+    named += [repr(user) for user in unknown[3:]]
+    return {user: f"the shop does not know the user {name}" for user, name in zip(unknown, named, strict=True)}
+
+
 def open_households(
     shop, folder: str | Path, data: str, users: list[str], say: Callable[[str], None] = print
 ) -> dict[str, Callable[[pd.Index], np.ndarray]]:
@@ -123,10 +135,10 @@ def open_households(
     from recsys_kit.datasets import promotions
     from recsys_kit.training import baskets
 
-    unknown = [user for user in users if user not in set(shop.users["user_id"])]
+    unknown = unknown_users(shop, users)
     if unknown:
-        raise DataError(f"{len(unknown)} users are not known to the shop: {', '.join(map(repr, unknown[:3]))}")
-    task = preprocessing.task(shop, promotions=promotions.load(data))
+        raise DataError("; ".join(unknown.values()))
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
     store = workspace.Workspace(folder)
     settings = recommendation.default_settings(store, shop, task, say)
     from recsys_kit import training

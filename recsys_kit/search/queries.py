@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import evaluation
-from recsys_kit.datasets import texts as tables
+from recsys_kit.datasets.texts import DATA, read
 
 __all__ = [
     "JUDGED_COLUMNS",
@@ -52,7 +52,7 @@ def judged(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    table = tables.read(path or tables.DATA / "queries.csv", JUDGED_COLUMNS)
+    table = read(path or DATA / "queries.csv", JUDGED_COLUMNS)
     return table.assign(grade=table["grade"].astype(int))
 
 

@@ -68,10 +68,6 @@ class QueryDocumentTokens(layers.Layer):
             rest = rest + self.text(self.drop(document, training=training)) + self.common(common)
         return ops.concatenate([first, rest + self.kind[1:]], axis=1)
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"width": self.width, "dropout": self.dropout, "texts": self.texts}
-
 
 @_register
 class LambdaLoss(keras.losses.Loss):

@@ -51,10 +51,6 @@ class Residual(layers.Layer):
         moved = x + self.narrow(self.drop(self.wide(x), training=training))
         return moved / ops.sqrt(ops.maximum(ops.sum(moved * moved, axis=-1, keepdims=True), 1e-9))
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"width": self.width, "dropout": self.dropout}
-
 
 @_register
 class Similarity(layers.Layer):
@@ -92,10 +88,6 @@ class Similarity(layers.Layer):
         logits = ops.exp(self.scale) * best - log_chance[None]
         same = ops.logical_and(ops.equal(group[:, None], group[None]), ops.equal(ops.eye(ops.shape(group)[0]), 0.0))
         return ops.where(same, -1e9, logits)  # the same document again is no wrong answer
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"temperature": self.temperature}
 
 
 def tower_model(embedding: int = 512, views: int = 2, width: int = 128, dropout: float = 0.1) -> keras.Model:

@@ -90,7 +90,7 @@ def two_tower(
         together: (N, 2) documents bought together, to learn from as well; None: only texts.
         seed: Seed of everything random.
     """
-    from recsys_kit.search import two_tower as search_tower
+    from recsys_kit.search.two_tower import train
 
     def make():
         text, target = pairs(documents, parts, glossary.uses_codes(shop))
@@ -98,9 +98,7 @@ def two_tower(
             text = np.concatenate([text, parts["name"][together[:, 0]]])
             target = np.concatenate([target, together[:, 1]])
         batch = min(512, max(8, len(target) // 8))  # a small shop, too, takes eight steps an epoch
-        return search_tower.train(
-            text, target, fusion.views(parts), epochs, learning_rate=3e-4, batch_size=batch, seed=seed
-        ).model
+        return train(text, target, fusion.views(parts), epochs, learning_rate=3e-4, batch_size=batch, seed=seed).model
 
     params = {"epochs": epochs, "seed": seed, "sold": int(documents["sold"].sum()), "glossary": glossary.version()}
     params |= {"together": 0 if together is None else len(together), "codes": glossary.uses_codes(shop)}

@@ -18,6 +18,7 @@ __all__ = ["BASKET_DECAYS", "BasketTokens", "DiscoverHead", "RepeatHead", "baske
 BASKET_DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
 _BASELINE = BASKET_DECAYS.index(120.0)
 _OWN = len(BASKET_DECAYS) + 8  # facts of a household's own history; those of the market follow
+_HISTORY = ("incidence", "days", "position", "target_day", "last", "first", "market")  # what the repeat head reads
 _LOUD = 8.0  # item vectors start small, at 0.02: this lifts a basket's sum well above the norm's epsilon
 _TIES = 0.05  # weight of recent popularity beside the decayed frequency: it only settles ties
 _POPULAR, _NEIGHBOURS = 0.2, 1.25  # the same of new items: what similar households bought says more than what all did
@@ -67,10 +68,6 @@ class BasketTokens(layers.Layer):
         facts = ops.stack([ops.log(1 + ops.relu(gap)), ops.log(1 + size[..., 0]), ops.sin(year), ops.cos(year)], -1)
         return self.drop(self.norm(bag * _LOUD) + self.time(facts), training=training)
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"width": self.width, "dropout": self.dropout}
-
 
 @_register
 class RepeatHead(layers.Layer):
@@ -88,6 +85,17 @@ class RepeatHead(layers.Layer):
         hidden: Width of the small network over the features.
         dropout: Dropout on what the state says about the features.
         anchor: The part of the decayed-frequency score that is added for ranking.
+
+    Example:
+        One household with two baskets of three items in all, asked once, a week after the second:
+
+        >>> history = {"incidence": [[[1, 1, 0], [0, 1, 1]]], "days": [[0, 7]], "position": [[1]], "target_day": [[14]]}
+        >>> history |= {"last": [[[0, 7, 7]]], "first": [[0, 0, 7]], "market": np.zeros((1, 1, 3, 2))}
+        >>> history = {name: np.array(values, "float32") for name, values in history.items()}
+        >>> history["position"] = history["position"].astype("int32")
+        >>> logits = RepeatHead()(np.ones((1, 1, 4), "float32"), np.ones((1, 3, 4), "float32"), history)
+        >>> np.asarray(logits)[0, 0].argsort().tolist()  # bought once, long ago; once; twice
+        [0, 2, 1]
     """
 
     def __init__(self, hidden: int = 64, dropout: float = 0.1, anchor: float = 0.5, **kwargs):
@@ -103,9 +111,9 @@ class RepeatHead(layers.Layer):
         self.item = layers.Dense(hidden, use_bias=False, name="item")
         self.drop = layers.Dropout(dropout)
 
-    def build(self, states_shape, vectors_shape, market_shape, **shapes):
+    def build(self, states_shape, vectors_shape, history_shape):
         """Creates the weights."""
-        features = _OWN + market_shape[-1]
+        features = _OWN + history_shape["market"][-1]
         start = np.zeros(features, "float32")
         start[_BASELINE] = 1.0
         start[_OWN] = _TIES
@@ -129,18 +137,21 @@ class RepeatHead(layers.Layer):
         Args:
             batches: Batches as the model reads them.
         """
-        names = ("incidence", "days", "position", "target_day", "last", "first", "market")
-        known = [ops.convert_to_numpy(self.features(*(x[n] for n in names)))[baskets.known(x["last"])] for x in batches]
+        known = [ops.convert_to_numpy(self.features(x))[baskets.known(x["last"])] for x in batches]
         known = np.concatenate(known)  # (pairs, F)
         self.mean.assign(known.mean(0))
         self.spread.assign(known.std(0) + 1e-3)
 
-    def features(self, incidence, days, position, target_day, last, first, market):
+    def features(self, history):
         """Returns what is known of each item of the history at each position, (B, P, H, F).
 
         The last two of a household's own facts are the same for all its items: the days since its last basket, and how
         many baskets it has. They tell the network what the counts mean.
+
+        Args:
+            history: See `call`.
         """
+        incidence, days, position, target_day, last, first, market = (history[name] for name in _HISTORY)
         age = target_day[:, :, None] - days[:, None, :]  # (B, P, L)
         step = ops.cumsum(ops.ones_like(days, dtype="int32"), axis=1) - 1  # (B, L): 0, 1, 2, …
         past = ops.cast(step[:, None] <= position[:, :, None], "float32")  # (B, P, L)
@@ -172,9 +183,17 @@ class RepeatHead(layers.Layer):
         )
         return ops.concatenate([facts, market], axis=-1)
 
-    def call(self, states, vectors, incidence, days, position, target_day, last, first, market, training=None):
-        """Returns logits (B, P, H)."""
-        features = self.features(incidence, days, position, target_day, last, first, market)
+    def call(self, states, vectors, history, training=None):
+        """Returns logits (B, P, H).
+
+        Args:
+            states: (B, P, D) what the Transformer says at each position.
+            vectors: (B, H, D) of the history's items.
+            history: Of the model's inputs, by their names: `incidence`, `days`, `position`, `target_day`, `last`,
+                `first` and `market`.
+            training: Whether the model is being trained.
+        """
+        features = self.features(history)
         weight = self.drop(self.gate(states), training=training) + self.weight  # (B, P, F)
         logits = ops.matmul(features, weight[..., None])[..., 0] + self.bias  # (B, P, H, F) @ (B, P, F, 1)
         logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
@@ -183,11 +202,7 @@ class RepeatHead(layers.Layer):
         logits = logits + self.out(self.narrow(ops.relu(hidden)))[..., 0]
         if training:
             return logits
-        return logits + self.anchor * (features[..., _BASELINE] + _TIES * market[..., 0] - _REPEAT_MIDDLE)
-
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"hidden": self.hidden, "dropout": self.dropout, "anchor": self.anchor}
+        return logits + self.anchor * (features[..., _BASELINE] + _TIES * history["market"][..., 0] - _REPEAT_MIDDLE)
 
 
 @_register
@@ -243,10 +258,6 @@ class DiscoverHead(layers.Layer):
         facts = ops.matmul(market, weight[..., None])[..., 0]  # (B, P, C, F) @ (B, P, F, 1)
         return taste + facts + bias
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
-        return super().get_config() | {"size": self.size, "dropout": self.dropout, "anchor": self.anchor}
-
 
 def basket_model(
     groups, width=64, blocks=2, heads=2, dropout=0.2, market=2, context=(), name="basket_transformer"
@@ -297,17 +308,7 @@ def basket_model(
             part = layers.Embedding(values, width, "zeros", name=f"context_{i}")
             states = states + part(inputs["context"][..., i])  # (B, P, D)
     states = states + layers.Dense(width, name="mix_out")(layers.Dense(2 * width, "gelu", name="mix")(states))
-    repeat = RepeatHead(name="repeat")(
-        states,
-        vectors,
-        inputs["incidence"],
-        inputs["days"],
-        inputs["position"],
-        inputs["target_day"],
-        inputs["last"],
-        inputs["first"],
-        inputs["market"],
-    )
+    repeat = RepeatHead(name="repeat")(states, vectors, {name: inputs[name] for name in _HISTORY})
     discover = DiscoverHead(size, name="discover")(
         states, embed(inputs["candidates"]), inputs["candidates"], inputs["candidate_market"]
     )

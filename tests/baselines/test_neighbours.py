@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from two_tastes import make_split
 
 from recsys_kit import baselines
-from recsys_kit.baselines import neighbours as neighbours_of
+from recsys_kit.baselines import neighbours
 
 
 def score(scorer, split, user):
@@ -22,13 +22,13 @@ def test_only_the_most_similar_user_speaks_when_one_neighbour_is_asked():
     assert scores["c"] > 0.1 > 1e-4 > scores["d"]
 
 
-def dense_user_knn(split, neighbours, decay):
+def dense_user_knn(split, nearest, decay):
     """User-kNN as it is written in one line of algebra, all users by all users."""
-    tastes = neighbours_of._unit_rows(baselines.decayed_counts(split, decay).log1p())
+    tastes = neighbours._unit_rows(baselines.decayed_counts(split, decay).log1p())
     similar = (tastes[split.test_users] @ tastes.T).toarray()
     similar[np.arange(len(similar)), split.test_users] = 0
-    if neighbours < similar.shape[1]:
-        least = np.partition(similar, -neighbours, axis=1)[:, -neighbours]
+    if nearest < similar.shape[1]:
+        least = np.partition(similar, -nearest, axis=1)[:, -nearest]
         similar[similar < least[:, None]] = 0
     return (sp.csr_matrix(similar) @ tastes).toarray() + np.float32(1e-6) * baselines.recent_popularity(split)
 
@@ -41,20 +41,20 @@ def random_split(seed, users=40):
     return make_split(events, [(f"u{user}", "a") for user in rng.permutation(users)[:25]])
 
 
-@given(seed=st.integers(0, 999), neighbours=st.integers(1, 45), cells=st.sampled_from([1, 100, 2**24]))
+@given(seed=st.integers(0, 999), nearest=st.integers(1, 45), cells=st.sampled_from([1, 100, 2**24]))
 @settings(max_examples=25, deadline=None)
-def test_user_neighbours_found_in_blocks_are_to_the_bit_those_of_all_users_by_all(seed, neighbours, cells):
+def test_user_neighbours_found_in_blocks_are_to_the_bit_those_of_all_users_by_all(seed, nearest, cells):
     split = random_split(seed)
-    wanted = dense_user_knn(split, neighbours, 120)
-    before, neighbours_of._CELLS = neighbours_of._CELLS, cells
+    wanted = dense_user_knn(split, nearest, 120)
+    before, neighbours._CELLS = neighbours._CELLS, cells
     try:
-        score = baselines.user_knn(split, neighbours)
+        score = baselines.user_knn(split, nearest)
         rows = np.arange(len(split.test_users))
         assert np.array_equal(score(rows), wanted)
         assert np.array_equal(score(rows[::-3]), wanted[::-3])
         assert score(rows[:0]).shape == (0, len(split.items))
     finally:
-        neighbours_of._CELLS = before
+        neighbours._CELLS = before
 
 
 def test_among_as_many_users_as_there_are_means_all_and_among_fewer_only_they_speak():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from two_tastes import make_split
 
 from recsys_kit import baselines, evaluation
+from recsys_kit.baselines import PairWeights
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=40)
 
@@ -23,13 +24,13 @@ def test_the_future_does_not_change_a_score():
 def test_cooccurrence_matches_a_table_worked_by_hand():
     # One user, bags of one item: 0, then 1, then 2. Lag 1 counts 1, lag 2 counts 1/2, backward pairs a tenth.
     table = baselines.cooccurrence_table(
-        np.zeros(3, int), np.arange(3), np.arange(3), 3, lags=2, backward=0.1, from_power=0, to_power=0
+        np.zeros(3, int), np.arange(3), np.arange(3), 3, lags=2, weights=PairWeights(0.1, 0, 0)
     )
     assert table.toarray() == pytest.approx(np.array([[0, 1, 0.5], [0.1, 0, 1], [0.05, 0.1, 0]]))
 
 
 def test_cooccurrence_of_baskets_pairs_every_item_with_every_later_item():
-    table = baselines.cooccurrence_table([0, 0, 0], [0, 0, 1], [0, 1, 2], 3, backward=0, from_power=0, to_power=0)
+    table = baselines.cooccurrence_table([0, 0, 0], [0, 0, 1], [0, 1, 2], 3, weights=PairWeights(0, 0, 0))
     assert table.toarray().tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 0]]
 
 
@@ -63,7 +64,8 @@ def test_the_order_of_the_rows_does_not_change_the_cooccurrence_table(events, ra
 @settings(max_examples=25, deadline=None)
 @given(EVENTS)
 def test_the_same_weight_both_ways_gives_a_symmetric_table(events):
-    table = baselines.cooccurrence_table(*np.array(events).T, 7, backward=1, from_power=0.5, to_power=0.5).toarray()
+    same = PairWeights(backward=1, from_power=0.5, to_power=0.5)
+    table = baselines.cooccurrence_table(*np.array(events).T, 7, weights=same).toarray()
     assert np.allclose(table, table.T, atol=1e-5)
 
 

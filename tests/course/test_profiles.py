@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from recsys_kit.course import profiles
+from recsys_kit.course import notebooks, profiles
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
 
 
 def profile(path, text, name="quick"):
@@ -59,3 +63,42 @@ def test_a_date_in_a_profile_stays_text(write_notebook):
     path = write_notebook("01_first", parameters='CUTOFF: str = ""  # first day')
     profile(path, "all: {CUTOFF: 2017-12-01}")
     assert profiles.values(path.parent, "quick", [path], {})[path] == {"CUTOFF": "2017-12-01"}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (FOLDER / "profiles").glob("*.yaml")))
+def test_what_a_profile_says_lies_in_the_ranges_of_the_notebooks(name):
+    paths = notebooks.find(FOLDER)
+    assert set(profiles.values(FOLDER, name, paths, {})) == set(paths)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "value", "must_be"),
+    [
+        ("05", "EPOCHS", "-1", "1 or more"),
+        ("05", "EPOCHS", "0", "1 or more"),
+        ("06", "K", "0", "1 or more"),
+        ("01", "SEED", "-1", "0 to 2000000000"),
+        ("03", "BASKETS", "0", "1 or more"),
+        ("04", "BATCH", "0", "1 or more"),
+        ("04", "WIDTH", "63", "even, 2 or more"),
+        ("01", "HELD_OUT", "1.5", "above 0, below 1"),
+        ("01", "CUTOFF", "yesterday", "a day written YYYY-MM-DD"),
+        ("08", "WINDOWS", "0", "1 or more"),
+        ("08", "FORMATS", "['onxx']", "any of saved_model, keras, litert, onnx"),
+        ("16", "PARTS", "1", "2 or more"),
+        ("07", "SEARCH_SECONDS", "0", "above 0"),
+        ("11", "MARGIN_OWN", "35", "0 to 1"),
+        ("00", "USERS", "-5", "0 or more"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_before_anything_runs(notebook, name, value, must_be):
+    paths = notebooks.find(FOLDER, [notebook])
+    with pytest.raises(ValueError, match=f"`{name}` must be {must_be}. Received: "):
+        profiles.values(FOLDER, "default", paths, {name: value})
+
+
+def test_a_profile_out_of_range_is_refused(write_notebook):
+    path = write_notebook("01_first")
+    profile(path, "01_first: {EPOCHS: 0}")
+    with pytest.raises(ValueError, match=r"01_first: `EPOCHS` must be 1 or more\. Received: 0"):
+        profiles.values(path.parent, "quick", [path], {})

@@ -30,7 +30,7 @@ def test_an_unknown_notebook_is_refused_with_close_matches(write_notebook):
 def test_parameters_are_read_with_type_default_and_comment(write_notebook):
     found = notebooks.parameters(notebooks.read(write_notebook("01_first")))
     assert list(found) == ["DATA", "USERS", "WORKSPACE", "SEED", "EPOCHS"]
-    assert found["EPOCHS"] == notebooks.Parameter("EPOCHS", "int", 3, "passes over the training baskets")
+    assert found["EPOCHS"] == notebooks.Parameter("EPOCHS", "int", 3, "passes over the training baskets (1 or more)")
 
 
 def test_a_hash_inside_a_default_is_no_comment():
@@ -115,3 +115,52 @@ def test_no_thread_outlives_the_measurement():
     with runner.PeakMemory():
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+
+
+SKIP = "from recsys_kit import datasets\nraise datasets.NotForThisShop('of 9 customers none had bought before')"
+NOTHING = 'from recsys_kit import report\nreport.headline("NDCG@10", 0.0, "popularity", 0.0)'
+BORROWED = HEADLINE.replace("0.1)", "0.1, data='The Complete Journey')")
+
+
+def test_a_notebook_that_is_not_for_this_shop_is_skipped_with_the_reason_and_stops_nothing(write_notebook, tmp_path):
+    folder = write_notebook("01_skipped", SKIP).parent
+    write_notebook("02_zero", NOTHING)
+    write_notebook("03_borrowed", BORROWED)
+    results = runner.run(folder, tmp_path / "out", keep_going=False)
+    assert [result.status for result in results] == ["skipped", "skipped", "ok"]
+    assert results[0].error == "of 9 customers none had bought before" and results[0].traceback == ""
+    assert results[1].headline is None and "NDCG@10 is 0.0000 for all" in results[1].error
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "1 of 3 notebooks ran to the end. 2 can't show on this shop" in page
+    assert "skipped: of 9 customers none had bought before" in page and "0.0000 against" not in page
+    assert "NDCG@10 0.2500 against popularity 0.1000 (data: The Complete Journey)" in page
+    data = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert [result["status"] for result in data["results"]] == ["skipped", "skipped", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("value", "baseline", "higher", "nothing"),
+    [(0.0, 0.0, True, True), (float("nan"), 0.1, True, True), (0.0, 0.1, True, False), (0.0, 0.0, False, False)],
+)
+def test_a_headline_of_two_zeros_or_of_no_case_is_no_result(
+    write_notebook, tmp_path, monkeypatch, value, baseline, higher, nothing
+):
+    found = {"metric": "m", "value": value, "baseline": "b", "baseline_value": baseline, "higher_is_better": higher}
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: None)
+    monkeypatch.setattr(notebooks, "headline", lambda _: found)
+    path = write_notebook("01_first")
+    assert (runner.execute(path, path, progress=False).status == "skipped") == nothing
+
+
+def test_two_runs_into_one_folder_are_kept_apart(write_notebook, tmp_path, monkeypatch):
+    path, out = write_notebook("01_first"), tmp_path / "out"
+
+    def second(*_, **__):
+        with pytest.raises(ValueError, match=r"another run writes to .*out now: wait for it"):
+            runner.run(path.parent, out)
+        return Result(path.stem, "ok")
+
+    monkeypatch.setattr(runner, "execute", second)
+    assert [result.status for result in runner.run(path.parent, out)] == ["ok"]
+    monkeypatch.setattr(runner, "execute", lambda *_, **__: Result(path.stem, "ok"))
+    assert [result.status for result in runner.run(path.parent, out)] == ["ok"]

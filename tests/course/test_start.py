@@ -8,9 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from typer.testing import CliRunner
 
-from recsys_kit import cli
 from recsys_kit.course import notebooks, profiles, start
 from recsys_kit.datasets import shipped
 
@@ -181,12 +179,6 @@ def test_a_place_where_no_course_can_lie_is_refused(tmp_path):
 
 
 # The command
-
-
-@pytest.fixture
-def recsys_kit(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return lambda *words: CliRunner().invoke(cli.app, list(words))
 
 
 def test_the_command_says_what_it_did_and_what_to_do_next(recsys_kit):

@@ -89,9 +89,10 @@ def test_a_sample_of_the_complete_journey_written_and_read_back_is_equal(tmp_pat
     pd.testing.assert_frame_equal(csv.events, sample.events, check_categorical=False)
 
 
-IDS = st.text(
+TEXTS = st.text(
     st.characters(codec="utf-8", exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=1, max_size=8
 )
+IDS = TEXTS.map(str.strip).filter(lambda text: text and not text.endswith(".0"))
 
 
 @st.composite
@@ -106,7 +107,8 @@ def shops(draw):
     many = {"min_size": len(rows), "max_size": len(rows)}
     times = st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2025-12-31"))
     events["timestamp"] = pd.to_datetime(draw(st.lists(times, **many)), utc=True).astype(tables.TIMESTAMP)
-    events["event_type"] = pd.Categorical(draw(st.lists(st.sampled_from(["purchase", "view"]), **many)))
+    kinds = draw(st.lists(st.sampled_from(["purchase", "view"]), **many))
+    events["event_type"] = pd.Categorical(["purchase", *kinds[1:]])
     events["basket_id"] = events["user_id"] + draw(st.sampled_from(["-1", " 🧺"]))
     finite = {"allow_nan": False, "allow_infinity": False}
     events["quantity"] = np.array(draw(st.lists(st.floats(-1e6, 1e6, **finite), **many)), np.float64)
@@ -115,7 +117,7 @@ def shops(draw):
     events["store_id"] = draw(st.lists(IDS, **many))
     catalogue = pd.DataFrame({"item_id": items})
     for name in ITEMS[1:-1]:
-        catalogue[name] = draw(st.lists(IDS, min_size=len(items), max_size=len(items)))
+        catalogue[name] = draw(st.lists(TEXTS, min_size=len(items), max_size=len(items)))
     catalogue["is_merchandise"] = draw(st.lists(st.booleans(), min_size=len(items), max_size=len(items)))
     people = pd.DataFrame(
         {"user_id": users, "visits": range(len(users)), "club_id": [f"0{n}" for n in range(len(users))]}
@@ -174,6 +176,53 @@ def test_items_and_users_that_the_files_do_not_know(tmp_path):
     assert shop.users["user_id"].tolist() == ["b", "c", "a"]
     assert shop.users["age"].isna().tolist() == [False, True, True]
     assert shop.users["zip"].tolist()[:2] == ["00123", "10000"]
+
+
+def test_an_optional_column_under_another_name_is_hinted_at(tmp_path):
+    notes = datasets.read_shop(least(tmp_path, UnitPrice=[1, 2, 3], InvoiceNo=[1, 2, 3])).notes
+    assert any("price = unknown (is it `UnitPrice`? Then rename it)" in note for note in notes)
+    assert any("(Is `InvoiceNo` the basket? Then call it `basket_id`.)" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["items.csv.gz", "Items.csv", "items.xlsx", "items.json", "items", "items.tsv"])
+def test_a_table_in_a_form_that_is_not_read_is_not_passed_over(tmp_path, name):
+    (tmp_path / name).write_text("item_id\ntea\n")
+    message = error(folder_with(tmp_path, events=GOOD))
+    assert f"{name}: is not read. Save it as items.csv (CSV in UTF-8) or items.parquet." in message
+
+
+def test_files_of_other_names_and_forms_beside_a_table_do_no_harm(tmp_path):
+    others = {"items_old.csv": "x", "users.md": "x", "events.csv.gz": "x", "items.csv": "item_id\ntea\nsoup\n"}
+    assert len(datasets.read_shop(folder_with(tmp_path, events=GOOD, **others)).items) == 2
+
+
+def test_a_bad_promotions_file_is_found_with_the_others(tmp_path):
+    bad = {"items": "item_id\ntea\ntea\n", "promotions": "item_id,start\ntea,someday\n"}
+    message = error(folder_with(tmp_path, events=GOOD, **bad))
+    assert "items.csv: column `item_id` must be unique" in message
+    assert "promotions.csv: column `start` must be a date and time" in message
+
+
+def test_promotions_of_unknown_items_are_said(tmp_path):
+    plan = "item_id,start\ntea,2024-01-01\nbread,2024-01-01\nrice,2024-01-01\n"
+    files = {"items": "item_id\ntea\nsoup\n", "promotions": plan}
+    notes = datasets.read_shop(folder_with(tmp_path, events=GOOD, **files)).notes
+    assert any("promotions.csv: 2 of 3 rows (67%) are of 2 items" in note for note in notes)
+    message = error(folder_with(tmp_path, promotions=plan.replace("tea", "TEA")))
+    assert "promotions.csv: 3 of 3 rows (100%) are of 3 items" in message
+
+
+def test_timestamps_of_which_some_carry_a_zone_are_counted(tmp_path):
+    times = ["2024-03-10T23:30:00", "2024-03-11 10:00:00 UTC", "2024-03-11T10:00:00+02:00"]
+    notes = datasets.read_shop(least(tmp_path, timestamp=times)).notes
+    assert "events.csv: 1 of 3 timestamps carry no time zone and are read as UTC." in notes
+
+
+def test_dates_alone_in_another_zone_are_said(tmp_path):
+    least(tmp_path, timestamp=["2024-03-10", "2024-03-11", "2024-03-12"])
+    assert any("are dates, read as midnight UTC" in note for note in datasets.read_shop(tmp_path, "Asia/Tokyo").notes)
+    assert not any("midnight" in note for note in datasets.read_shop(tmp_path).notes)
+    assert not any("midnight" in note for note in datasets.read_shop(least(tmp_path), "Asia/Tokyo").notes)
 
 
 @pytest.mark.slow

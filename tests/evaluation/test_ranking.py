@@ -218,7 +218,7 @@ def test_sampled_metrics_flatter_every_model():
 def test_a_sampled_ranking_holds_the_relevant_items_and_so_many_others():
     scores, truth = np.zeros((50, 40)), sp.csr_matrix(np.eye(50, 40, dtype=bool)[::-1])
     scores[:, :5] = -np.inf  # excluded
-    ranking._sample(scores, truth, 7, None, np.random.default_rng(0))
+    ranking._sample(scores, truth, ranking.Negatives(7), np.random.default_rng(0))
     relevant = truth.toarray() & (np.arange(40) >= 5)
     assert ((scores > -np.inf).sum(1) == 7 + relevant.sum(1)).all()
     assert (scores[relevant] == 0).all()
@@ -227,7 +227,9 @@ def test_a_sampled_ranking_holds_the_relevant_items_and_so_many_others():
 def test_weights_choose_the_sampled_items():
     weights = np.r_[np.zeros(10), np.ones(10), np.full(10, 9.0)]
     scores = np.zeros((4000, 30))
-    ranking._sample(scores, sp.csr_matrix((4000, 30), dtype=bool), 1, weights, np.random.default_rng(0))
+    ranking._sample(
+        scores, sp.csr_matrix((4000, 30), dtype=bool), ranking.Negatives(1, weights), np.random.default_rng(0)
+    )
     share = (scores > -np.inf).mean(0)
     assert share[:10].sum() == 0
     assert share[20:].sum() == pytest.approx(0.9, abs=0.02)

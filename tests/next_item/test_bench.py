@@ -18,12 +18,54 @@ def run(*arguments):
         (["--loss", "hinge"], "`loss` must be one of"),
         (["--backend", "theano"], "`--backend` must be tensorflow, torch or jax"),
         (["--time-limit", "0"], "`time_limit` above 0"),
+        (["--time-limit", "nan"], "`time_limit` above 0"),
+        (["--time-limit", "-5"], "`time_limit` above 0"),
         (["--epochs", "0"], "`epochs` be at least 1"),
+        (["--seeds", "-1"], "`seeds` must hold numbers from 0 on"),
+        (["--objective", "both"], "`objective` must be one of causal, masked"),
+        (["--json", "nowhere/out.json"], "the folder of nowhere/out.json does not exist"),
+        (["--json", "."], "is a folder"),
     ],
 )
-def test_a_bad_option_says_what_is_wrong(benchmark, arguments, message):
+def test_a_bad_option_says_what_is_wrong_before_the_file_is_read(benchmark, monkeypatch, arguments, message):
+    monkeypatch.setattr(bench.leave_one_out, "read", lambda path: pytest.fail("the work began"))
     result = run(benchmark, *arguments)
     assert result.exit_code == 2 and message in result.output
+
+
+@pytest.mark.parametrize("content", ["", "a 1 2 3\nb 1 2 3\na 1 2 3\n", "1 2 3\n1 2 4\n"])
+def test_a_bad_file_ends_in_one_error_line_without_a_traceback(tmp_path, content):
+    (tmp_path / "bad.txt").write_text(content)
+    for path in (tmp_path / "bad.txt", tmp_path, tmp_path / "nowhere.txt"):
+        result = run(path)
+        assert result.exit_code == 2 and result.stderr.count("error: ") == 1 and result.stdout == ""
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Stands in for the training."""
+    monkeypatch.setattr(bench, "bench", lambda *_, **__: {"transformer": 1})
+
+
+def test_the_result_is_printed_even_if_its_file_cannot_be_written(benchmark, tmp_path, trained, monkeypatch):
+    def full(self, *_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    result = run(benchmark, "--json", tmp_path / "out.json")
+    assert result.exit_code == 2 and "No space left on device" in result.stderr
+    assert json.loads(result.stdout) == {"transformer": 1}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_is_one_line_and_exit_code_130(benchmark, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "bench", interrupted)
+    result = run(benchmark)
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "interrupted: bench wrote no result" and result.stdout == ""
 
 
 def test_a_missing_backend_says_how_to_get_it(benchmark, monkeypatch):
@@ -36,8 +78,10 @@ def test_the_command_learns_a_certain_order_and_prints_one_json_line(benchmark, 
     result = run(benchmark, "--seeds", "0", "1", "--epochs", "6", "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     assert len(result.stdout.splitlines()) == 1
+    assert "circle.txt was read as one user a line" in result.stderr
     line = json.loads(result.stdout)
     assert line == json.loads((tmp_path / "out.json").read_text())
+    assert line["data"]["read_as"].startswith("one user a line")
     assert line["data"] | {"users": 60, "items": 20, "judged_users": 60} == line["data"]
     for name in ("with_prior", "without_prior", "refitted_with_prior", "refitted_without_prior"):
         assert line["transformer"][name]["mean"]["ndcg@10"] > line["baselines"]["popularity"]["ndcg@10"] + 0.2

@@ -34,7 +34,7 @@ def test_users_with_fewer_than_three_items_are_left_out(tmp_path):
         ("short.txt", "a 1 2 3\n", "at least 4 items"),
         ("empty.txt", "\n", "file is empty"),
         ("line.txt", "a 1 2 3\nb\n", r"line holds a user id and item ids.*\[2\]"),
-        ("table.csv", "user_id,item\n1,2\n", "no column item_id, timestamp"),
+        ("table.csv", "user_id,thing\n1,2\n", "no column item_id, timestamp"),
         ("gap.csv", "user_id,item_id,timestamp\n1,2,\n", "missing values in timestamp"),
         ("when.csv", "user_id,item_id,timestamp\n1,2,soon\n", "`timestamp` must hold numbers or dates"),
     ],

@@ -79,8 +79,8 @@ def test_the_layer_survives_a_save():
 
 @pytest.fixture(scope="module")
 def episodes(shop, splits):
-    split = meta_learning.lean(splits.validation)
-    cases = np.flatnonzero(meta_learning.basket_counts(split) > 5)
+    split = newcomers.lean(splits.validation)
+    cases = np.flatnonzero(newcomers.basket_counts(split) > 5)
     return meta_learning.training_episodes(split, shop.items, cases)
 
 
@@ -111,16 +111,16 @@ def test_training_lowers_the_loss_and_meta_learning_begins_at_the_start(lessons,
 
 
 def test_a_learned_start_beats_popularity_for_newcomers(shop, splits, start):
-    split = meta_learning.lean(splits.test)
-    cases = np.flatnonzero(meta_learning.basket_counts(split) >= 20)
+    split = newcomers.lean(splits.test)
+    cases = np.flatnonzero(newcomers.basket_counts(split) >= 20)
     found = meta_learning.compare(split, shop.items, cases, (1, 3), {"start": start})[3]
     assert sorted(found["start"].index) == sorted(cases)
     assert found["start"]["ndcg"].mean() > found["popularity"]["ndcg"].mean()
 
 
 def test_fine_tuning_with_a_tiny_rate_is_the_start(shop, splits, start):
-    split = meta_learning.lean(splits.test)
-    cases = np.flatnonzero(meta_learning.basket_counts(split) >= 20)[:10]
+    split = newcomers.lean(splits.test)
+    cases = np.flatnonzero(newcomers.basket_counts(split) >= 20)[:10]
     episode = newcomers.episode(split, shop.items, cases, 2)
     models = {"start": start, "tuned": meta_learning.fine_tuning(start, 1e-6)}
     scores = meta_learning.scores(episode, models)

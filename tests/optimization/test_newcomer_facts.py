@@ -3,22 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_kit.optimization import newcomer_facts, newcomers
-
-
-@pytest.fixture(scope="module")
-def split(splits):
-    return newcomers.lean(splits.test)
-
-
-@pytest.fixture(scope="module")
-def cases(split):
-    return np.flatnonzero(newcomers.basket_counts(split) >= 10)[:40]
-
-
-@pytest.fixture(scope="module")
-def episode(shop, split, cases):
-    return newcomers.episode(split, shop.items, cases, 3)
+from recsys_kit.optimization import newcomer_facts
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_a_piece_has_room_for_a_question(splits):
 
 
 def test_the_second_basket_of_a_piece_is_asked_for_too(pieces):
-    data = short_histories.ShortHistories(baskets.sequences(pieces), short_histories.SETTINGS, count=3)
+    data = short_histories.ShortHistories(baskets.sequences(pieces), short_histories.SHORT_HISTORY_SETTINGS, count=3)
     assert len(data) == 3
     sizes = np.array([[9.0, 9.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0]])
     position = data._positions(sizes, np.random.default_rng(0))

@@ -8,17 +8,7 @@ import pytest
 
 from recsys_kit import datasets, recommendation
 from recsys_kit.recommendation import diversity
-from recsys_kit.recommendation.pipeline import Rules
-
-
-@pytest.fixture(scope="module")
-def recommender():
-    return light_shop.recommender()
-
-
-@pytest.fixture(scope="module")
-def everyone(recommender):
-    return recommender.recommend(k=8)
+from recsys_kit.recommendation.rules import Rules
 
 
 def test_every_household_gets_k_different_items_best_first(recommender, everyone):
@@ -50,11 +40,16 @@ def test_lists_come_in_the_order_that_was_asked_for(recommender):
 def test_an_unknown_id_is_an_error_that_says_what_to_do(recommender):
     with pytest.raises(datasets.DataError, match=r"1 of 2 users are not known to the shop: 'nobody'.*--allow-new"):
         recommender.recommend([recommender.place[0], "nobody"])
+    near = str(recommender.place[0]).replace("0", "", 1)
+    with pytest.raises(datasets.DataError, match=f"{near!r} .did you mean 'kd-"):
+        recommender.recommend([near])
     with pytest.raises(datasets.DataError, match="asked for once"):
         recommender.recommend([recommender.place[0]] * 2)
 
 
-@pytest.mark.parametrize("words", [{"k": 0}, {"diversity_weight": 1.5}, {"novelty": -1}])
+@pytest.mark.parametrize(
+    "words", [{"k": 0}, {"diversity_weight": 1.5}, {"diversity_weight": float("nan")}, {"novelty": -1}]
+)
 def test_a_value_out_of_range_is_named(recommender, words):
     with pytest.raises(ValueError, match=f"`{next(iter(words))}` must"):
         recommender.recommend(**words)

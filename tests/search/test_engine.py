@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from search_shop import small_shop
 
 from recsys_kit import datasets, search, workspace
 from recsys_kit.search import lexical, personal
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,6 @@ from recsys_kit.search import fusion
 from recsys_kit.search import index as search_index
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    return search.build(small_shop(), workspace.Workspace(tmp_path_factory.mktemp("ws")), light=True)
-
-
 def test_sizes_of_one_product_are_one_document_and_every_item_has_one(index):
     assert len(index.documents) == len(KINDS)
     assert index.documents["products"].tolist() == [3] * len(KINDS)

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
 from search_shop import small_shop
 
 from recsys_kit import datasets, search, workspace
+from recsys_kit.neural.fitting import Fitted
 from recsys_kit.search import corpus, reranker
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +31,7 @@ def test_no_query_is_ranked_by_a_model_that_saw_its_intent(tmp_path, monkeypatch
 
     def train(short, grades, **settings):
         seen.append({intent[row.tobytes()] for row in short.query})
-        return "model", []
+        return Fitted("model", pd.DataFrame())
 
     def adjust(model, short, scale):
         assert not seen[-1] & {intent[row.tobytes()] for row in short.query}

@@ -5,15 +5,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from unseen_shop import write_unseen_shop
 
-from recsys_kit import datasets, preprocessing
 from recsys_kit.training import baskets
 
 
 @pytest.fixture(scope="module")
-def split(tmp_path_factory):
-    return preprocessing.task(datasets.load(str(write_unseen_shop(tmp_path_factory.mktemp("shop"))))).test
+def split(task):
+    return task.test
 
 
 @pytest.fixture(scope="module")
