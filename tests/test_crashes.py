@@ -30,7 +30,7 @@ def test_after_a_kill_or_a_full_disk_a_later_run_ends_like_an_undisturbed_one(tm
     assert len(trials) == KILLS + FULL_DISKS
     for trial in trials:
         assert (trial["later"], trial["found"]) == (0, trial["wanted"]), trial
-        if trial["what"].startswith("killed at"):
+        if trial["what"].startswith("killed"):
             assert trial["end"] == -signal.SIGKILL, trial  # a kill that comes too late tries nothing
         if trial["what"].startswith("full") and trial["end"]:  # an error that says which file, not a dead process
             assert trial["end"] == 1 and "[Errno" in trial["said"] and str(tmp_path) in trial["said"], trial
