@@ -5,6 +5,6 @@ from recsys_kit import door
 __getattr__, __dir__, __all__ = door(
     __name__,
     basket_batches=["BasketBatches", "Settings"],
-    fit=["build", "history", "is_trained", "run_folder", "train", "trained"],
+    fit=["build", "history", "inclusion_bce", "is_trained", "run_folder", "train", "trained"],
     scores=["scorer"],
 )

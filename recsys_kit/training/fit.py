@@ -17,9 +17,10 @@ import pandas as pd
 from recsys_kit import evaluation
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.formats import Damaged
-from recsys_kit.neural import fitting, losses
+from recsys_kit.neural import fitting
 from recsys_kit.neural.backup import Backup, read_record
 from recsys_kit.neural.fitting import Fitted
+from recsys_kit.neural.losses import inclusion_bce
 from recsys_kit.preprocessing import Split, Task
 from recsys_kit.training import basket_transformer, baskets
 from recsys_kit.training.basket_batches import BasketBatches, Settings
@@ -107,7 +108,7 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000, conte
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.build(model.trainable_variables)  # or else TensorFlow traces the first step twice
     # No XLA: batches differ in shape, and each new shape would be compiled anew (on a GPU Keras would choose XLA).
-    model.compile(optimizer, loss={"repeat": losses.inclusion_bce, "discover": losses.inclusion_bce}, jit_compile=False)
+    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce}, jit_compile=False)
     nothing = {name: np.zeros((1, 1, 1), np.float32) for name in model.output_names}
     model.compute_loss(y={k: np.zeros((1, 1, 1, 2), np.float32) for k in nothing}, y_pred=nothing)  # the same reason
     return model

@@ -66,7 +66,7 @@ def test_households_are_scored_together_and_who_has_bought_nothing_is_named(monk
         return np.array([[0.0, 10.0], [20.0, 30.0]])[rows]
 
     monkeypatch.setattr(promotions, "load", lambda data: None)
-    monkeypatch.setattr(preprocessing, "task", lambda shop, promotions: task)
+    monkeypatch.setattr(preprocessing, "task", lambda shop, promotions, judged: task)
     monkeypatch.setattr(recommendation, "default_settings", lambda *args: None)
     monkeypatch.setattr(recommendation, "everybody", lambda *args: split)
     monkeypatch.setattr(training, "trained", lambda *args: None)
@@ -78,5 +78,5 @@ def test_households_are_scored_together_and_who_has_bought_nothing_is_named(monk
     assert list(found) == ["v", "u"]
     assert found["v"](pd.Index(["a", "b"])).tolist() == pytest.approx([2.0, 3.0])
     assert len(said) == 1 and "user w has bought nothing" in said[0]
-    with pytest.raises(ValueError, match="1 users are not known to the shop: 'x'"):
+    with pytest.raises(ValueError, match="the shop does not know the user 'x'"):
         personal.open_households(shop, tmp_path, "", ["x"])
