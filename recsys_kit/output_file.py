@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recsys_kit.workspace import atomic
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -52,7 +54,7 @@ def check_folder(path: str | Path) -> Path:
 
 
 def write(path: str | Path, fill: Callable[[Path], object]) -> Path:
-    """Writes a file whole or not at all: under another name first, one of this process alone.
+    """Writes a file whole or not at all, as `workspace.atomic` does; a device is written through.
 
     Args:
         path: The file; its folder must exist.
@@ -62,12 +64,8 @@ def write(path: str | Path, fill: Callable[[Path], object]) -> Path:
     if _is_device(path):
         fill(path)
         return path
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with atomic(path) as part:
         fill(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
