@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,7 @@ def items():
 def test_windows_go_back_in_time_without_a_gap_and_share_the_catalogue(task):
     windows = list(boosting.earlier_windows(task, 4))
     assert windows[0] is task.validation and len(windows) == 4
-    for later, earlier in zip(windows, windows[1:], strict=False):
+    for later, earlier in itertools.pairwise(windows):
         assert earlier.end == later.cutoff and earlier.end - earlier.cutoff == pd.Timedelta(days=14)
         assert list(earlier.items) == list(task.validation.items)
 
