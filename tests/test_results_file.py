@@ -18,6 +18,7 @@ ALL_ITEMS = {
     "best sellers": "popularity",
     "decayed frequency": "decayed frequency",
     "decayed + popularity": "decayed frequency + popularity",
+    "decayed frequency + popularity": "decayed frequency + popularity",
 }
 """How pages call a simple rule when it is the baseline of their headline, NDCG@10 on all items."""
 
