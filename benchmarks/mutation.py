@@ -109,7 +109,7 @@ class Bench:
         if not files:
             raise Refused(f"no test file is called {' or '.join(self.module.tests)}.")
         command = [*self.start, "-m", "pytest", "-x", "-q", "-m", "not slow", "--hypothesis-profile=ci"]
-        command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(self.tree)]
+        command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:nbval", "--rootdir", str(self.tree)]
         if self.module.without:
             command += ["-k", f"not ({' or '.join(self.module.without)})"]
         return [*command, *files]
@@ -279,6 +279,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.out and not options.out.resolve().is_relative_to(ROOT):
         parser.error(f"--out must be a file of the repository {ROOT}. Received: {options.out}.")
+    if options.only_survivors and not options.only_survivors.is_file():
+        parser.error(f"--only-survivors must be a results file. Received: {options.only_survivors}.")
     try:
         run(options)
     except Refused as refused:
