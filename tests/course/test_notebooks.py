@@ -233,8 +233,8 @@ def test_a_broken_notebook_fails_the_check(course, check, change, problem):
     ],
 )
 def test_code_cells_of_so_many_lines_are_judged_by_the_style(tmp_path, sizes, problem):
-    text, code = nbformat.v4.new_markdown_cell("So:"), nbformat.v4.new_code_cell
-    cells = [cell for lines in sizes for cell in (text, code("\n".join(["1"] * lines)))]
+    text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    cells = [cell for lines in sizes for cell in (text("So:"), code("\n".join(["1"] * lines)))]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_a.ipynb")
     found = "\n".join(checks.cells_are_short_and_introduced(tmp_path / "01_a.ipynb"))
     assert problem in found and bool(problem) == bool(found)
