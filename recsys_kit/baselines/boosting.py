@@ -80,7 +80,7 @@ def labelled(split: Split, table: pd.DataFrame, negatives: float, rng: np.random
 
 
 def fit_trees(sample: pd.DataFrame, columns: Sequence[str], seed: int = 0) -> HistGradientBoostingClassifier:
-    """Fits a hundred small trees to `label`, with `weight`; one thread, so that a busy machine does not slow it down."""
+    """Fits a hundred small trees to `label` by `weight`, on one thread: two wait for each other on a busy machine."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
