@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-__all__ = ["TIES", "Negatives", "Scorer", "discounts", "evaluate", "evaluate_halves", "graded_ndcg", "top_k", "top_lists"]
+__all__ = [
+    "TIES",
+    "Negatives",
+    "Scorer",
+    "discounts",
+    "evaluate",
+    "evaluate_halves",
+    "graded_ndcg",
+    "top_k",
+    "top_lists",
+]
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 TIES = ("against", "for", "catalogue", "shuffled")
