@@ -2,8 +2,9 @@
 
     python benchmarks/neighbour_search.py --out benchmarks/results/neighbour_search.json
 
-Some minutes a method. The first half of the trials is drawn from wide ranges, the second half near the best so far. An
-interrupted search goes on where it stopped. The defaults in `recsys_kit.baselines` are what it chose.
+Some minutes a method. The first trial is what papers and plain sense suggest, a third of the others is drawn from wide
+ranges, the rest near the best so far. An interrupted search goes on where it stopped. The defaults in
+`recsys_kit.baselines` are what it chose.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pandas as pd
 from recsys_kit import baselines, datasets, evaluation, preprocessing, results_file
 from recsys_kit.baselines.next_basket_neighbours import Kernel
 
-CUTOFF, TRIALS = "2017-12-01", 40
+CUTOFF, TRIALS, WIDE = "2017-12-01", 32, 11
 KERNEL = ("decay", "by_interval", "bump", "width", "repeat")
 
 RANGES: dict[str, dict[str, tuple]] = {
@@ -42,6 +43,21 @@ RANGES: dict[str, dict[str, tuple]] = {
     },
 }
 """Lowest and highest value of each setting; "log" and "whole" numbers are drawn along their logarithm."""
+
+USUAL = {
+    "TIFU-kNN": {"groups": 7, "basket_decay": 0.9, "group_decay": 0.7, "own": 0.7, "neighbours": 300},
+    "UP-CF": {"recent": 25, "asymmetry": 0.5, "power": 10.0},
+    "TAIW": {
+        "decay": 120.0,
+        "by_interval": 0.0,
+        "bump": 0.2,
+        "width": 0.5,
+        "repeat": 0.2,
+        "own": 0.7,
+        "neighbours": 300,
+    },
+}
+"""Where a search begins."""
 
 
 def scorer(rule: str, split: preprocessing.Split, values: dict[str, float]) -> evaluation.Scorer:
@@ -66,15 +82,17 @@ def trial(rule: str, values: dict[str, float]) -> dict[str, object]:
 
 
 def drawn(rule: str, rows: list[dict], seed: int) -> dict[str, float]:
-    """Draws the settings of the next trial: anywhere, and in the second half of the trials near the best so far."""
+    """Returns the settings of the next trial: the usual ones, some from anywhere, then some near the best so far."""
+    if not rows:
+        return USUAL[rule]
     rng = np.random.default_rng([seed, len(rows)])
-    best = max(rows, key=lambda row: row["all"])["values"] if len(rows) >= TRIALS // 2 else None
+    best = max(rows, key=lambda row: row["all"])["values"] if len(rows) >= WIDE else None
     values = {}
     for name, (low, high, scale) in RANGES[rule].items():
         bend, back = (np.log, np.exp) if scale else (float, float)
         place = rng.uniform(bend(low), bend(high))
         if best:
-            place = np.clip(rng.normal(bend(best[name]), 0.1 * (bend(high) - bend(low))), bend(low), bend(high))
+            place = np.clip(rng.normal(bend(best[name]), 0.08 * (bend(high) - bend(low))), bend(low), bend(high))
         values[name] = round(back(place)) if scale == "whole" else round(float(back(place)), 3)
     return values
 
