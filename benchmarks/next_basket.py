@@ -33,9 +33,6 @@ SIMPLE = {
         split, decay=120.0, popularity_weight=0.3
     ),
     "user-kNN": baselines.user_knn,
-    "TIFU-kNN": baselines.tifu_knn,
-    "UP-CF": baselines.up_cf,
-    "TAIW": baselines.taiw,
 }
 CUTOFFS = ("2017-12-01", "2017-10-15", "2017-09-01")
 
