@@ -18,6 +18,7 @@ def test_every_rung_is_compared_with_one_that_reads_no_more(half):
             assert reads or ", plan" not in against, (to, method, against)
     below = ladder.opponents(half)["below"]
     assert below["two heads + blocks, plan"] == "two heads, plan" and below["two heads + blocks"] == "two heads"
+    assert below["two heads"] == {"all": "gradient boosting", "explore": "user-kNN"}[half]
     assert set(ladder.opponents(half)["no plan"]) == {name for name in ladder.METHODS if name.endswith("plan")}
 
 
