@@ -2,7 +2,8 @@
 
     python benchmarks/losses.py --out benchmarks/results/losses.json
 
-The task: which type of item does a household of The Complete Journey buy for the first time next? A minute a seed.
+The task: which type of item does a household of The Complete Journey buy for the first time next? A minute a seed; an
+interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -66,11 +67,17 @@ def main() -> None:
     """Trains under each loss with each seed, and writes the results file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the results file")
+    parser.add_argument("--part", type=Path, default=Path("workspace/losses.jsonl"), help="the rows made so far")
     options = parser.parse_args()
-    rows = [row("popularity", 0)]
-    for seed in SEEDS:
-        for loss in losses.LOSSES:
+    options.part.parent.mkdir(parents=True, exist_ok=True)
+    lines = options.part.read_text(encoding="utf-8").splitlines() if options.part.exists() else []
+    rows = [json.loads(line) for line in lines]
+    there = {(made["loss"], made["seed"]) for made in rows}
+    for loss, seed in [("popularity", 0), *((loss, seed) for seed in SEEDS for loss in losses.LOSSES)]:
+        if (loss, seed) not in there:
             rows.append(row(loss, seed))
+            with options.part.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
             print(json.dumps(rows[-1]), flush=True)
     results_file.write(
         options.out,

@@ -112,8 +112,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the results file")
     parser.add_argument("--rules", nargs="+", default=list(RANGES), choices=list(RANGES))
-    parser.add_argument("--part", type=Path, default=Path("neighbour_search.jsonl"), help="the trials made so far")
+    parser.add_argument(
+        "--part", type=Path, default=Path("workspace/neighbour_search.jsonl"), help="the trials made so far"
+    )
     options = parser.parse_args()
+    options.part.parent.mkdir(parents=True, exist_ok=True)
     lines = options.part.read_text(encoding="utf-8").splitlines() if options.part.exists() else []
     rows = [json.loads(line) for line in lines]
     for rule in options.rules:

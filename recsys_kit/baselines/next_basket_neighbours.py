@@ -27,11 +27,11 @@ _FEW = 20  # gaps and buyers of an average item that an item's own are mixed wit
 
 def tifu_knn(
     split: Split,
-    groups: int = 7,
-    basket_decay: float = 0.9,
-    group_decay: float = 0.7,
-    own: float = 0.7,
-    neighbours: int = 300,
+    groups: int = 8,
+    basket_decay: float = 0.917,
+    group_decay: float = 0.749,
+    own: float = 0.644,
+    neighbours: int = 158,
 ) -> Scorer:
     """Ranks the items by a decayed mean of the user's baskets and of the nearest users' (TIFU-kNN; Hu et al. 2020).
 
@@ -57,7 +57,7 @@ def tifu_knn(
     return _own_and_nearest(split, vectors, vectors[split.test_users], own, neighbours)
 
 
-def up_cf(split: Split, recent: int | None = None, asymmetry: float = 0.5, power: float = 10.0) -> Scorer:
+def up_cf(split: Split, recent: int | None = 14, asymmetry: float = 0.631, power: float = 4.889) -> Scorer:
     """Ranks the items by how often similar users' recent baskets hold them (UP-CF; Faggioli, Polato, Aiolli 2020).
 
     pi_v(i) is the share of v's last `recent` baskets that hold i, w(u, v) = |u and v| / (|u|^asymmetry
