@@ -170,6 +170,11 @@ def bench(
     epochs: Annotated[int, typer.Option(help="Most passes over the data.")] = 40,
     loss: Annotated[str, typer.Option(help="bce, gbce, sampled_softmax or softmax.")] = "sampled_softmax",
     objective: Annotated[str, typer.Option(help="causal (GPT-style) or masked (BERT-style).")] = "causal",
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16 for products in 16 bits.")] = "float32",
+    xla: Annotated[
+        bool | None, typer.Option(help="Compile whole steps, for batches of few shapes. Default: with jax.")
+    ] = None,
+    devices: Annotated[int, typer.Option(help="How many share each batch (jax).")] = 1,
     backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax. Default: $KERAS_BACKEND.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON line to this file, too.")] = None,
 ) -> None:
@@ -182,10 +187,10 @@ def bench(
     if backend is not None:
         _use_backend(backend)
     from recsys_kit import next_item
+    from recsys_kit.neural.devices import Hardware
 
-    result = next_item.bench.bench(
-        file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, loss=loss, objective=objective
-    )
+    settings = {"loss": loss, "objective": objective, "hardware": Hardware(precision, xla, devices)}
+    result = next_item.bench.bench(file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, **settings)
     line = json.dumps(result)
     typer.echo(line)  # before the file: whatever happens to that, the work is not lost
     if json_file:

@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -17,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from recsys_kit import evaluation
-from recsys_kit.neural import losses
+from recsys_kit.neural import devices, losses
 from recsys_kit.next_item import leave_one_out
 from recsys_kit.next_item.fit import OBJECTIVES, Trainer
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
@@ -36,6 +37,7 @@ def bench(
     epochs: int = 40,
     length: int | None = None,
     say: Callable[[str], object] = print,
+    hardware: devices.Hardware | None = None,
     **settings,
 ) -> dict:
     """Trains the next-item model on a benchmark file and judges it once on the test items.
@@ -52,6 +54,7 @@ def bench(
         epochs: Most passes over the data.
         length: Longest row; None: what 98 of 100 users' histories fit in, between 50 and 200.
         say: Called with the line that tells how the file was read.
+        hardware: Precision, XLA and devices; None: float32 on one device.
         **settings: As of `Trainer`: loss, objective, width, blocks, dropout, learning_rate.
 
     Returns:
@@ -70,7 +73,8 @@ def bench(
         if name in settings and settings[name] not in words:
             raise ValueError(f"`{name}` must be one of {', '.join(words)}. Received: {name}={settings[name]!r}.")
     began = time.perf_counter()
-    with tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
+    hardware = hardware or devices.Hardware()
+    with devices.use(hardware), tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
         bar.set_description("reading the file")
         data = leave_one_out.read(path)
         bar.clear()
@@ -110,6 +114,7 @@ def bench(
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
         },
+        "hardware": asdict(hardware),
     }
 
 

@@ -13,7 +13,7 @@ from keras import ops
 from tqdm import tqdm
 
 from recsys_kit import next_item, transformer
-from recsys_kit.neural import losses
+from recsys_kit.neural import devices, losses
 from recsys_kit.neural.fitting import BestInTime, reset
 from recsys_kit.next_item import leave_one_out, prior
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
@@ -65,7 +65,7 @@ class Trainer:
         self.optimizer = keras.optimizers.AdamW(
             learning_rate, weight_decay=0.01, clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
         )
-        self.training.compile(self.optimizer, loss=losses.mean_loss)
+        self.training.compile(self.optimizer, loss=losses.mean_loss, jit_compile=devices.compiled())
         self.optimizer.build(self.training.trainable_variables)
 
     def fit(
