@@ -104,13 +104,11 @@ def _seconds_of(work, count: int) -> float:
 
 
 def size(model: str = "next item", width: int = 64, blocks: int = 2) -> dict[str, Any]:
-    """Returns what does not depend on the machine: the parameters, and the arithmetic of the matrix products.
+    """Returns what does not depend on the machine: the parameters, and the arithmetic of a training step."""
+    from recsys_kit.next_item import cost
 
-    A step computes forward once and backward twice: for each product one with respect to either factor.
-    """
-    each = blocks * (16 * width**2 + 4 * LENGTH * width)  # projections and small network; attention
-    each += 2 * width * CANDIDATES if model == "next item" else 0
-    return {"parameters": _model(model, width, blocks).count_params(), "mflop_a_token": 3 * each / 1e6}
+    flops = cost.flops_a_target(width, blocks, CANDIDATES if model == "next item" else 0, LENGTH)
+    return {"parameters": _model(model, width, blocks).count_params(), "mflop_a_token": flops / 1e6}
 
 
 def _model(model: str, width: int, blocks: int = 2):
