@@ -254,7 +254,7 @@ def row(part: str, **arguments) -> dict[str, Any]:
     began = time.perf_counter()
     found = {"part": part, **arguments} | FIGURES[part](**arguments)
     if part != "size":  # which comes out the same everywhere
-        found |= {"memory_mb": round(peak_memory()), "seconds": round(time.perf_counter() - began, 1)}
+        found |= {"memory_mb": round(peak_memory()), "wall_s": round(time.perf_counter() - began, 1)}
     gc.collect()
     return found
 
