@@ -91,7 +91,7 @@ def padded_size(size: int, multiple: int) -> int:
         ...     [padded_size(size, 16) for size in (1, 40, 130)]
         [16, 64, 256]
     """
-    multiples = -(-max(1, size) // multiple)
+    multiples = -(-max(1, int(size)) // multiple)
     return multiple * (1 << (multiples - 1).bit_length() if few_shapes() else multiples)
 
 
