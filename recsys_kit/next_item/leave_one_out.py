@@ -17,7 +17,7 @@ from recsys_kit import evaluation
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.next_item import formats
 
-__all__ = ["LeaveOneOut", "judge", "padded", "read"]
+__all__ = ["LeaveOneOut", "judge", "judge_each", "padded", "read"]
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,20 @@ def judge(
     Returns:
         Means of `recall@5`, `ndcg@5`, `recall@10`, `ndcg@10`.
     """
+    return judge_each(scorer, data, held_out, users).mean().to_dict()
+
+
+def judge_each(
+    scorer: evaluation.Scorer, data: LeaveOneOut, held_out: int, users: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Does what `judge` does, user by user.
+
+    Returns:
+        One row a user, in the order of `users`, with the columns that `judge` returns the means of.
+    """
     users = np.arange(len(data.start) - 1) if users is None else users
     low, high = (part[users] for part in data.history(held_out))
     answers, seen = data.matrix(high, high + 1), data.matrix(low, high)
     block = int(np.clip(2**25 // data.size, 1, 512))  # at most 128 MB of scores
     table = evaluation.evaluate(lambda rows: scorer(users[rows]), answers, k=(5, 10), exclude=seen, block=block)
-    return {name: float(table[name].sum() / len(users)) for name in ("recall@5", "ndcg@5", "recall@10", "ndcg@10")}
+    return table[["recall@5", "ndcg@5", "recall@10", "ndcg@10"]].reindex(range(len(users)), fill_value=0.0)
