@@ -14,7 +14,7 @@ from keras import layers, ops
 
 from recsys_kit import transformer
 from recsys_kit.neural import fitting, losses
-from recsys_kit.next_item import laboratory
+from recsys_kit.next_item import laboratory, prior
 from recsys_kit.next_item.batches import NextItemBatches, NextItemScores, training_model
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
@@ -97,37 +97,50 @@ def fit(
     seed: int = 0,
     learning_rate: float = 4e-3,
     patience: int = 3,
+    repeats: bool = True,
+    counted: bool = False,
     **batches,
 ) -> tuple[NextItemScores, list[float]]:
     """Trains a next-item model on all but everybody's last two items, and keeps the epoch that is best on the first.
 
-    Items that a user has bought stay in the ranking, in validation too.
+    As in `fit.Trainer`, the weights that are kept are averages of the last steps; unlike there, an item may be bought
+    again.
 
     Args:
         model: `transformer.next_item_model` or `mean_model`.
         data: The sequences.
-        length: The longest row.
+        length: The longest row. Where all histories are of one length, it must be shorter: a place that no training row
+            reaches has a random vector.
         epochs: Most passes over the data.
         seed: Seed of batches and dropout.
         learning_rate: AdamW's.
         patience: Epochs without a better validation before training stops.
+        repeats: See `laboratory.judge`.
+        counted: Whether vectors start where counting pairs puts them, as in `fit.Trainer`.
         **batches: Of `NextItemBatches`: loss, tokens, candidates.
 
     Returns:
         What to ask for scores, and the validation NDCG@10 epoch by epoch.
     """
     keras.utils.set_random_seed(seed)
+    if counted:
+        table = model.get_layer("item").own
+        start = ops.convert_to_numpy(table).copy()
+        start[1 : data.size + 1] += prior.cooccurrence_vectors(data, 2, start.shape[1])
+        table.assign(start)
     batches = {"loss": "softmax"} | batches
     feed = NextItemBatches(data, 2, length, seed=seed, **batches)
     training = training_model(model, batches["loss"])
-    training.compile(keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0), loss=losses.mean_loss)
+    averages = {"use_ema": True, "ema_momentum": 0.98}  # of about the last 50 steps
+    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0, **averages)
+    training.compile(optimizer, loss=losses.mean_loss)
     scores, best, curve = NextItemScores(model, data, length), fitting.BestWeights(patience), []
 
     def look(epoch, logs):
-        curve.append(float(laboratory.judge(scores.scorer(2), data, 2).mean()))
+        curve.append(float(laboratory.judge(scores.scorer(2), data, 2, repeats=repeats).mean()))
         training.stop_training = best.add(curve[-1], model.get_weights)
 
-    validate = keras.callbacks.LambdaCallback(on_epoch_end=look)
-    training.fit(feed, epochs=epochs, verbose=0, shuffle=False, callbacks=[validate])
+    after = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), keras.callbacks.LambdaCallback(on_epoch_end=look)]
+    training.fit(feed, epochs=epochs, verbose=0, shuffle=False, callbacks=after)
     model.set_weights(best.weights)
     return scores, curve

@@ -42,21 +42,25 @@ __all__ = [
 class Truth:
     """How a simulated shop's customers choose what they buy next: at each purchase one of four ways, by chance.
 
-    Each item stands on a shelf and has a colour; both are hidden from every model. Each pair of a shelf and a colour has
-    the same number of items.
+    Each item stands on a shelf and has a colour; both are hidden from every model. Each shelf holds the same number of
+    items of each colour.
 
     - counts: something of what the household bought before, in proportion to how often (now and then something new);
     - markov: an item of the shelf that the last item's colour points to;
-    - combinations: an item of the shelf that the colours of two earlier items point to *together*: their sum, modulo
-      the number of shelves. Like an exclusive or: who knows one of the two colours knows nothing.
+    - combinations: an item of the shelf that the colours of two earlier items point to *together*. With two shelves:
+      the first if the colours are equal, the second if they differ (an exclusive or). Who knows one of the two colours
+      knows nothing.
     - noise, the rest: any item.
+
+    The colour of what is drawn is always new chance, so that no rule works over a longer way than its own.
 
     Attributes:
         counts: Chance of the first way.
         markov: Chance of the second.
         combinations: Chance of the third.
-        groups: G, the number of shelves and of colours.
-        each: Items for each pair of shelf and colour; the catalogue has V = G * G * each.
+        groups: G, the number of shelves and of colours: 2, 4, 8, …; with more than two, the exclusive or is taken bit by
+            bit.
+        each: Items of each colour on each shelf; the catalogue has V = G * G * each.
         lags: Which two items make the combination, counted back from the next one: 1 is the last item.
         newness: How fond households are of new items in the first way: the chance of one is newness / (newness + L).
         seed: Of the items' shelves and colours.
@@ -65,8 +69,8 @@ class Truth:
     counts: float = 0.0
     markov: float = 0.0
     combinations: float = 0.0
-    groups: int = 4
-    each: int = 3
+    groups: int = 2
+    each: int = 12
     lags: tuple[int, int] = (1, 2)
     newness: float = 2.0
     seed: int = 0
@@ -75,6 +79,8 @@ class Truth:
         knobs = (self.counts, self.markov, self.combinations)
         if min(knobs) < 0 or sum(knobs) > 1 + 1e-9:
             raise ValueError(f"the knobs must be 0 or more and add up to 1 at most. Received: {knobs}.")
+        if self.groups < 2 or self.groups & (self.groups - 1):
+            raise ValueError(f"`groups` must be 2, 4, 8, … Received: groups={self.groups}.")
         if not 1 <= self.lags[0] < self.lags[1]:
             raise ValueError(f"`lags` must be two places, the nearer one first. Received: lags={self.lags}.")
 
@@ -109,16 +115,16 @@ class Truth:
         chances = self.counts * (counts + self.newness * even) / (known + self.newness)
         colour = self.colour[recent]  # (B, R)
         for weight, points_to, lag in (
-            (self.markov, colour[:, 0] + 1, 1),
-            (self.combinations, colour[:, self.lags[0] - 1] + colour[:, self.lags[1] - 1], self.lags[1]),
+            (self.markov, self.groups - 1 - colour[:, 0], 1),
+            (self.combinations, colour[:, self.lags[0] - 1] ^ colour[:, self.lags[1] - 1], self.lags[1]),
         ):
-            there = self.shelf == (points_to % self.groups)[:, None]  # (B, V)
+            there = self.shelf == points_to[:, None]  # (B, V)
             known = recent[:, lag - 1 : lag] >= 0  # (B, 1); at the very beginning nothing points anywhere
             chances += weight * np.where(known, there * (self.groups * even), even)
         return chances + (1 - self.counts - self.markov - self.combinations) * even
 
 
-def simulate(truth: Truth, users: int = 3000, length: int = 16, seed: int = 0) -> LeaveOneOut:
+def simulate(truth: Truth, users: int = 3000, length: int = 19, seed: int = 0) -> LeaveOneOut:
     """Draws the purchases of a shop's households, one after the other, from their true chances.
 
     Args:
@@ -152,17 +158,21 @@ def oracle(truth: Truth, data: LeaveOneOut, held_out: int) -> evaluation.Scorer:
     return lambda users: truth.chances(counts[users].toarray(), recent[users]) + order
 
 
-def judge(scorer: evaluation.Scorer, data: LeaveOneOut, held_out: int = 1, k: int = 10) -> pd.Series:
-    """Returns (U,) NDCG of the first hidden item in the full ranking; items that the user has bought stay in it.
+def judge(
+    scorer: evaluation.Scorer, data: LeaveOneOut, held_out: int = 1, k: int = 10, repeats: bool = True
+) -> pd.Series:
+    """Returns (U,) NDCG of the first hidden item in the full ranking.
 
     Args:
         scorer: Maps users (B,) to scores (B, V).
         data: The sequences.
         held_out: 2: the item before the last is the answer; 1: the last.
         k: Length of the list.
+        repeats: Whether what a user has bought stays in the ranking; if not, users who buy it again are left out.
     """
-    _, high = data.history(held_out)
-    return evaluation.evaluate(scorer, data.matrix(high, high + 1), k)["ndcg"]
+    low, high = data.history(held_out)
+    seen = None if repeats else data.matrix(low, high)
+    return evaluation.evaluate(scorer, data.matrix(high, high + 1), k, exclude=seen)["ndcg"]
 
 
 # What counting can find out
@@ -182,7 +192,7 @@ def by_household(data: LeaveOneOut, held_out: int, decay: float = 1.0) -> evalua
 
 def by_last_item(data: LeaveOneOut, held_out: int) -> evaluation.Scorer:
     """Ranks by what followed the last item: a Markov chain, counted on all but everybody's last two items."""
-    owner, place, item = data.events(2)
+    owner, _, item = data.events(2)
     follows = np.flatnonzero(owner[1:] == owner[:-1])
     pairs = (item[follows], item[follows + 1])
     table = sp.coo_matrix((np.ones(len(follows), np.float32), pairs), (data.size, data.size)).tocsr()
@@ -193,8 +203,8 @@ def by_last_item(data: LeaveOneOut, held_out: int) -> evaluation.Scorer:
 def by_pairs(data: LeaveOneOut, held_out: int, among: int = 2, strength: float = 10.0) -> evaluation.Scorer:
     """Ranks by what followed pairs of items that lay among the last ones: order 2 where the chain above has order 1.
 
-    Each pair gives the chances of what follows it, drawn towards popularity; the evidence of all pairs is added up. Counted
-    on all but everybody's last two items.
+    Each pair gives the chances of what follows it, drawn towards popularity; the evidence of all pairs is added up.
+    Counted on all but everybody's last two items.
 
     Args:
         data: The sequences.
@@ -202,7 +212,7 @@ def by_pairs(data: LeaveOneOut, held_out: int, among: int = 2, strength: float =
         among: The pairs are formed among so many last items; 2: just the last two. A pair has no order.
         strength: Of the pull towards popularity, in purchases.
     """
-    owner, place, item = data.events(2)
+    _, place, item = data.events(2)
     before = _before(item[None], np.arange(len(item)), among)
     before[np.arange(among) >= place[:, None]] = -1
     key = _pairs(before, data.size)  # (E, pairs)
@@ -227,8 +237,11 @@ def by_pairs(data: LeaveOneOut, held_out: int, among: int = 2, strength: float =
 # Taking the order away
 
 
-def shuffled(data: LeaveOneOut, held_out: int = 2, seed: int = 0) -> LeaveOneOut:
-    """Puts each user's items in random order, all but the last ones: what is left is what does not depend on order.
+def shuffled(data: LeaveOneOut, held_out: int = 1, seed: int = 0) -> LeaveOneOut:
+    """Puts each user's items in random order, all but the answer: what is left is which ones, and how often.
+
+    It is a little more than nothing where histories are short: of ten items in random order, one in nine pairs of
+    neighbours is still the pair that it was.
 
     Args:
         data: The sequences.
