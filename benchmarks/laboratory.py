@@ -30,10 +30,10 @@ from recsys_kit.next_item import ItemPrior, LeaveOneOut, additive, laboratory, l
 from recsys_kit.training import baskets
 
 OUT = Path(__file__).parent / "results" / "laboratory.json"
-KNOBS = (0.0, 0.25, 0.5, 0.75, 1.0)
+KNOBS = (0.0, 1.0, 0.5, 0.75, 0.25)
 INGREDIENTS = ("counts", "markov", "combinations")
 ORDERS = ("as it is", "shuffled when asked", "shuffled")
-USERS, LENGTH, EPOCHS, WIDTH = 4000, 12, 15, 64
+USERS, LENGTH, READ = 3000, 19, 8  # households of a simulated shop, purchases of each, and how many models read
 COUNTING = {
     "household": lambda data: laboratory.by_household(data, 1),
     "household, decayed": lambda data: laboratory.by_household(data, 1, decay=0.8),
@@ -113,7 +113,9 @@ def first_purchases(last: int = 100) -> LeaveOneOut:
 
 
 def length_of(data: LeaveOneOut) -> int:
-    """Returns the longest row: what 98 of 100 users' histories fit in, 100 at most."""
+    """Returns how many items models read: what 98 of 100 users' histories fit in, 100 at most."""
+    if data.read_as.startswith("a simulated shop"):
+        return READ
     return int(np.clip(np.percentile(np.diff(data.start), 98), 1, 100))
 
 
@@ -122,17 +124,17 @@ def trained(task: str, ingredient: str, knob: float, shuffle: bool, seed: int, m
     """Returns a next-item model, trained on the sequences as they are or on shuffled ones."""
     data = sequences(task, ingredient, knob, seed)
     data = laboratory.shuffled(data, 1, seed) if shuffle else data
-    length, simulated = length_of(data), task == "simulated"
+    simulated = task == "simulated"
+    width, dropout = (32, 0.1) if simulated else (64, 0.3)
     keras.utils.set_random_seed(seed)
-    dropout = 0.1 if simulated else 0.3
     if method == TWIN:
-        model = additive.mean_model(data.size, WIDTH, dropout)
+        model = additive.mean_model(data.size, width, dropout)
     else:
-        model = transformer.next_item_model(data.size, length, WIDTH, MODELS[method], dropout=dropout)
-    if simulated:
-        additive.fit(model, data, length, EPOCHS, seed, tokens=512)
+        model = transformer.next_item_model(data.size, length_of(data), width, MODELS[method], dropout=dropout)
+    if simulated:  # what pairs of items say shows only after some epochs, so patience would end too early
+        additive.fit(model, data, READ, 10, seed, 5e-3, patience=10, tokens=256)
     else:
-        additive.fit(model, data, length, EPOCHS, seed, loss="sampled_softmax", repeats=False)
+        additive.fit(model, data, length_of(data), 15, seed, loss="sampled_softmax", repeats=False, counted=True)
     return model
 
 
@@ -226,7 +228,7 @@ def wanted(rows: str, seeds: list[int]) -> list[tuple]:
     """Returns the arguments of the rows that a word of the command line stands for."""
     if rows == "simulated":
         methods = ("oracle", *COUNTING, *MODELS)
-        shops = [(i, k) for i, k in itertools.product(INGREDIENTS, KNOBS) if k or i == INGREDIENTS[0]]  # 0 is all noise
+        shops = [(i, k) for k, i in itertools.product(KNOBS, INGREDIENTS) if k or i == INGREDIENTS[0]]  # 0 is all noise
         return [("simulated", i, k, ORDERS[0], seed, m) for seed in seeds for i, k in shops for m in methods]
     methods = {"next basket": ("decayed frequency", "no blocks", "two blocks")}
     methods["basket completion"] = ("co-occurrence", "no blocks", "two blocks")
@@ -246,23 +248,27 @@ def main() -> None:
     if options.file:
         options.rows = options.file.name
         FILES[options.rows] = options.file
-    made = {
-        tuple(one[name] for name in ARGUMENTS): one for one in (results_file.read(OUT).rows if OUT.exists() else [])
-    }
-    for arguments in wanted(options.rows, options.seeds):
-        if arguments in made and not options.anew:
-            continue
-        made[arguments] = row(*arguments)
-        print(made[arguments], flush=True)
+    asked = wanted(options.rows, options.seeds)
+    asked = [one for one in asked if options.anew or one not in stored()]
+    for _, arguments in itertools.groupby(asked, key=lambda one: one[:-1]):  # one shop, one order, one seed
+        made = {one: row(*one) for one in arguments}
+        print(pd.DataFrame(made.values()).drop(columns=["task", "cases"]).to_string(index=False), flush=True)
+        rows = list((stored() | made).values())
         results_file.write(
             OUT,
-            list(made.values()),
+            rows,
             command="python benchmarks/laboratory.py --rows simulated",
             row="benchmarks/laboratory.py:row",
             cheapest=dict(zip(ARGUMENTS, ("simulated", "counts", 0.0, ORDERS[0], 0, "oracle"), strict=True)),
             data=dated_shop().fingerprint,
-            seeds=sorted({one["seed"] for one in made.values()}),
+            seeds=sorted({one["seed"] for one in rows}),
         )
+
+
+def stored() -> dict[tuple, dict]:
+    """Returns the rows that are there, by their arguments."""
+    rows = results_file.read(OUT).rows if OUT.exists() else []
+    return {tuple(one[name] for name in ARGUMENTS): one for one in rows}
 
 
 if __name__ == "__main__":

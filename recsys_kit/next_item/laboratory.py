@@ -58,8 +58,7 @@ class Truth:
         counts: Chance of the first way.
         markov: Chance of the second.
         combinations: Chance of the third.
-        groups: G, the number of shelves and of colours: 2, 4, 8, …; with more than two, the exclusive or is taken bit by
-            bit.
+        groups: G, the number of shelves and of colours: 2, 4, 8, …; above 2 it works bit by bit.
         each: Items of each colour on each shelf; the catalogue has V = G * G * each.
         lags: Which two items make the combination, counted back from the next one: 1 is the last item.
         newness: How fond households are of new items in the first way: the chance of one is newness / (newness + L).
