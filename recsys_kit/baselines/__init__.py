@@ -7,6 +7,7 @@ from recsys_kit import door
 
 __getattr__, __dir__, __all__ = door(
     __name__,
+    boosting=["boosted_trees"],
     factorisation=["als", "bpr", "svd", "warp"],
     frequency=["decayed_counts", "personal_frequency", "popularity", "recent_popularity"],
     neighbours=["item_knn", "user_knn"],
