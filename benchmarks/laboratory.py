@@ -31,6 +31,7 @@ from recsys_kit.next_item import LeaveOneOut, additive, laboratory, leave_one_ou
 from recsys_kit.next_item.batches import NextItemScores
 from recsys_kit.next_item.prior import ItemPrior
 from recsys_kit.training import baskets
+from recsys_kit.workspace import atomic
 
 OUT = Path(__file__).parent / "results" / "laboratory.json"
 KNOBS = (0.0, 1.0, 0.5, 0.75, 0.25)
@@ -78,6 +79,23 @@ def _against(values: pd.Series, rival: pd.Series, prefix: str) -> dict[str, floa
 
 @cache
 def cases(task: str, ingredient: str, knob: float, order: str, seed: int, method: str) -> pd.Series:
+    """Returns NDCG@10 of each case; where `main` keeps what it has computed, it is read from there."""
+    where = (task, ingredient, knob, order, seed, method)
+    if PARTS is None:
+        return computed(*where)
+    path = PARTS / f"{'-'.join(map(str, where))}.pickle"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as part:
+            computed(*where).to_pickle(part)
+    return pd.read_pickle(path)
+
+
+PARTS: Path | None = None
+"""Where an interrupted call left what it had; None for who wants a row computed."""
+
+
+def computed(task: str, ingredient: str, knob: float, order: str, seed: int, method: str) -> pd.Series:
     """Returns NDCG@10 of each case."""
     if task in OTHERS:
         return OTHERS[task](order, seed, method)
@@ -145,10 +163,11 @@ def trained(task: str, ingredient: str, knob: float, shuffle: bool, seed: int, m
         model = additive.mean_model(data.size, width, dropout)
     else:
         model = transformer.next_item_model(data.size, length_of(data), width, MODELS[method], dropout=dropout)
-    if simulated:  # what pairs of items say shows only after some epochs, so patience would end too early
-        additive.fit(model, data, READ, 8, seed, 5e-3, patience=8, tokens=256)
-    else:
-        additive.fit(model, data, length_of(data), 15, seed, loss="sampled_softmax", repeats=False, counted=True)
+    settings = additive.Settings(seed=seed)
+    if not simulated:
+        real = {"epochs": 15, "learning_rate": 4e-3, "patience": 3, "repeats": False, "counted": True}
+        settings = additive.Settings(**real, loss="sampled_softmax", tokens=None, seed=seed)
+    additive.fit(model, data, length_of(data), settings)
     return model
 
 
@@ -262,17 +281,19 @@ def main() -> None:
     parser.add_argument("--rows", default="simulated", help="simulated, one of its shops, or a task; see above")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--file", type=Path, help="the benchmark file, with --rows 'benchmark file'")
-    parser.add_argument("--anew", action="store_true", help="compute the rows again that are there")
+    parser.add_argument("--anew", action="store_true", help="compute again what is there (not --parts: delete them)")
+    parser.add_argument("--parts", type=Path, default=Path("workspace/laboratory"), help="where parts are kept")
     options = parser.parse_args()
     if options.file:
         options.rows = options.file.name
         FILES[options.rows] = options.file
-    asked = wanted(options.rows, options.seeds)
-    asked = [one for one in asked if options.anew or one not in stored()]
-    for _, arguments in itertools.groupby(asked, key=lambda one: one[:-1]):  # one shop, one order, one seed
-        made = {one: row(*one) for one in arguments}
-        print(pd.DataFrame(made.values()).drop(columns=["task", "cases"]).to_string(index=False), flush=True)
-        made = ({} if CHEAPEST in stored() else {CHEAPEST: row(*CHEAPEST)}) | made
+    global PARTS
+    PARTS = options.parts
+    for arguments in wanted(options.rows, options.seeds):
+        if arguments in stored() and not options.anew:
+            continue
+        made = {one: row(*one) for one in (CHEAPEST, arguments)}
+        print({name: value for name, value in made[arguments].items() if value not in ("", None)}, flush=True)
         rows = list((stored() | made).values())
         results_file.write(
             OUT,

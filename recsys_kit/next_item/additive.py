@@ -8,6 +8,8 @@ Letters for shapes: B rows of a batch, L positions, D width, K means, V items (i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -18,7 +20,33 @@ from recsys_kit.next_item import laboratory, prior
 from recsys_kit.next_item.batches import NextItemBatches, NextItemScores, training_model
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
-__all__ = ["HistoryMeans", "fit", "mean_model"]
+__all__ = ["HistoryMeans", "Settings", "fit", "mean_model"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained here.
+
+    Attributes:
+        epochs: Most passes over the data.
+        learning_rate: AdamW's.
+        patience: Epochs without a better validation before training stops. None: it goes to the end, for what pairs of
+            items say is learned late and suddenly.
+        repeats: See `laboratory.judge`.
+        counted: Whether vectors start where counting pairs puts them, as in `fit.Trainer`.
+        loss: A name in `losses.LOSSES`.
+        tokens: Real positions of a batch; None: as `NextItemBatches` has it.
+        seed: Seed of batches and dropout.
+    """
+
+    epochs: int = 8
+    learning_rate: float = 5e-3
+    patience: int | None = None
+    repeats: bool = True
+    counted: bool = False
+    loss: str = "softmax"
+    tokens: int | None = 256
+    seed: int = 0
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit.next_item")
@@ -90,16 +118,7 @@ def mean_model(items: int, width: int = 64, dropout: float = 0.2) -> keras.Model
 
 
 def fit(
-    model: keras.Model,
-    data: LeaveOneOut,
-    length: int,
-    epochs: int = 20,
-    seed: int = 0,
-    learning_rate: float = 4e-3,
-    patience: int = 3,
-    repeats: bool = True,
-    counted: bool = False,
-    **batches,
+    model: keras.Model, data: LeaveOneOut, length: int, settings: Settings = Settings()
 ) -> tuple[NextItemScores, list[float]]:
     """Trains a next-item model on all but everybody's last two items, and keeps the epoch that is best on the first.
 
@@ -111,36 +130,30 @@ def fit(
         data: The sequences.
         length: The longest row. Where all histories are of one length, it must be shorter: a place that no training row
             reaches has a random vector.
-        epochs: Most passes over the data.
-        seed: Seed of batches and dropout.
-        learning_rate: AdamW's.
-        patience: Epochs without a better validation before training stops.
-        repeats: See `laboratory.judge`.
-        counted: Whether vectors start where counting pairs puts them, as in `fit.Trainer`.
-        **batches: Of `NextItemBatches`: loss, tokens, candidates.
+        settings: How.
 
     Returns:
         What to ask for scores, and the validation NDCG@10 epoch by epoch.
     """
-    keras.utils.set_random_seed(seed)
-    if counted:
+    keras.utils.set_random_seed(settings.seed)
+    if settings.counted:
         table = model.get_layer("item").own
         start = ops.convert_to_numpy(table).copy()
         start[1 : data.size + 1] += prior.cooccurrence_vectors(data, 2, start.shape[1])
         table.assign(start)
-    batches = {"loss": "softmax"} | batches
-    feed = NextItemBatches(data, 2, length, seed=seed, **batches)
-    training = training_model(model, batches["loss"])
+    feed = NextItemBatches(data, 2, length, loss=settings.loss, tokens=settings.tokens, seed=settings.seed)
+    training = training_model(model, settings.loss)
     averages = {"use_ema": True, "ema_momentum": 0.98}  # of about the last 50 steps
-    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0, **averages)
+    optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=0.01, clipnorm=1.0, **averages)
     training.compile(optimizer, loss=losses.mean_loss)
-    scores, best, curve = NextItemScores(model, data, length), fitting.BestWeights(patience), []
+    scores, curve = NextItemScores(model, data, length), []
+    best = fitting.BestWeights(settings.patience or settings.epochs)
 
     def look(epoch, logs):
-        curve.append(float(laboratory.judge(scores.scorer(2), data, 2, repeats=repeats).mean()))
+        curve.append(float(laboratory.judge(scores.scorer(2), data, 2, repeats=settings.repeats).mean()))
         training.stop_training = best.add(curve[-1], model.get_weights)
 
     after = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), keras.callbacks.LambdaCallback(on_epoch_end=look)]
-    training.fit(feed, epochs=epochs, verbose=0, shuffle=False, callbacks=after)
+    training.fit(feed, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=after)
     model.set_weights(best.weights)
     return scores, curve

@@ -48,7 +48,9 @@ def test_training_keeps_the_epoch_that_is_best_on_validation():
     truth = Truth(markov=1.0, groups=2, each=2)
     data = laboratory.simulate(truth, users=200, length=8)
     keras.utils.set_random_seed(0)
-    scores, curve = additive.fit(additive.mean_model(data.size, 16, 0.0), data, 8, epochs=6, seed=0, tokens=64)
+    scores, curve = additive.fit(
+        additive.mean_model(data.size, 16, 0.0), data, 6, additive.Settings(epochs=6, tokens=64)
+    )
     validation = laboratory.judge(scores.scorer(2), data, 2).mean()
     assert validation == pytest.approx(max(curve), abs=1e-6)
     best = laboratory.judge(laboratory.oracle(truth, data, 2), data, 2).mean()
