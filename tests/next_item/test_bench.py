@@ -1,6 +1,7 @@
 import json
 
 import circle
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -165,3 +166,13 @@ def test_the_ablation_trains_without_blocks_beside_it_and_tells_the_difference(b
 def test_the_baselines_do_not_depend_on_the_time_limit(benchmark):
     short, long = (bench.bench(benchmark, epochs=1, time_limit=limit, width=16) for limit in (60, 3000))
     assert short["baselines"] == long["baselines"] and short["data"] == long["data"]
+
+
+def test_members_have_seeds_of_their_own_and_their_logits_are_averaged(benchmark):
+    result = bench.bench(benchmark, epochs=1, width=16, members=2)
+    assert set(result["transformer"]) >= {"without_prior", "first_member_without_prior", "refitted_with_prior"}
+    assert len(result["runs"][0]["best_epoch"]) == 2
+    seeds = [bench._own_seed(seed, member, range(3)) for seed in range(2) for member in range(3)]
+    assert seeds == list(range(6))
+    halves = bench._mean([lambda rows: np.ones((len(rows), 2)), lambda rows: np.full((len(rows), 2), 2.0)])
+    np.testing.assert_array_equal(halves(np.arange(3)), np.full((3, 2), 1.5))

@@ -31,6 +31,7 @@ def test_an_unknown_objective_is_refused(benchmark):
     [
         ({"heads": 3}, "`heads` divide the width"),
         ({"blocks": -1}, "`blocks` must be 0 or more"),
+        ({"members": 0}, "`members` must be at least 1"),
         ({"dropout": 1.0}, "`dropout` lie in 0..1"),
         ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
         ({"weight_decay": float("nan")}, "`weight_decay` 0 or more"),
@@ -44,3 +45,13 @@ def test_a_setting_that_breaks_its_rule_is_refused(settings, message):
 def test_what_keras_compiles_with_is_handed_on(data):
     trainer = fit.Trainer(data, 12, fit.Settings(width=16, blocks=0), run_eagerly=True)
     assert trainer.training.run_eagerly
+
+
+def test_untrained_a_state_ranks_as_the_counted_vector_of_its_own_item_would(data):
+    """The blocks start quietly, so that what counting knows is not drowned."""
+    with_blocks, without = (fit.Trainer(data, 12, fit.Settings(width=16, blocks=blocks)) for blocks in (2, 0))
+    for trainer in (with_blocks, without):
+        trainer.fit(2, 1, 0, tqdm(disable=True), deadline=0.0)  # stops after a batch
+    rows = np.arange(60)
+    a, b = (trainer.scores.scorer(2)(rows) for trainer in (with_blocks, without))
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
