@@ -182,6 +182,11 @@ def bench(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Train the same without blocks beside it, and tell the difference.")
     ] = False,
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16 for products in 16 bits.")] = "float32",
+    xla: Annotated[
+        bool | None, typer.Option(help="Compile whole steps, for batches of few shapes. Default: with jax.")
+    ] = None,
+    devices: Annotated[int, typer.Option(help="How many share each batch (jax).")] = 1,
     backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax. Default: $KERAS_BACKEND.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON line to this file, too.")] = None,
 ) -> None:
@@ -194,11 +199,13 @@ def bench(
     if backend is not None:
         _use_backend(backend)
     from recsys_kit import next_item
+    from recsys_kit.neural.devices import Hardware
 
     settings = {"loss": loss, "objective": objective, "blocks": blocks, "width": width, "heads": heads}
     settings |= {"dropout": dropout, "learning_rate": learning_rate, "weight_decay": weight_decay}
     settings |= {"averaging": averaging, "block_start": block_start, "members": members}
     settings = {name: value for name, value in settings.items() if value is not None}  # None: the model's default
+    settings["hardware"] = Hardware(precision, xla, devices)
     result = next_item.bench.bench(
         file, tuple(seeds or [0]), time_limit, epochs, ablation=ablation, say=_say_aside, **settings
     )

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 
-__all__ = ["COLOURS", "bars", "plain", "use_style"]
+__all__ = ["COLOURS", "bars", "intervals", "plain", "use_style"]
 
 # Okabe and Ito (2008): distinguishable with every common colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
@@ -59,4 +59,27 @@ def bars(values: pd.Series, title: str, label: str, highlight: str | None = None
     axes.bar_label(drawn, fmt="%.4f", padding=3)
     axes.margins(x=0.12)
     axes.set(title=plain(title), xlabel=plain(label))
+    return axes
+
+
+def intervals(table: pd.DataFrame, title: str, label: str, zero: str = "") -> plt.Axes:
+    """Draws one dot with its interval a row, first row on top, beside a line at 0.
+
+    Args:
+        table: One row a name (index), with `difference`, `low` and `high`; and, if there is such a column, `dots`: a
+            list of further numbers of each row, such as the seeds', drawn as small rings.
+        title: The finding, in words.
+        label: What the axis measures.
+        zero: What the line at 0 stands for.
+    """
+    _, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(table)))
+    place = range(len(table))[::-1]
+    axes.axvline(0, color="0.6", linewidth=1)
+    axes.hlines(place, table["low"], table["high"], color=COLOURS[0], linewidth=2)
+    axes.plot(table["difference"], place, "o", color=COLOURS[0])
+    for row, dots in zip(place, table["dots"] if "dots" in table else [], strict=False):
+        axes.plot(dots, [row] * len(dots), "o", color=COLOURS[1], markersize=4, fillstyle="none")
+    axes.set_yticks(place, [plain(name) for name in table.index])
+    axes.set(title=plain(title), xlabel=plain(f"{label} (0: {zero})" if zero else label))
+    axes.margins(y=0.15)
     return axes

@@ -14,9 +14,17 @@ __all__ = ["bootstrap_interval", "by_group", "compare", "paired_difference", "su
 
 
 def bootstrap_interval(
-    values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+    values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0, units: np.ndarray | None = None
 ) -> tuple[float, float]:
     """Returns the percentile bootstrap interval of the mean of `values` (N,).
+
+    Args:
+        values: One number a case.
+        level: Coverage of the interval.
+        draws: Bootstrap samples.
+        seed: Seed of the samples.
+        units: (N,) who each case belongs to, such as its household: whole units are drawn, with all their cases. None:
+            each case is a unit of its own.
 
     Example:
         >>> bootstrap_interval(np.array([0.25, 0.25, 0.25]))
@@ -25,10 +33,15 @@ def bootstrap_interval(
     values = np.asarray(values, float)
     if not len(values):
         raise ValueError("`values` must hold at least one number. Received: none.")
+    cases = None
+    if units is not None:
+        code = pd.factorize(np.asarray(units))[0]
+        values, cases = np.bincount(code, values), np.bincount(code)  # sums and numbers of cases, one a unit
     rng = np.random.default_rng(seed)
     chunk = max(1, 2_000_000 // len(values))  # 16 MB of indices at a time, however many draws
     sizes = [min(chunk, draws - start) for start in range(0, draws, chunk)]
-    means = [values[rng.integers(0, len(values), (size, len(values)))].mean(1) for size in sizes]
+    drawn = (rng.integers(0, len(values), (size, len(values))) for size in sizes)
+    means = [values[rows].mean(1) if cases is None else values[rows].sum(1) / cases[rows].sum(1) for rows in drawn]
     low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -97,7 +97,7 @@ def reset(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes an optimizer forget all steps, as if it were new: that saves tracing a model's step again."""
     for variable in optimizer.variables:
         if "learning_rate" not in variable.path:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(np.zeros(variable.shape, variable.dtype))
 
 
 class Progress(keras.callbacks.Callback):

@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from recsys_kit import evaluation
+from recsys_kit.neural import devices
 from recsys_kit.neural.fitting import BestInTime
 from recsys_kit.next_item import cost, leave_one_out
 from recsys_kit.next_item.fit import Settings, Trainer
@@ -40,6 +41,7 @@ def bench(
     length: int | None = None,
     ablation: bool = False,
     say: Callable[[str], object] = print,
+    hardware: devices.Hardware | None = None,
     **settings,
 ) -> dict:
     """Trains the next-item model on a benchmark file and judges it once on the test items.
@@ -58,6 +60,7 @@ def bench(
         length: Longest row; None: what 98 of 100 users' histories fit in, between 50 and 200.
         ablation: Train the same without Transformer blocks beside it, and tell the paired differences.
         say: Called with the line that tells how the file was read.
+        hardware: Precision, XLA and devices; None: float32 on one device.
         **settings: As of `fit.Settings`: loss, objective, width, blocks, dropout, learning_rate, …
 
     Returns:
@@ -76,7 +79,8 @@ def bench(
     if ablation and not chosen.blocks:
         raise ValueError("`ablation` takes the blocks away, so `blocks` must be above 0. Received: blocks=0.")
     began = time.perf_counter()
-    with tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
+    hardware = hardware or devices.Hardware()
+    with devices.use(hardware), tqdm(file=sys.stderr, leave=False, mininterval=0.5, unit=" batches") as bar:
         bar.set_description("reading the file")
         data = leave_one_out.read(path)
         bar.clear()
@@ -131,6 +135,7 @@ def bench(
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
         },
+        "hardware": asdict(hardware),
     }
 
 

@@ -14,7 +14,7 @@ from keras import ops
 from tqdm import tqdm
 
 from recsys_kit import next_item, transformer
-from recsys_kit.neural import losses
+from recsys_kit.neural import devices, losses
 from recsys_kit.neural.fitting import BestInTime, reset
 from recsys_kit.next_item import leave_one_out, prior
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
@@ -120,6 +120,7 @@ class Trainer:
             use_ema=True,
             ema_momentum=settings.averaging,
         )
+        compiling = {"jit_compile": devices.compiled()} | compiling
         self.training.compile(self.optimizer, loss=losses.mean_loss, **compiling)
         self.optimizer.build(self.training.trainable_variables)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys_kit.neural import sampling
+from recsys_kit.neural import devices, sampling
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.training import baskets
 
@@ -98,7 +98,7 @@ class BasketBatches(EpochBatches):
         length = np.minimum(seq.baskets()[users], self.settings.window)
         spare = seq.baskets()[users] - length
         low = seq.basket_start[users] + rng.integers(0, spare + 1)
-        unlike = self._shape(self.batches[self.order[0]]) if index == 1 else (0, 0)
+        unlike = self._shape(self.batches[self.order[0]]) if index == 1 and not devices.few_shapes() else (0, 0)
         x = baskets.history_arrays(seq, users, low, low + length, unlike)
         row = np.arange(len(users))[:, None]
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
@@ -125,7 +125,7 @@ class BasketBatches(EpochBatches):
     def _shape(self, users: np.ndarray) -> tuple[int, int]:
         """Returns the padded lengths (L, H) of a batch of users."""
         baskets_of, items_of = np.diff(self.seq.basket_start)[users], np.diff(self.seq.item_start)[users]
-        return tuple(-(-max(1, n) // 16) * 16 for n in (min(baskets_of.max(), self.settings.window), items_of.max()))
+        return tuple(devices.padded_size(n, 16) for n in (min(baskets_of.max(), self.settings.window), items_of.max()))
 
     def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws (B, P) last visible baskets, so that the basket after each is a target, from `sizes` (B, L)."""

@@ -137,7 +137,10 @@ class RepeatHead(layers.Layer):
         Args:
             batches: Batches as the model reads them.
         """
-        known = [ops.convert_to_numpy(self.features(x))[baskets.known(x["last"])] for x in batches]
+        known = []
+        for x in batches:
+            tensors = {name: ops.convert_to_tensor(x[name]) for name in _HISTORY}
+            known.append(ops.convert_to_numpy(self.features(tensors))[baskets.known(x["last"])])
         known = np.concatenate(known)  # (pairs, F)
         self.mean.assign(known.mean(0))
         self.spread.assign(known.std(0) + 1e-3)

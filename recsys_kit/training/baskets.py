@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
 from recsys_kit.datasets.items import item_types, look_up
+from recsys_kit.neural import devices
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 
@@ -192,10 +193,10 @@ def history_arrays(
     Returns:
         `items` (B, H), `incidence` (B, L, H) with 1 where a basket holds an item, `days` (B, L), `valid` (B, L).
     """
-    lengths = -(-max(1, (high - low).max()) // 16) * 16
+    lengths = devices.padded_size((high - low).max(), 16)
     lengths += 16 * (lengths == unlike[0])
     flat, owner, place = ragged(seq.item_start[users], seq.item_start[users + 1])
-    width = -(-(place.max(initial=0) + 1) // 16) * 16
+    width = devices.padded_size(place.max(initial=0) + 1, 16)
     width += 16 * (width == unlike[1])
     items = np.zeros((len(users), width), np.int32)
     items[owner, place] = seq.items[flat]
