@@ -130,7 +130,12 @@ class BasketBatches(EpochBatches):
     def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws (B, P) last visible baskets, so that the basket after each is a target, from `sizes` (B, L)."""
         target = sizes[:, None, 2:]  # a target has at least two baskets before it
-        chance = rng.random((len(sizes), self.settings.positions, target.shape[-1])) * (target > 0)
+        chance = rng.random((len(sizes), self.settings.positions, target.shape[-1]))
+        from recsys_kit.training.heads import OPT
+        if OPT.get("late"):
+            place = np.arange(1, target.shape[-1] + 1) / np.maximum((sizes > 0).sum(1) - 2, 1)[:, None, None]  # (B, 1, L)
+            chance = chance ** (1 / np.clip(place, 1e-3, 1) ** OPT["late"])
+        chance = chance * (target > 0)
         chance += (target >= self.min_items) * 1.0  # smaller baskets only where there are no others
         return 1 + chance.argmax(-1)
 
