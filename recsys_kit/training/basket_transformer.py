@@ -76,7 +76,6 @@ def basket_model(
             model knows only the day. Its vectors start at zero.
         name: Of the model.
     """
-    size = len(groups[0])
     f = "float32"
     inputs = {
         "items": keras.Input((None,), dtype="int32", name="items"),
@@ -111,9 +110,8 @@ def basket_model(
     states = states + layers.Dense(width, name="mix_out")(layers.Dense(2 * width, "gelu", name="mix")(states))
     history = {name: inputs[name] for name in _HISTORY}
     repeat = RepeatHead(groups, name="repeat")(states, vectors, history)
-    discover = DiscoverHead(groups, size, name="discover")(
+    discover = DiscoverHead(groups, name="discover")(
         states,
-        vectors,
         embed(inputs["candidates"]),
         candidates=inputs["candidates"],
         market=inputs["candidate_market"],

@@ -177,22 +177,6 @@ def item_groups(items: pd.DataFrame, catalogue: pd.Index) -> list[list[int]]:
     return [[0, *(pd.factorize(label)[0] + 1).tolist()] for label in labels]
 
 
-def item_twins(items: pd.DataFrame, catalogue: pd.Index) -> list[list[int]]:
-    """Returns further groups of items that stand in for each other: by manufacturer, and by all attributes alike.
-
-    Args:
-        items: The shop's items.
-        catalogue: (V,) item ids.
-
-    Returns:
-        As `item_groups`.
-    """
-    table = look_up(items, catalogue).astype("str").fillna("unknown")
-    alike = table.agg("|".join, axis=1)
-    labels = [alike] + ([table["manufacturer"]] if "manufacturer" in table else [])
-    return [[0, *(pd.factorize(label)[0] + 1).tolist()] for label in labels]
-
-
 def history_arrays(
     seq: Sequences, users: np.ndarray, low: np.ndarray, high: np.ndarray, unlike: tuple[int, int] = (0, 0)
 ) -> dict[str, np.ndarray]:

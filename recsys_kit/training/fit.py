@@ -58,7 +58,7 @@ def train(
     seq = baskets.sequences(task.validation)
     data = BasketBatches(seq, settings, task.min_items)
     model = build(shop, task.test, settings, steps=len(data) * settings.epochs)
-    model.get_layer("repeat").adapt([data[i][0] for i in range(0, len(data), max(1, len(data) // 8))], model.get_layer("item"))
+    model.get_layer("repeat").adapt([data[i][0] for i in range(0, len(data), max(1, len(data) // 8))])
     score = partial(_validation, split=task.validation, seq=seq)
     keep = fitting.KeepBest(data, score, settings.patience, settings.seed, folder, _line)
     done = keep.resume(model, settings.epochs)
@@ -96,7 +96,7 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000, conte
         context: See `basket_transformer.basket_model`.
     """
     model = basket_transformer.basket_model(
-        baskets.item_groups(shop.items, split.items) + baskets.item_twins(shop.items, split.items),
+        baskets.item_groups(shop.items, split.items),
         width=settings.width,
         blocks=settings.blocks,
         heads=settings.heads,
