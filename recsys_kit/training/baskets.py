@@ -17,6 +17,8 @@ from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 
+import json, os
+OPT = {"rank": 32, "lwin": 30} | json.loads(os.environ.get("COUNTS_OPT", "{}"))
 __all__ = ["Sequences", "history_arrays", "item_groups", "known", "market_arrays", "pair_arrays", "sequences"]
 
 _TASTE_DECAY = 120.0  # days
@@ -150,13 +152,13 @@ def _neighbourhood(user, item, day, shape, weeks, window, rank) -> dict[str, np.
     """
     counts = sp.coo_matrix((np.exp(-(weeks[-1] - day) / _TASTE_DECAY), (user, item)), shape).tocsr()
     counts.data = np.log1p(counts.data)
-    rank = max(1, min(rank, min(shape) // 4))
+    rank = max(1, min(OPT["rank"] if rank == 32 else rank, min(shape) // 4))
     left, strength, right = randomized_svd(counts, rank, random_state=0)
     shrink = strength / (strength**2 + _SHRINKAGE * strength[-1] ** 2)
     lately = np.zeros((len(weeks), shape[1], rank), np.float32)
     for w, end in enumerate(weeks):
         near = (day < end) & (day >= end - 4 * window)
-        recent = sp.coo_matrix((np.exp(-(end - day[near]) / window), (user[near], item[near])), shape).tocsr()
+        recent = sp.coo_matrix((np.exp(-(end - day[near]) / OPT["lwin"]), (user[near], item[near])), shape).tocsr()
         recent.data = np.minimum(recent.data, 1)
         lately[w] = recent.T @ left
     return {"basis": (right.T * shrink).astype(np.float32), "lately": lately}
