@@ -255,7 +255,7 @@ class RepeatHead(layers.Layer):
         age = ops.maximum(target_day[:, :, None] - days[:, None], 0.0)
         since = ops.min(ops.where(past > 0, age, 1e4), -1, keepdims=True)  # (B, P, 1)
         logs = ops.log(self.counts(history) + _LEAST)  # (B, K, P, H)
-        shape = ops.shape(history["last"])
+        shape = ops.shape(history["market"])[:-1]
         facts = [ops.broadcast_to(fact, shape) for fact in (ops.log(1 + since), ops.log(visits))]
         if OPT["hand"]:
             total = ops.matmul(past, history["incidence"])
