@@ -21,7 +21,7 @@ from recsys_kit.training import baskets
 
 __all__ = ["DiscoverHead", "GroupCounts", "PurchaseCounts", "RepeatHead"]
 
-OPT = {"hand": 1, "twins": 1, "groups": 1, "small": 8, "learn": 1, "late": 0}
+OPT = {"hand": 1, "twins": 1, "groups": 1, "small": 8, "learn": 1, "late": 0, "sdrop": 0.0, "vdrop": 0.0, "taste": 1}
 OPT |= json.loads(os.environ.get("COUNTS_OPT", "{}"))
 
 REPEAT_DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
@@ -205,6 +205,8 @@ class RepeatHead(layers.Layer):
         self.lift = layers.Dense(hidden, name="lift")
         self.item = layers.Dense(hidden, use_bias=False, name="item")
         self.drop = layers.Dropout(dropout)
+        self.state_drop = layers.Dropout(OPT["sdrop"])
+        self.vector_drop = layers.Dropout(OPT["vdrop"])
 
     def build(self, states_shape, vectors_shape, history_shape):
         """Creates the weights."""
@@ -288,9 +290,13 @@ class RepeatHead(layers.Layer):
             training: Whether the model is being trained.
         """
         features = self.features(history)
+        if OPT["sdrop"]:
+            states = self.state_drop(states, training=training)
+        if OPT["vdrop"]:
+            vectors = self.vector_drop(vectors, training=training)
         weight = self.drop(self.gate(states), training=training) + self.weight  # (B, P, F)
         logits = ops.matmul(features, weight[..., None])[..., 0] + self.bias  # (B, P, H, F) @ (B, P, F, 1)
-        logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
+        if OPT["taste"]: logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
         hidden = self.wide((features - self.mean) / self.spread)
         hidden = hidden + self.lift(states)[:, :, None] + self.item(vectors)[:, None]
         logits = logits + self.out(self.narrow(ops.relu(hidden)))[..., 0]
