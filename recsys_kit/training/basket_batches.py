@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys_kit.neural import sampling
+from recsys_kit.neural import devices, sampling
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.training import baskets
 
@@ -98,15 +98,15 @@ class BasketBatches(EpochBatches):
         length = np.minimum(seq.baskets()[users], self.settings.window)
         spare = seq.baskets()[users] - length
         low = seq.basket_start[users] + rng.integers(0, spare + 1)
-        unlike = self._shape(self.batches[self.order[0]]) if index == 1 else (0, 0)
+        unlike = self._shape(self.batches[self.order[0]]) if index == 1 and not devices.few_shapes() else (0, 0)
         x = baskets.history_arrays(seq, users, low, low + length, unlike)
         row = np.arange(len(users))[:, None]
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
-        x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
+        x |= baskets.position_arrays(position, x["days"][row, position + 1])
         if seq.context.shape[1]:
             x["context"] = seq.context[low[:, None] + position + 1]  # (B, P, S)
-        known = baskets.known(x["last"])
+        known = baskets.known(x)
         new = (target > 0) & ~known
         candidates, place = self._candidates(np.broadcast_to(x["items"][:, None], new.shape)[new], rng)
         place = place[x["items"]]  # (B, H): where an item of the history is among the candidates, or -1
@@ -125,17 +125,12 @@ class BasketBatches(EpochBatches):
     def _shape(self, users: np.ndarray) -> tuple[int, int]:
         """Returns the padded lengths (L, H) of a batch of users."""
         baskets_of, items_of = np.diff(self.seq.basket_start)[users], np.diff(self.seq.item_start)[users]
-        return tuple(-(-max(1, n) // 16) * 16 for n in (min(baskets_of.max(), self.settings.window), items_of.max()))
+        return tuple(devices.padded_size(n, 16) for n in (min(baskets_of.max(), self.settings.window), items_of.max()))
 
     def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draws (B, P) last visible baskets, so that the basket after each is a target, from `sizes` (B, L)."""
         target = sizes[:, None, 2:]  # a target has at least two baskets before it
-        chance = rng.random((len(sizes), self.settings.positions, target.shape[-1]))
-        from recsys_kit.training.heads import OPT
-        if OPT.get("late"):
-            place = np.arange(1, target.shape[-1] + 1) / np.maximum((sizes > 0).sum(1) - 2, 1)[:, None, None]  # (B, 1, L)
-            chance = chance ** (1 / np.clip(place, 1e-3, 1) ** OPT["late"])
-        chance = chance * (target > 0)
+        chance = rng.random((len(sizes), self.settings.positions, target.shape[-1])) * (target > 0)
         chance += (target >= self.min_items) * 1.0  # smaller baskets only where there are no others
         return 1 + chance.argmax(-1)
 

@@ -15,7 +15,7 @@ from recsys_kit.transformer import ItemEmbedding, TransformerBlock, attention_ma
 
 __all__ = ["BasketTokens", "basket_model"]
 
-_HISTORY = ("items", "incidence", "days", "position", "target_day", "last", "first", "market")  # what the repeat head reads
+_HISTORY = ("items", "incidence", "days", "position", "target_day")  # what both heads read
 _LOUD = 8.0  # item vectors start small, at 0.02: this lifts a basket's sum well above the norm's epsilon
 _register = keras.saving.register_keras_serializable(package="recsys_kit.training")
 
@@ -84,8 +84,6 @@ def basket_model(
         "valid": keras.Input((None,), dtype="bool", name="valid"),
         "position": keras.Input((None,), dtype="int32", name="position"),
         "target_day": keras.Input((None,), dtype=f, name="target_day"),
-        "last": keras.Input((None, None), dtype=f, name="last"),
-        "first": keras.Input((None,), dtype=f, name="first"),
         "market": keras.Input((None, None, market), dtype=f, name="market"),
         "candidates": keras.Input(batch_shape=(None,), dtype="int32", name="candidates"),
         "candidate_market": keras.Input((None, None, market), dtype=f, name="candidate_market"),

@@ -10,9 +10,6 @@ at, C candidate items, D width, F facts about an item, K time kernels, N kinds o
 
 from __future__ import annotations
 
-import json
-import os
-
 import keras
 import numpy as np
 from keras import layers, ops
@@ -21,11 +18,8 @@ from recsys_kit.training import baskets
 
 __all__ = ["DiscoverHead", "GroupCounts", "PurchaseCounts", "RepeatHead"]
 
-OPT = {"hand": 1, "twins": 1, "groups": 1, "small": 8, "learn": 1, "late": 0, "sdrop": 0.0, "vdrop": 0.0, "taste": 1}
-OPT |= json.loads(os.environ.get("COUNTS_OPT", "{}"))
-
 REPEAT_DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
-TWIN_DECAYS = (7.0, 30.0, 120.0)
+OTHERS_DECAYS = (7.0, 30.0, 120.0)
 DISCOVER_DECAYS = (30.0, 180.0)
 _BASELINE = REPEAT_DECAYS.index(120.0)
 _LEAST = 0.02  # a count below this is as good as none
@@ -68,9 +62,7 @@ class PurchaseCounts(layers.Layer):
 
     def build(self, history_shape=None):
         """Creates the logarithms of tau."""
-        self.log_tau = self.add_weight(
-            shape=(len(self.decays),), initializer="zeros", name="log_tau", trainable=bool(OPT["learn"])
-        )
+        self.log_tau = self.add_weight(shape=(len(self.decays),), initializer="zeros", name="log_tau")
         self.log_tau.assign(np.log(self.decays).astype("float32"))
 
     def call(self, history):
@@ -195,7 +187,7 @@ class RepeatHead(layers.Layer):
         super().__init__(**kwargs)
         self.hidden, self.dropout, self.anchor = hidden, dropout, anchor
         self.counts = PurchaseCounts(REPEAT_DECAYS, name="counts")
-        self.other_counts = PurchaseCounts(TWIN_DECAYS, name="other_counts")
+        self.other_counts = PurchaseCounts(OTHERS_DECAYS, name="other_counts")
         self.groups = GroupCounts(groups, name="groups")
         self.wide = layers.Dense(hidden, name="wide")
         self.narrow = layers.Dense(hidden // 2, "relu", name="narrow")
@@ -205,12 +197,10 @@ class RepeatHead(layers.Layer):
         self.lift = layers.Dense(hidden, name="lift")
         self.item = layers.Dense(hidden, use_bias=False, name="item")
         self.drop = layers.Dropout(dropout)
-        self.state_drop = layers.Dropout(OPT["sdrop"])
-        self.vector_drop = layers.Dropout(OPT["vdrop"])
 
     def build(self, states_shape, vectors_shape, history_shape):
         """Creates the weights."""
-        own = len(REPEAT_DECAYS) + (8 if OPT["hand"] else 2) + OPT["twins"] * len(TWIN_DECAYS) * len(self.groups.sizes)
+        own = len(REPEAT_DECAYS) + 2 + len(OTHERS_DECAYS) * len(self.groups.sizes)
         features = own + history_shape["market"][-1]
         start = np.zeros(features, "float32")
         start[_BASELINE] = 1.0
@@ -237,7 +227,7 @@ class RepeatHead(layers.Layer):
         Args:
             batches: Batches as the model reads them.
         """
-        known = [ops.convert_to_numpy(self.features(x))[baskets.known(x["last"])] for x in batches]
+        known = [ops.convert_to_numpy(self.features(x))[baskets.known(x)] for x in batches]
         known = np.concatenate(known)  # (pairs, F)
         self.mean.assign(known.mean(0))
         self.spread.assign(known.std(0) + 1e-3)
@@ -259,24 +249,13 @@ class RepeatHead(layers.Layer):
         logs = ops.log(self.counts(history) + _LEAST)  # (B, K, P, H)
         shape = ops.shape(history["market"])[:-1]
         facts = [ops.broadcast_to(fact, shape) for fact in (ops.log(1 + since), ops.log(visits))]
-        if OPT["hand"]:
-            total = ops.matmul(past, history["incidence"])
-            last, first = history["last"], history["first"]
-            recency = ops.maximum(target_day[:, :, None] - last, 0.05)
-            rhythm = ops.maximum(last - first[:, None], 0.5) / ops.maximum(total - 1, 0.5)
-            # Beyond e^3 rhythms an item has been given up, however long ago: the feature would only grow.
-            overdue = ops.clip(ops.log(recency / rhythm), -3.0, 3.0)
-            lastone = ops.cast(last >= ops.max(days[:, None] * past, -1, keepdims=True), "float32")
-            share = ops.log((total + 0.1) / (visits + 1))
-            facts += [ops.log(total + 1), ops.log(recency), ops.log(rhythm), overdue, share, lastone]
         parts = [ops.transpose(logs, (0, 2, 3, 1)), ops.stack(facts, axis=-1)]
-        if OPT["twins"]:
-            mine = self.other_counts(history)
-            tables = self.groups(mine, history["items"])
-            mine = ops.transpose(mine, (0, 2, 3, 1))  # (B, P, H, K)
-            for kind, table in enumerate(tables):
-                both = ops.transpose(self.groups.of(table, history["items"], kind), (0, 3, 1, 2))  # from (B, H, K, P)
-                parts.append(ops.log(ops.relu(both - mine) + _LEAST))
+        mine = self.other_counts(history)
+        tables = self.groups(mine, history["items"])
+        mine = ops.transpose(mine, (0, 2, 3, 1))  # (B, P, H, K)
+        for kind, table in enumerate(tables):
+            both = ops.transpose(self.groups.of(table, history["items"], kind), (0, 3, 1, 2))  # from (B, H, K, P)
+            parts.append(ops.log(ops.relu(both - mine) + _LEAST))
         return ops.concatenate([*parts, history["market"]], axis=-1)
 
     def call(self, states, vectors, history, training=None):
@@ -290,13 +269,9 @@ class RepeatHead(layers.Layer):
             training: Whether the model is being trained.
         """
         features = self.features(history)
-        if OPT["sdrop"]:
-            states = self.state_drop(states, training=training)
-        if OPT["vdrop"]:
-            vectors = self.vector_drop(vectors, training=training)
         weight = self.drop(self.gate(states), training=training) + self.weight  # (B, P, F)
         logits = ops.matmul(features, weight[..., None])[..., 0] + self.bias  # (B, P, H, F) @ (B, P, F, 1)
-        if OPT["taste"]: logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
+        logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
         hidden = self.wide((features - self.mean) / self.spread)
         hidden = hidden + self.lift(states)[:, :, None] + self.item(vectors)[:, None]
         logits = logits + self.out(self.narrow(ops.relu(hidden)))[..., 0]
@@ -326,6 +301,7 @@ class DiscoverHead(layers.Layer):
 
     Args:
         groups: See `GroupCounts`.
+        hidden: Width of the small networks over the groups' counts.
         dropout: Dropout on the state.
         anchor: The part of the starting score that is added for ranking.
 
@@ -341,9 +317,9 @@ class DiscoverHead(layers.Layer):
         (1, 1, 3)
     """
 
-    def __init__(self, groups, dropout: float = 0.2, anchor: float = 0.3, **kwargs):
+    def __init__(self, groups, hidden: int = 8, dropout: float = 0.2, anchor: float = 0.3, **kwargs):
         super().__init__(**kwargs)
-        self.dropout, self.anchor = dropout, anchor
+        self.hidden, self.dropout, self.anchor = hidden, dropout, anchor
         self.counts = PurchaseCounts(DISCOVER_DECAYS, name="counts")
         self.groups = GroupCounts(groups, name="groups")
         self.drop = layers.Dropout(dropout)
@@ -361,13 +337,13 @@ class DiscoverHead(layers.Layer):
         self.slope = self.add_weight(shape=self.start.shape, initializer="zeros", name="slope")
         self.slope.assign(self.start)
         self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-0.5), name="bias")
-        self.wide, self.out = [], []
-        if OPT["groups"]:
-            for kind in range(len(self.groups.sizes)):
-                self.wide.append(layers.Dense(OPT["small"], "relu", name=f"wide_{kind}"))
-                self.out.append(layers.Dense(1, kernel_initializer="zeros", use_bias=False, name=f"out_{kind}"))
-                self.wide[-1].build((None, None, None, len(DISCOVER_DECAYS)))
-                self.out[-1].build((None, None, None, OPT["small"]))
+        self.wide = [layers.Dense(self.hidden, "relu", name=f"wide_{kind}") for kind in range(len(self.groups.sizes))]
+        self.out = [
+            layers.Dense(1, kernel_initializer="zeros", use_bias=False, name=f"out_{w.name}") for w in self.wide
+        ]
+        for wide, out in zip(self.wide, self.out, strict=True):
+            wide.build((None, None, None, len(DISCOVER_DECAYS)))
+            out.build((None, None, None, self.hidden))
         self.counts.build()
 
     def call(self, states, candidate_vectors, candidates, market, history, training=None):
@@ -390,17 +366,17 @@ class DiscoverHead(layers.Layer):
         taste = ops.matmul(self.query(states), ops.transpose(candidate_vectors))  # (B, P, D) @ (D, C)
         logits = _SLOWLY * (taste + ops.take(self.own, candidates))
         logits = logits + ops.matmul(market, weight[..., None])[..., 0] + bias  # (B, P, C, F) @ (B, P, F, 1)
-        if OPT["groups"]:
-            tables = self.groups(self.counts(history), history["items"])
-            for kind, table in enumerate(tables):  # scored group by group, and then looked up: there are fewer groups
-                facts = ops.transpose(ops.log(1 + table / _LEAST), (0, 1, 3, 2))  # (B, G, P, K)
-                scores = self.out[kind](self.wide[kind](facts))[..., 0]  # (B, G, P)
-                logits = logits + ops.transpose(self.groups.of(scores, candidates, kind), (0, 2, 1))
+        tables = self.groups(self.counts(history), history["items"])
+        for kind, table in enumerate(tables):  # scored group by group, and then looked up: there are fewer groups
+            facts = ops.transpose(ops.log(1 + table / _LEAST), (0, 1, 3, 2))  # (B, G, P, K)
+            scores = self.out[kind](self.wide[kind](facts))[..., 0]  # (B, G, P)
+            logits = logits + ops.transpose(self.groups.of(scores, candidates, kind), (0, 2, 1))
         return logits
 
     def get_config(self):
         """Returns the arguments, for saving."""
-        return super().get_config() | self.groups.shape() | {"dropout": self.dropout, "anchor": self.anchor}
+        own = {"hidden": self.hidden, "dropout": self.dropout, "anchor": self.anchor}
+        return super().get_config() | self.groups.shape() | own
 
     @classmethod
     def from_config(cls, config):
