@@ -19,7 +19,6 @@ import time
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from recsys_kit import baselines, datasets, evaluation, preprocessing, results_file, training
@@ -45,12 +44,8 @@ def rules(split: preprocessing.Split) -> dict[str, evaluation.Scorer]:
 
 def judge(scorer: evaluation.Scorer, split: preprocessing.Split) -> dict[str, pd.Series]:
     """Returns NDCG@10 of each case, on all items and on items that a household never bought."""
-    cases = np.arange(len(split.test_users))
-    scores = np.concatenate([scorer(part) for part in np.array_split(cases, max(1, len(cases) // 256))])
-    return {
-        "all": evaluation.evaluate(scores, split.answers)["ndcg"],
-        "explore": evaluation.evaluate(scores, split.answers, exclude=split.seen())["ndcg"],
-    }
+    found = evaluation.evaluate_halves(scorer, split.answers, split.seen())
+    return {half: result["ndcg"] for half, result in found.items()}
 
 
 def against(ours: pd.Series, theirs: pd.Series) -> list[float]:

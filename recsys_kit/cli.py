@@ -170,6 +170,20 @@ def bench(
     epochs: Annotated[int, typer.Option(help="Most passes over the data.")] = 40,
     loss: Annotated[str, typer.Option(help="bce, gbce, sampled_softmax or softmax.")] = "sampled_softmax",
     objective: Annotated[str, typer.Option(help="causal (GPT-style) or masked (BERT-style).")] = "causal",
+    blocks: Annotated[int | None, typer.Option(help="Transformer blocks; 0: none.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the vectors.")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads a block.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share dropped while training.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The optimizer's.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="The optimizer's.")] = None,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Train the same without blocks beside it, and tell the difference.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16 for products in 16 bits.")] = "float32",
+    xla: Annotated[
+        bool | None, typer.Option(help="Compile whole steps, for batches of few shapes. Default: with jax.")
+    ] = None,
+    devices: Annotated[int, typer.Option(help="How many share each batch (jax).")] = 1,
     backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax. Default: $KERAS_BACKEND.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON line to this file, too.")] = None,
 ) -> None:
@@ -182,9 +196,14 @@ def bench(
     if backend is not None:
         _use_backend(backend)
     from recsys_kit import next_item
+    from recsys_kit.neural.devices import Hardware
 
+    settings = {"loss": loss, "objective": objective, "blocks": blocks, "width": width, "heads": heads}
+    settings |= {"dropout": dropout, "learning_rate": learning_rate, "weight_decay": weight_decay}
+    settings = {name: value for name, value in settings.items() if value is not None}  # None: the model's default
+    settings["hardware"] = Hardware(precision, xla, devices)
     result = next_item.bench.bench(
-        file, tuple(seeds or [0]), time_limit, epochs, say=_say_aside, loss=loss, objective=objective
+        file, tuple(seeds or [0]), time_limit, epochs, ablation=ablation, say=_say_aside, **settings
     )
     line = json.dumps(result)
     typer.echo(line)  # before the file: whatever happens to that, the work is not lost

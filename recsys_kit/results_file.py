@@ -15,7 +15,8 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Results:
         commit: The commit that was checked out, with a `+` if files had changed since; empty outside git.
         date: The day, as YYYY-MM-DD.
         machine: The class of machine; see `machine`.
+        versions: Versions of the packages that the figures depend on, where they do.
     """
 
     command: str
@@ -59,6 +61,7 @@ class Results:
     commit: str
     date: str
     machine: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -75,6 +78,7 @@ def write(
     cheapest: Mapping[str, Any],
     data: str,
     seeds: Sequence[int] = (),
+    packages: Sequence[str] = (),
 ) -> Results:
     """Writes a results file in one step, so that an interruption leaves the old one whole.
 
@@ -86,6 +90,7 @@ def write(
         cheapest: The arguments of the row that is the cheapest to compute again.
         data: Fingerprint of the data, such as `Shop.fingerprint`; empty: the rows depend on nothing but the code.
         seeds: The seeds that it used.
+        packages: The installed packages whose versions the figures depend on.
 
     Raises:
         ValueError: If no row, or more than one, has the arguments in `cheapest`.
@@ -102,6 +107,7 @@ def write(
         commit=_commit(path.resolve().parent),
         date=f"{datetime.date.today():%Y-%m-%d}",
         machine=machine(),
+        versions={name: version(name) for name in packages},
     )
     _row(made)
     path.parent.mkdir(parents=True, exist_ok=True)

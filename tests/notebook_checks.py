@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import math
 import re
 from pathlib import Path
+
+import numpy as np
 
 from recsys_kit.course import limits, notebooks
 
 STANDARD = {"DATA": ("str", ""), "USERS": ("int", 0), "WORKSPACE": ("str", "../workspace"), "SEED": ("int", 0)}
 LAST_SECTIONS = ["What we saw", "Exercises", "Read more"]
 MAX_BYTES = 500_000
+MEDIAN_LINES, MOST_LINES, SETUP_LINES = 8, 15, 12
 
 
 def markdown(notebook) -> list[str]:
@@ -85,6 +90,22 @@ def parameters_are_typed_commented_literals(path: Path) -> list[str]:
             problems.append(f"the standard parameter {name} is missing")
         elif (known[name].type, known[name].default) != (kind, default):
             problems.append(f"{name} must be `{name}: {kind} = {default!r}`")
+    return problems
+
+
+def cells_are_short_and_introduced(path: Path) -> list[str]:
+    notebook = notebooks.read(path)
+    sizes = sorted(len(cell.source.strip().splitlines()) for cell in code(notebook))
+    problems = []
+    if np.median(sizes) > MEDIAN_LINES:
+        problems.append(f"half of the code cells may have {MEDIAN_LINES} lines; the median is {np.median(sizes):g}")
+    if (nine_in_ten := sizes[math.ceil(0.9 * len(sizes)) - 1]) > MOST_LINES:
+        problems.append(f"nine code cells in ten may have {MOST_LINES} lines, and one of them has {nine_in_ten}")
+    if (setup := len(code(notebook)[0].source.strip().splitlines())) > SETUP_LINES:
+        problems.append(f"the setup may have {SETUP_LINES} lines, and has {setup}")
+    for before, cell in itertools.pairwise(notebook.cells):
+        if before.cell_type == cell.cell_type == "code":
+            problems.append(f"no sentence stands before the code cell that begins {cell.source.splitlines()[0]!r}")
     return problems
 
 

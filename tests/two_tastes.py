@@ -28,3 +28,18 @@ def split():
             baskets.append((f"u{number:02}", day, [*rng.choice(list(taste), 3, replace=False), "z"]))
         answers.append((f"u{number:02}", taste))
     return make_split(baskets, answers)
+
+
+def random_split(seed, users=40):
+    """Makes a split of random baskets of ten items, with an answer for some of the users."""
+    rng = np.random.default_rng(seed)
+    events = [
+        (f"u{rng.integers(users)}", int(rng.integers(1, 200)), "abcdefghij"[rng.integers(10)]) for _ in range(400)
+    ]
+    return make_split(events, [(f"u{user}", "a") for user in rng.permutation(users)[:25]])
+
+
+def score(scorer, split, user):
+    """Returns the scores of one user of a split, by item."""
+    row = int(np.flatnonzero(split.users[split.test_users] == user)[0])
+    return dict(zip(split.items, scorer(np.array([row]))[0], strict=True))

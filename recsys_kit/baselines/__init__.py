@@ -7,9 +7,11 @@ from recsys_kit import door
 
 __getattr__, __dir__, __all__ = door(
     __name__,
+    boosting=["boosted_trees"],
     factorisation=["als", "bpr", "svd", "warp"],
     frequency=["decayed_counts", "personal_frequency", "popularity", "recent_popularity"],
     neighbours=["item_knn", "user_knn"],
+    next_basket_neighbours=["taiw", "tifu_knn", "up_cf"],
     transitions=[
         "PairWeights",
         "basket_steps",

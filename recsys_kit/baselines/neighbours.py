@@ -5,6 +5,8 @@ Letters for shapes: U users, O of them, V items of the catalogue, N test cases, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -13,7 +15,7 @@ from recsys_kit.baselines.scorers import product_scorer
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split
 
-__all__ = ["item_knn", "user_knn"]
+__all__ = ["inner_products", "item_knn", "user_knn"]
 
 _CELLS = 2**24  # of a block's dense similarities: 64 megabytes
 
@@ -65,15 +67,22 @@ def item_knn(split: Split, neighbours: int = 100, decay: float | None = None) ->
     return product_scorer(counts[split.test_users], similar, recent_popularity(split))
 
 
+def inner_products(
+    tastes: sp.csr_matrix, theirs: sp.csr_matrix, users: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields users block by block, and the products (B, O) of their rows of `tastes` (U, V) with `theirs` (O, V)."""
+    block = max(1, _CELLS // max(theirs.shape))
+    for part in (users[first : first + block] for first in range(0, len(users), block)):
+        dense = np.ascontiguousarray(tastes[part].toarray().T)
+        yield part, np.ascontiguousarray((theirs @ dense).T)  # (O, V) @ (V, B): faster than sparse by sparse
+
+
 def _nearest(
     tastes: sp.csr_matrix, theirs: sp.csr_matrix, others: np.ndarray, users: np.ndarray, neighbours: int
 ) -> sp.csr_matrix:
     """Returns (B, O) the similarities of users (B,) to their nearest among `others` (O,), zero for all the rest."""
     parts = [sp.csr_matrix((0, len(others)), dtype=np.float32)]
-    block = max(1, _CELLS // max(theirs.shape))
-    for part in (users[first : first + block] for first in range(0, len(users), block)):
-        dense = np.ascontiguousarray(tastes[part].toarray().T)
-        similar = np.ascontiguousarray((theirs @ dense).T)  # (O, V) @ (V, B): faster than sparse by sparse
+    for part, similar in inner_products(tastes, theirs, users):
         place = np.minimum(np.searchsorted(others, part), len(others) - 1)
         own = np.flatnonzero(others[place] == part)
         similar[own, place[own]] = 0

@@ -10,9 +10,10 @@ import scipy.sparse as sp
 
 from recsys_kit.evaluation import Scorer
 
-__all__ = ["factor_scorer", "product_scorer", "sum_scorer"]
+__all__ = ["TIE", "factor_scorer", "product_scorer", "sum_scorer"]
 
-_TIE = np.float32(1e-6)  # weight of popularity where it only has to break ties
+TIE = np.float32(1e-6)
+"""Weight of popularity where it only has to break ties."""
 
 
 def sum_scorer(matrix: sp.csr_matrix, bias: np.ndarray) -> Scorer:
@@ -22,10 +23,10 @@ def sum_scorer(matrix: sp.csr_matrix, bias: np.ndarray) -> Scorer:
 
 def product_scorer(left: sp.csr_matrix, right: sp.csr_matrix, popular: np.ndarray) -> Scorer:
     """Returns a scorer for (N, M) @ (M, V), multiplied block by block; popularity breaks the ties."""
-    return lambda rows: (left[rows] @ right).toarray() + _TIE * popular
+    return lambda rows: (left[rows] @ right).toarray() + TIE * popular
 
 
 def factor_scorer(users: np.ndarray, items: np.ndarray, popular: np.ndarray) -> Scorer:
     """Returns a scorer for users (N, D) and items (V, D); a user without history (all zeros) gets popularity."""
     users, items = users.astype(np.float32), items.astype(np.float32)
-    return lambda rows: users[rows] @ items.T + _TIE * popular
+    return lambda rows: users[rows] @ items.T + TIE * popular

@@ -34,6 +34,8 @@ TAKES = re.compile(r"(<!-- takes -->).*?(<!-- /takes -->)", re.DOTALL)
 CONTENTS = "README.md#notebooks"
 _CELL_METADATA = {"tags", "slideshow", "jupyter", "editable"}
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+# A bar whose work was interrupted, "epoch 2:   0%|     | 0/3 [00:00<?, ?it/s]": nothing wiped it away.
+_UNFINISHED = re.compile(r"^[^|\n]*\d+%\|[^|\n]*\| \S+ \[[^\]\n]*\]")
 # What TensorFlow's C++ side writes on loading, whatever the log level: that there is no GPU, what the CPU could do.
 _START_UP = re.compile(
     r"^(WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(cuda|cpu_feature|oneDNN)"
@@ -220,7 +222,7 @@ def _last_state(text: str) -> str:
     for line in text.split("\n"):
         if "\r" in line or "\b" in line:
             states = [state for state in line.replace("\b", "").split("\r") if state]
-            line = states[-1].rstrip() if states else ""
+            line = _UNFINISHED.sub("", states[-1]).rstrip() if states else ""
             if not line:
                 continue
         lines.append(line.replace("\x1b[A", ""))

@@ -49,7 +49,7 @@ class Settings:
 
     Attributes:
         width: D.
-        blocks: Transformer blocks.
+        blocks: Transformer blocks; 0: the twin without attention, the mean of the basket's vectors.
         dropout: Dropout.
         learning_rate: AdamW's highest.
         epochs: Passes over the baskets.
@@ -217,7 +217,14 @@ def completion_model(items: int, settings: Settings = Settings(), groups: list |
     ids = keras.Input((None,), dtype="int32", name="ids")
     groups = [[*group, 0] for group in groups or []]  # the mask token has no group
     embedding = transformer.ItemEmbedding(groups, settings.width, size=items + 2, name="item")
-    x = transformer.encoder(ids, embedding, 0, settings.blocks, dropout=settings.dropout, causal=False)
+    if settings.blocks:
+        x = transformer.encoder(ids, embedding, 0, settings.blocks, dropout=settings.dropout, causal=False)
+    else:  # the mask token alone would know nothing of the basket
+        shown = ops.cast((ids > 0) & (ids <= items), embedding.compute_dtype)[:, :, None]  # (B, L, 1)
+        vectors = keras.layers.Rescaling(float(settings.width) ** 0.5, name="scale")(embedding(ids))
+        mean = ops.sum(shown * vectors, axis=1, keepdims=True) / ops.maximum(ops.sum(shown, axis=1, keepdims=True), 1)
+        mean = keras.layers.Dropout(settings.dropout, name="drop")(mean + 0 * vectors)  # the same at each token
+        x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(mean)
     model = keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="completion")
     gamma = model.get_layer("norm").gamma
     gamma.assign(0.05 * ops.ones_like(gamma))

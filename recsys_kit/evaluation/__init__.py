@@ -5,7 +5,17 @@ This room depends on no other room of the kit.
 
 from recsys_kit.evaluation.exposure import beyond_accuracy
 from recsys_kit.evaluation.intervals import bootstrap_interval, by_group, compare, paired_difference, summary
-from recsys_kit.evaluation.ranking import TIES, Negatives, Scorer, discounts, evaluate, graded_ndcg, top_k, top_lists
+from recsys_kit.evaluation.ranking import (
+    TIES,
+    Negatives,
+    Scorer,
+    discounts,
+    evaluate,
+    evaluate_halves,
+    graded_ndcg,
+    top_k,
+    top_lists,
+)
 
 __all__ = [
     "TIES",
@@ -17,6 +27,7 @@ __all__ = [
     "compare",
     "discounts",
     "evaluate",
+    "evaluate_halves",
     "graded_ndcg",
     "paired_difference",
     "summary",

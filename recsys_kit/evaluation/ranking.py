@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-__all__ = ["TIES", "Negatives", "Scorer", "discounts", "evaluate", "graded_ndcg", "top_k", "top_lists"]
+__all__ = [
+    "TIES",
+    "Negatives",
+    "Scorer",
+    "discounts",
+    "evaluate",
+    "evaluate_halves",
+    "graded_ndcg",
+    "top_k",
+    "top_lists",
+]
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 TIES = ("against", "for", "catalogue", "shuffled")
@@ -151,6 +161,38 @@ def evaluate(
     else:
         table = pd.concat([_metrics(places, relevant, int(size)).add_suffix(f"@{size}") for size in sizes], axis=1)
     return table.assign(relevant=relevant).set_index(pd.Index(cases, name="case"))
+
+
+def evaluate_halves(
+    scorer: Scorer, answers: sp.csr_matrix, seen: sp.csr_matrix, k: int = 10, block: int = 256
+) -> dict[str, pd.DataFrame]:
+    """Evaluates a method on all items, and on those that each user never bought; each case is scored once.
+
+    Args:
+        scorer: A function from rows (B,) to their scores (B, V).
+        answers: (N, V) boolean matrix of the relevant items.
+        seen: (N, V) boolean matrix of what each user bought before.
+        k: Length of the list.
+        block: How many cases are scored at once; bounds the memory.
+
+    Returns:
+        What `evaluate` returns: `all` and `explore`.
+
+    Example:
+        >>> answers, seen = sp.csr_matrix([[True, True, False]]), sp.csr_matrix([[True, False, False]])
+        >>> found = evaluate_halves(lambda rows: np.array([[3.0, 1.0, 2.0]])[rows], answers, seen, k=1)
+        >>> float(found["all"].loc[0, "ndcg"]), float(found["explore"].loc[0, "ndcg"])
+        (1.0, 0.0)
+    """
+    answers, seen, parts = _boolean(answers), _boolean(seen), {"all": [], "explore": []}
+    for first in range(0, answers.shape[0], block):
+        rows = np.arange(first, min(first + block, answers.shape[0]))
+        scores = scorer(rows)
+        for half, exclude in (("all", None), ("explore", seen[rows])):
+            part = evaluate(scores, answers[rows], k, exclude)
+            parts[half].append(part.set_index(part.index + first))
+    empty = evaluate(np.empty((0, answers.shape[1])), answers[:0], k)
+    return {half: pd.concat(found) if found else empty for half, found in parts.items()}
 
 
 def discounts(k: int) -> np.ndarray:

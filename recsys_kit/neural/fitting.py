@@ -97,7 +97,7 @@ def reset(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes an optimizer forget all steps, as if it were new: that saves tracing a model's step again."""
     for variable in optimizer.variables:
         if "learning_rate" not in variable.path:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(np.zeros(variable.shape, variable.dtype))
 
 
 class Progress(keras.callbacks.Callback):
@@ -169,6 +169,7 @@ class BestInTime(keras.callbacks.Callback):
         self.bar, self.deadline, self.validate, self.name = bar, deadline, validate, name
         self.best, self.curve = BestWeights(patience), []
         self.batches, self.seconds, self.began = 0, 0.0, time.perf_counter()
+        self.first_seconds = 0.0  # until the first batch is done: the step is traced
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the epoch's clock."""
@@ -179,6 +180,8 @@ class BestInTime(keras.callbacks.Callback):
         """Moves the bar and looks at the clock."""
         self.bar.update()
         self.batches += 1
+        if self.batches == 1:
+            self.first_seconds = time.perf_counter() - self.epoch_began
         if time.perf_counter() > self.deadline:
             self.model.stop_training = True
 

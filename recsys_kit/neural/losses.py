@@ -205,7 +205,8 @@ class CandidateLoss(keras.layers.Layer):
     """
 
     def __init__(self, logits, loss: str, items: int, **kwargs):
-        super().__init__(**kwargs)
+        # 16 bits are enough for the products below, not for what follows: Keras must not cast all that comes in.
+        super().__init__(autocast=False, **{"dtype": "float32"} | kwargs)
         if loss not in LOSSES:
             raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}. Received: loss={loss!r}.")
         self.logits, self.loss, self.items = logits, loss, items
@@ -214,7 +215,8 @@ class CandidateLoss(keras.layers.Layer):
         """Maps states (B, L, D), flat places (T,) and candidate ids (C,) to losses (T,); `prior` (T, C) is added."""
         states = ops.take(ops.reshape(states, (-1, states.shape[-1])), place, axis=0)  # (T, D)
         vectors = self.logits.embedding(candidates)  # (C, D)
-        scores = ops.matmul(states, ops.transpose(vectors)) + ops.take(self.logits.bias, candidates)  # (T, C)
+        scores = ops.cast(ops.matmul(states, ops.transpose(vectors)), self.compute_dtype)  # (T, C)
+        scores = scores + ops.take(self.logits.bias, candidates)
         if prior is not None:
             scores = scores + prior
         return LOSSES[self.loss](scores, columns, log_chance, self.items)

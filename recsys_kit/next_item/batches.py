@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from recsys_kit import evaluation
-from recsys_kit.neural import losses, sampling
+from recsys_kit.neural import devices, losses, sampling
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.next_item import leave_one_out, prior
@@ -183,7 +183,8 @@ class NextItemScores:
             held_out: 2 for the validation item, 1 for the test item.
             users: (N,) the users that will be asked for; None for all.
         """
-        table = ops.convert_to_numpy(self.head.embedding(np.arange(1, self.data.size + 1)))  # (V, D)
+        table = self.head.embedding(np.arange(1, self.data.size + 1))  # (V, D)
+        table = np.asarray(ops.convert_to_numpy(table), np.float32)  # also where products are made in 16 bits
         bias = ops.convert_to_numpy(self.head.bias)[1 : self.data.size + 1]
         low, high = self.data.history(held_out)
         low = np.maximum(low, high - self.length)
@@ -214,12 +215,12 @@ def _groups(size: np.ndarray, tokens: int, length: int) -> np.ndarray:
 
 
 def _cut(data: LeaveOneOut, low: np.ndarray, high: np.ndarray, tokens: int, length: int) -> tuple[np.ndarray, ...]:
-    """Pads rows as `leave_one_out.padded` does; with JAX to few shapes, as it compiles anew for each."""
+    """Pads rows as `leave_one_out.padded` does; to few shapes where each is compiled anew."""
     width = int(_rounded((high - low).max(), length))
-    shape = (tokens // width, width) if keras.backend.backend() == "jax" else (0, 0)
+    shape = (devices.even(tokens // width), width) if devices.few_shapes() else (0, 0)
     return leave_one_out.padded(data, low, high, shape)
 
 
 def _rounded(size: np.ndarray, length: int) -> np.ndarray:
-    multiple = 8 if keras.backend.backend() == "jax" else 1
+    multiple = 8 if devices.few_shapes() else 1
     return np.minimum(-(-size // multiple) * multiple, max(length, 1))

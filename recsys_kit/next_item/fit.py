@@ -5,6 +5,7 @@ Letters for shapes: N users, D width, V items.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import keras
@@ -13,17 +14,65 @@ from keras import ops
 from tqdm import tqdm
 
 from recsys_kit import next_item, transformer
-from recsys_kit.neural import losses
+from recsys_kit.neural import devices, losses
 from recsys_kit.neural.fitting import BestInTime, reset
 from recsys_kit.next_item import leave_one_out, prior
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
-__all__ = ["OBJECTIVES", "Trainer"]
+__all__ = ["OBJECTIVES", "Settings", "Trainer"]
 
 OBJECTIVES = {"causal": next_item.NextItemBatches, "masked": next_item.MaskedItemBatches}
 """What a model is trained to find: the item after each (GPT-style), or those behind a mask (BERT-style)."""
 
 _MOMENTUM = 0.98  # of the running average of the weights: about the last 50 steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a next-item model is and how it learns.
+
+    Attributes:
+        loss: A name in `losses.LOSSES`.
+        objective: A name in `OBJECTIVES`.
+        width: D.
+        blocks: Transformer blocks; 0: a state is its own position's item alone.
+        heads: Attention heads a block; must divide the width.
+        dropout: Share dropped while training, 0 to below 1.
+        learning_rate: AdamW's.
+        weight_decay: AdamW's.
+    """
+
+    loss: str = "sampled_softmax"
+    objective: str = "causal"
+    width: int = 64
+    blocks: int = 2
+    heads: int = 2
+    dropout: float = 0.3
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.01
+
+    def __post_init__(self):
+        """Checks the values."""
+        for name, words in (("loss", losses.LOSSES), ("objective", OBJECTIVES)):
+            if getattr(self, name) not in words:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(words)}. Received: {name}={getattr(self, name)!r}."
+                )
+        if self.width < 1 or self.heads < 1 or self.width % self.heads:
+            raise ValueError(
+                "`width` and `heads` must be at least 1, and `heads` divide the width. "
+                f"Received: width={self.width}, heads={self.heads}."
+            )
+        if self.blocks < 0 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                "`blocks` must be 0 or more, and `dropout` lie in 0..1, below 1. "
+                f"Received: blocks={self.blocks}, dropout={self.dropout}."
+            )
+        if not 0 < self.learning_rate < np.inf or not 0 <= self.weight_decay < np.inf:
+            raise ValueError(
+                "`learning_rate` must be above 0, and `weight_decay` 0 or more. "
+                f"Received: learning_rate={self.learning_rate}, weight_decay={self.weight_decay}."
+            )
 
 
 class Trainer:
@@ -32,41 +81,40 @@ class Trainer:
     Args:
         data: The sequences.
         length: The longest row.
-        loss: A name in `losses.LOSSES`.
-        objective: A name in `OBJECTIVES`.
-        width: D.
-        blocks: Transformer blocks.
-        dropout: Dropout.
-        learning_rate: AdamW's.
+        settings: What the model is and how it learns.
+        **compiling: Given to Keras's `compile` as it is, such as `jit_compile=True`.
     """
 
-    def __init__(
-        self,
-        data: LeaveOneOut,
-        length: int,
-        loss: str = "sampled_softmax",
-        objective: str = "causal",
-        width: int = 64,
-        blocks: int = 2,
-        dropout: float = 0.3,
-        learning_rate: float = 4e-3,
-    ):
-        if objective not in OBJECTIVES:
-            raise ValueError(f"`objective` must be one of {', '.join(OBJECTIVES)}. Received: objective={objective!r}.")
-        self.data, self.length, self.loss, self.objective, self.width = data, length, loss, objective, width
-        causal = objective == "causal"
-        places = length if causal else length + 1  # one for the mask
+    def __init__(self, data: LeaveOneOut, length: int, settings: Settings = Settings(), **compiling):
+        self.data, self.length, self.settings = data, length, settings
+        causal = settings.objective == "causal"
         self.build = partial(
-            transformer.next_item_model, data.size, places, width, blocks, dropout=dropout, causal=causal
+            transformer.next_item_model,
+            data.size,
+            length if causal else length + 1,  # one for the mask
+            settings.width,
+            settings.blocks,
+            settings.heads,
+            settings.dropout,
+            causal,
         )
         self.model = self.build()
         self.scores = next_item.NextItemScores(self.model, data, length)
-        self.training = next_item.training_model(self.model, loss)
+        self.training = next_item.training_model(self.model, settings.loss)
         self.optimizer = keras.optimizers.AdamW(
-            learning_rate, weight_decay=0.01, clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            clipnorm=1.0,
+            use_ema=True,
+            ema_momentum=_MOMENTUM,
         )
-        self.training.compile(self.optimizer, loss=losses.mean_loss)
+        compiling = {"jit_compile": devices.compiled()} | compiling
+        self.training.compile(self.optimizer, loss=losses.mean_loss, **compiling)
         self.optimizer.build(self.training.trainable_variables)
+
+    def batches(self, held_out: int, seed: int) -> next_item.NextItemBatches:
+        """Returns what is trained on when the last `held_out` items of each user are hidden."""
+        return OBJECTIVES[self.settings.objective](self.data, held_out, self.length, self.settings.loss, seed=seed)
 
     def fit(
         self, held_out: int, epochs: int, seed: int, bar: tqdm, deadline: float, users: np.ndarray | None = None
@@ -90,9 +138,9 @@ class Trainer:
         reset(self.optimizer)
         table = self.model.get_layer("item").own
         start = ops.convert_to_numpy(table).copy()
-        start[1 : self.data.size + 1] += prior.cooccurrence_vectors(self.data, held_out, self.width)
+        start[1 : self.data.size + 1] += prior.cooccurrence_vectors(self.data, held_out, self.settings.width)
         table.assign(start)
-        batches = OBJECTIVES[self.objective](self.data, held_out, self.length, self.loss, seed=seed)
+        batches = self.batches(held_out, seed)
         watch = BestInTime(bar, deadline, None if users is None else partial(self.ndcg, held_out, users), "ndcg@10")
         bar.reset(epochs * len(batches))
         averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)  # what is validated and kept

@@ -16,8 +16,9 @@ import scipy.sparse as sp
 from recsys_kit import evaluation
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.next_item import formats
+from recsys_kit.preprocessing import Split
 
-__all__ = ["LeaveOneOut", "judge", "padded", "read"]
+__all__ = ["LeaveOneOut", "as_split", "judge", "judge_each", "padded", "read"]
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,54 @@ def judge(
     Returns:
         Means of `recall@5`, `ndcg@5`, `recall@10`, `ndcg@10`.
     """
+    return judge_each(scorer, data, held_out, users).mean().to_dict()
+
+
+def judge_each(
+    scorer: evaluation.Scorer, data: LeaveOneOut, held_out: int, users: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Does what `judge` does, user by user.
+
+    Returns:
+        One row a user, in the order of `users`, with the columns that `judge` returns the means of.
+    """
     users = np.arange(len(data.start) - 1) if users is None else users
     low, high = (part[users] for part in data.history(held_out))
     answers, seen = data.matrix(high, high + 1), data.matrix(low, high)
     block = int(np.clip(2**25 // data.size, 1, 512))  # at most 128 MB of scores
     table = evaluation.evaluate(lambda rows: scorer(users[rows]), answers, k=(5, 10), exclude=seen, block=block)
-    return {name: float(table[name].sum() / len(users)) for name in ("recall@5", "ndcg@5", "recall@10", "ndcg@10")}
+    return table[["recall@5", "ndcg@5", "recall@10", "ndcg@10"]].reindex(range(len(users)), fill_value=0.0)
+
+
+def as_split(events: pd.DataFrame, items: pd.Index) -> tuple[pd.DataFrame, Split]:
+    """Hides the last item of every user of a shop and leaves everything else as history: leave one out, for a `Split`.
+
+    It is how public benchmarks judge, and it leaks: see notebook 06.
+
+    Args:
+        events: Cleaned events in time order.
+        items: (V,) the catalogue; other items are left out.
+
+    Returns:
+        The hidden rows, one a user with at least three, with `has_company`: whether others of its basket stay visible;
+        and the split whose answers they are.
+    """
+    known = events[["user_id", "basket_id", "timestamp"]].assign(item=items.get_indexer(events["item_id"]))
+    known = known[known["item"] >= 0].copy()
+    known["user"], users = pd.factorize(known["user_id"], sort=True)
+    enough = known.groupby("user")["item"].transform("size") >= 3
+    last = enough & ~known.duplicated("user", keep="last")
+    known["has_company"] = known.duplicated("basket_id", keep=False)
+    test = known[last].sort_values("user")
+    cells = (np.ones(len(test), bool), (np.arange(len(test)), test["item"]))
+    end = known["timestamp"].max() + pd.Timedelta(seconds=1)
+    return test, Split(
+        cutoff=end,
+        end=end,
+        items=items,
+        users=pd.Index(users, name="user_id"),
+        history=known[~last].reset_index(drop=True),
+        test_users=test["user"].to_numpy(),
+        answers=sp.coo_matrix(cells, (len(test), len(items))).tocsr(),
+        answer_times=pd.DatetimeIndex(test["timestamp"]),
+    )

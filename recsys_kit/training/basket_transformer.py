@@ -10,12 +10,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from recsys_kit.training.heads import DiscoverHead, RepeatHead
+from recsys_kit.training.heads import HISTORY, DiscoverHead, RepeatHead
 from recsys_kit.transformer import ItemEmbedding, TransformerBlock, attention_mask
 
 __all__ = ["BasketTokens", "basket_model"]
 
-_HISTORY = ("items", "incidence", "days", "position", "target_day")  # what both heads read
 _LOUD = 8.0  # item vectors start small, at 0.02: this lifts a basket's sum well above the norm's epsilon
 _register = keras.saving.register_keras_serializable(package="recsys_kit.training")
 
@@ -106,8 +105,8 @@ def basket_model(
             part = layers.Embedding(values, width, "zeros", name=f"context_{i}")
             states = states + part(inputs["context"][..., i])  # (B, P, D)
     states = states + layers.Dense(width, name="mix_out")(layers.Dense(2 * width, "gelu", name="mix")(states))
-    history = {name: inputs[name] for name in _HISTORY}
-    repeat = RepeatHead(groups, name="repeat")(states, vectors, history)
+    history = {name: inputs[name] for name in HISTORY}
+    repeat = RepeatHead(groups, name="repeat")(states, vectors, inputs["market"], history)
     discover = DiscoverHead(groups, name="discover")(
         states,
         embed(inputs["candidates"]),

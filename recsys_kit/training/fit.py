@@ -17,7 +17,7 @@ import pandas as pd
 from recsys_kit import evaluation
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.formats import Damaged
-from recsys_kit.neural import fitting
+from recsys_kit.neural import devices, fitting
 from recsys_kit.neural.backup import Backup, read_record
 from recsys_kit.neural.fitting import Fitted
 from recsys_kit.neural.losses import inclusion_bce
@@ -107,8 +107,9 @@ def build(shop: Shop, split: Split, settings: Settings, steps: int = 1000, conte
     rate = fitting.WarmCosine(settings.learning_rate, steps, warm=max(1, steps // (2 * settings.epochs)))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.build(model.trainable_variables)  # or else TensorFlow traces the first step twice
-    # No XLA: batches differ in shape, and each new shape would be compiled anew (on a GPU Keras would choose XLA).
-    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce}, jit_compile=False)
+    # XLA with JAX alone: batches differ in shape, and each is compiled anew (on a GPU Keras would choose XLA).
+    jit_compile = devices.compiled()
+    model.compile(optimizer, loss={"repeat": inclusion_bce, "discover": inclusion_bce}, jit_compile=jit_compile)
     nothing = {name: np.zeros((1, 1, 1), np.float32) for name in model.output_names}
     model.compute_loss(y={k: np.zeros((1, 1, 1, 2), np.float32) for k in nothing}, y_pred=nothing)  # the same reason
     return model

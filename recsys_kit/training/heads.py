@@ -16,7 +16,7 @@ from keras import layers, ops
 
 from recsys_kit.training import baskets
 
-__all__ = ["DiscoverHead", "GroupCounts", "PurchaseCounts", "RepeatHead"]
+__all__ = ["HISTORY", "DiscoverHead", "GroupCounts", "PurchaseCounts", "RepeatHead"]
 
 REPEAT_DECAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0)  # days; 120 is the decayed-frequency baseline
 OTHERS_DECAYS = (7.0, 30.0, 120.0)
@@ -29,6 +29,9 @@ _POPULAR, _NEIGHBOURS = 0.2, 1.25  # the same of new items: what similar househo
 # purchase some 240 days old, and that of the likely new items, the only ones that compete with what is bought again.
 _REPEAT_MIDDLE, _DISCOVER_MIDDLE = -2.0, -2.5
 _SLOWLY = 0.2  # new items are rare: what is learned of each alone must not run ahead of what is learned of all
+HISTORY = ("items", "incidence", "days", "position", "target_day")
+"""What both heads read of the model's inputs."""
+
 _register = keras.saving.register_keras_serializable(package="recsys_kit.training")
 
 
@@ -52,6 +55,7 @@ class PurchaseCounts(layers.Layer):
 
         >>> history = {"incidence": [[[1, 1], [1, 0]]], "days": [[0, 0]], "position": [[1]], "target_day": [[0]]}
         >>> history = {name: np.array(values, "float32") for name, values in history.items()}
+        >>> history["position"] = history["position"].astype("int32")
         >>> np.asarray(PurchaseCounts([7.0])(history)).tolist()
         [[[[2.0, 1.0]]]]
     """
@@ -173,12 +177,11 @@ class RepeatHead(layers.Layer):
         One household with two baskets of three items in all, asked once, a week after the second:
 
         >>> history = {"items": [[1, 2, 3]], "incidence": [[[1, 1, 0], [0, 1, 1]]], "days": [[0, 7]]}
-        >>> history |= {"position": [[1]], "target_day": [[14]], "last": [[[0, 7, 7]]], "first": [[0, 0, 7]]}
-        >>> history |= {"market": np.zeros((1, 1, 3, 2))}
+        >>> history |= {"position": [[1]], "target_day": [[14]]}
         >>> history = {name: np.array(values, "float32") for name, values in history.items()}
         >>> history |= {name: history[name].astype("int32") for name in ("items", "position")}
-        >>> head = RepeatHead([[0, 1, 2, 3]])
-        >>> logits = head(np.ones((1, 1, 4), "float32"), np.ones((1, 3, 4), "float32"), history)
+        >>> states, vectors, market = (np.ones(shape, "float32") for shape in ((1, 1, 4), (1, 3, 4), (1, 1, 3, 2)))
+        >>> logits = RepeatHead([[0, 1, 2, 3]])(states, vectors, market, history)
         >>> np.asarray(logits)[0, 0].argsort().tolist()  # bought once, long ago; once; twice
         [0, 2, 1]
     """
@@ -198,10 +201,10 @@ class RepeatHead(layers.Layer):
         self.item = layers.Dense(hidden, use_bias=False, name="item")
         self.drop = layers.Dropout(dropout)
 
-    def build(self, states_shape, vectors_shape, history_shape):
+    def build(self, states_shape, vectors_shape, market_shape, history_shape):
         """Creates the weights."""
         own = len(REPEAT_DECAYS) + 2 + len(OTHERS_DECAYS) * len(self.groups.sizes)
-        features = own + history_shape["market"][-1]
+        features = own + market_shape[-1]
         start = np.zeros(features, "float32")
         start[_BASELINE] = 1.0
         start[own] = _TIES
@@ -227,12 +230,16 @@ class RepeatHead(layers.Layer):
         Args:
             batches: Batches as the model reads them.
         """
-        known = [ops.convert_to_numpy(self.features(x))[baskets.known(x)] for x in batches]
+        known = []
+        for x in batches:
+            tensors = {name: ops.convert_to_tensor(x[name]) for name in HISTORY}
+            features = self.features(tensors, ops.convert_to_tensor(x["market"]))
+            known.append(ops.convert_to_numpy(features)[baskets.known(x)])
         known = np.concatenate(known)  # (pairs, F)
         self.mean.assign(known.mean(0))
         self.spread.assign(known.std(0) + 1e-3)
 
-    def features(self, history):
+    def features(self, history, market):
         """Returns what is known of each item of the history at each position, (B, P, H, F).
 
         The days since the household's last basket, and how many baskets it has, are the same for all its items. They
@@ -240,6 +247,7 @@ class RepeatHead(layers.Layer):
 
         Args:
             history: See `call`.
+            market: (B, P, H, M) facts of the market.
         """
         days, target_day = history["days"], history["target_day"]
         past = _past(history)  # (B, P, L)
@@ -247,7 +255,7 @@ class RepeatHead(layers.Layer):
         age = ops.maximum(target_day[:, :, None] - days[:, None], 0.0)
         since = ops.min(ops.where(past > 0, age, 1e4), -1, keepdims=True)  # (B, P, 1)
         logs = ops.log(self.counts(history) + _LEAST)  # (B, K, P, H)
-        shape = ops.shape(history["market"])[:-1]
+        shape = ops.shape(market)[:-1]
         facts = [ops.broadcast_to(fact, shape) for fact in (ops.log(1 + since), ops.log(visits))]
         parts = [ops.transpose(logs, (0, 2, 3, 1)), ops.stack(facts, axis=-1)]
         mine = self.other_counts(history)
@@ -256,19 +264,19 @@ class RepeatHead(layers.Layer):
         for kind, table in enumerate(tables):
             both = ops.transpose(self.groups.of(table, history["items"], kind), (0, 3, 1, 2))  # from (B, H, K, P)
             parts.append(ops.log(ops.relu(both - mine) + _LEAST))
-        return ops.concatenate([*parts, history["market"]], axis=-1)
+        return ops.concatenate([*parts, market], axis=-1)
 
-    def call(self, states, vectors, history, training=None):
+    def call(self, states, vectors, market, history, training=None):
         """Returns logits (B, P, H).
 
         Args:
             states: (B, P, D) what the Transformer says at each position.
             vectors: (B, H, D) of the history's items.
-            history: Of the model's inputs, by their names: `items`, `incidence`, `days`, `position`, `target_day`,
-                `last`, `first` and `market`.
+            market: (B, P, H, M) the model's input of that name.
+            history: Of the model's inputs, by their names: `items`, `incidence`, `days`, `position` and `target_day`.
             training: Whether the model is being trained.
         """
-        features = self.features(history)
+        features = self.features(history, market)
         weight = self.drop(self.gate(states), training=training) + self.weight  # (B, P, F)
         logits = ops.matmul(features, weight[..., None])[..., 0] + self.bias  # (B, P, H, F) @ (B, P, F, 1)
         logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
@@ -277,7 +285,7 @@ class RepeatHead(layers.Layer):
         logits = logits + self.out(self.narrow(ops.relu(hidden)))[..., 0]
         if training:
             return logits
-        return logits + self.anchor * (features[..., _BASELINE] + _TIES * history["market"][..., 0] - _REPEAT_MIDDLE)
+        return logits + self.anchor * (features[..., _BASELINE] + _TIES * market[..., 0] - _REPEAT_MIDDLE)
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -354,7 +362,7 @@ class DiscoverHead(layers.Layer):
             candidate_vectors: (C, D).
             candidates: (C,) item ids.
             market: (B, P, C, F) the model's input `candidate_market`.
-            history: As the repeat head's, without `last`, `first` and `market`.
+            history: As the repeat head's.
             training: Whether the model is being trained.
         """
         states = self.drop(states, training=training)

@@ -5,15 +5,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from two_tastes import make_split
+from two_tastes import make_split, random_split, score
 
 from recsys_kit import baselines
 from recsys_kit.baselines import neighbours
-
-
-def score(scorer, split, user):
-    row = int(np.flatnonzero(split.users[split.test_users] == user)[0])
-    return dict(zip(split.items, scorer(np.array([row]))[0], strict=True))
 
 
 def test_only_the_most_similar_user_speaks_when_one_neighbour_is_asked():
@@ -31,14 +26,6 @@ def dense_user_knn(split, nearest, decay):
         least = np.partition(similar, -nearest, axis=1)[:, -nearest]
         similar[similar < least[:, None]] = 0
     return (sp.csr_matrix(similar) @ tastes).toarray() + np.float32(1e-6) * baselines.recent_popularity(split)
-
-
-def random_split(seed, users=40):
-    rng = np.random.default_rng(seed)
-    events = [
-        (f"u{rng.integers(users)}", int(rng.integers(1, 200)), "abcdefghij"[rng.integers(10)]) for _ in range(400)
-    ]
-    return make_split(events, [(f"u{user}", "a") for user in rng.permutation(users)[:25]])
 
 
 @given(seed=st.integers(0, 999), nearest=st.integers(1, 45), cells=st.sampled_from([1, 100, 2**24]))

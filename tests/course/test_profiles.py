@@ -102,3 +102,34 @@ def test_a_profile_out_of_range_is_refused(write_notebook):
     profile(path, "01_first: {EPOCHS: 0}")
     with pytest.raises(ValueError, match=r"01_first: `EPOCHS` must be 1 or more\. Received: 0"):
         profiles.values(path.parent, "quick", [path], {})
+
+
+def told(name):
+    """What a profile says by notebook and parameter, and what the comment on its line says."""
+    lines, found, notebook = (FOLDER / "profiles" / f"{name}.yaml").read_text().splitlines(), {}, ""
+    for line in lines:
+        setting, _, why = line.partition("#")
+        key, _, value = setting.strip().partition(": ")
+        if line[:1].isalnum():
+            notebook = key.rstrip(":")
+        elif value:
+            found[notebook, key] = value.strip(), why.strip()
+    return found
+
+
+def test_where_the_profile_for_a_gpu_differs_from_full_it_says_why():
+    full, gpu = told("full"), told("gpu")
+    assert set(full) <= set(gpu)
+    other = {key for key, (value, _) in gpu.items() if value != full.get(key, ("", ""))[0]}
+    assert len(other) >= 5
+    assert {key for key, (_, why) in gpu.items() if why} == other
+
+
+@pytest.mark.parametrize("name", ["full", "gpu"])
+def test_the_notebooks_of_a_profile_ask_for_one_and_the_same_transformer(name):
+    found = told(name)
+    keys = [
+        (notebook, "EPOCHS") for notebook in ("05_training", "06_evaluation", "07_optimization", "08_recommendation")
+    ]
+    keys += [(notebook, "SEQUENCE_EPOCHS") for notebook in ("10_search", "15_localization")]
+    assert len({found[key][0] for key in keys}) == 1

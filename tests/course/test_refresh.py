@@ -79,6 +79,8 @@ def test_solutions_link_back_to_their_notebook(write_notebook):
         ("before\n\r 10%\r      \rafter", "before\nafter"),
         ("1/2\r2/2\n", "2/2\n"),
         ("\r 50%\r     \r", ""),
+        ("one\n\repoch 2:   0%|          | 0/3 [00:00<?, ?it/s]stopped\n", "one\nstopped\n"),
+        ("\repoch 2:  33%|###       | 1/3 [00:00<00:01,  1.2it/s]\n", ""),
     ],
 )
 def test_only_the_last_state_of_a_progress_bar_stays(written, seen):

@@ -145,3 +145,16 @@ def test_starting_vectors_bring_items_of_the_same_baskets_together():
     near = unit @ unit.T
     assert near[0, 1] > near[0, 7] + 0.2
     assert basket_completion.starting_vectors(TABLE, 32).shape == (20, 32)
+
+
+def test_the_twin_without_blocks_reads_the_mean_of_the_basket_and_no_order():
+    keras.utils.set_random_seed(0)
+    twin = basket_completion.completion_model(6, basket_completion.Settings(width=8, blocks=0, dropout=0.0))
+    mask = 7
+    one, other, padded = (
+        keras.ops.convert_to_numpy(twin(np.array([ids])))[0, 0]
+        for ids in ([mask, 1, 2, 4], [mask, 4, 1, 2], [mask, 4, 1, 2, 0, 0])
+    )
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(one, padded, atol=1e-6)
+    assert not np.allclose(one, keras.ops.convert_to_numpy(twin(np.array([[mask, 1, 2, 5]])))[0, 0])

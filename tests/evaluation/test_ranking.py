@@ -309,3 +309,22 @@ def test_lists_hold_the_best_items_that_are_not_excluded():
         allowed = [item for item in np.argsort(-scores[case]) if not exclude[case, item]][:5]
         assert lists[case].tolist() == allowed + [-1] * (5 - len(allowed))
     assert (evaluation.top_lists(scores, [4, 2], k=5) == evaluation.top_k(scores[[4, 2]], 5)).all()
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_both_halves_are_what_two_evaluations_give(block):
+    rng = np.random.default_rng(0)
+    scores, answers, seen = (rng.random((5, 30)) for _ in range(3))
+    answers[3] = 1
+    answers, seen = sp.csr_matrix(answers < 0.2), sp.csr_matrix(seen < 0.4)
+    asked = []
+
+    def scorer(rows):
+        asked.extend(rows)
+        return scores[rows]
+
+    found = evaluation.evaluate_halves(scorer, answers, seen, block=block)
+    pd.testing.assert_frame_equal(found["all"], evaluation.evaluate(scores, answers))
+    pd.testing.assert_frame_equal(found["explore"], evaluation.evaluate(scores, answers, exclude=seen))
+    assert asked == [0, 1, 2, 3, 4]
+    assert evaluation.evaluate_halves(scorer, answers[:0], seen[:0])["explore"].empty

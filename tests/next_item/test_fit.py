@@ -6,7 +6,7 @@ from tqdm import tqdm
 from typer.testing import CliRunner
 
 from recsys_kit import cli
-from recsys_kit.next_item import bench, fit, prior
+from recsys_kit.next_item import fit
 
 
 def run(*arguments):
@@ -15,7 +15,7 @@ def run(*arguments):
 
 @pytest.mark.parametrize("objective", fit.OBJECTIVES)
 def test_both_objectives_learn_what_is_certain(data, objective):
-    trainer = fit.Trainer(data, length=12, objective=objective, width=16, blocks=1, dropout=0.0)
+    trainer = fit.Trainer(data, 12, fit.Settings(objective=objective, width=16, blocks=1, dropout=0.0))
     before = trainer.ndcg(2, np.arange(60))
     trainer.fit(2, 30, 0, tqdm(disable=True), time.perf_counter() + 600)
     assert trainer.ndcg(2, np.arange(60)) > max(0.7, before)
@@ -26,9 +26,21 @@ def test_an_unknown_objective_is_refused(benchmark):
     assert result.exit_code and "must be one of causal, masked" in result.output
 
 
-def test_time_is_kept_for_judging_and_fewer_users_are_judged_if_it_is_short(data):
-    scorer = prior.ItemPrior(data, held_out=2).scorer(2)
-    users, _ = bench._affordable(scorer, data, seeds=1, time_limit=1000)
-    assert sorted(users) == list(range(60))
-    users, pause = bench._affordable(scorer, data, seeds=1, time_limit=1e-3)
-    assert len(users) < 60 and pause < 1
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"heads": 3}, "`heads` divide the width"),
+        ({"blocks": -1}, "`blocks` must be 0 or more"),
+        ({"dropout": 1.0}, "`dropout` lie in 0..1"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
+        ({"weight_decay": float("nan")}, "`weight_decay` 0 or more"),
+    ],
+)
+def test_a_setting_that_breaks_its_rule_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        fit.Settings(**settings)
+
+
+def test_what_keras_compiles_with_is_handed_on(data):
+    trainer = fit.Trainer(data, 12, fit.Settings(width=16, blocks=0), run_eagerly=True)
+    assert trainer.training.run_eagerly

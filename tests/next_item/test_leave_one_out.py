@@ -61,3 +61,14 @@ def test_a_hidden_item_that_was_seen_counts_as_missed(tmp_path):
     data = leave_one_out.read(tmp_path / "again.txt")
     result = leave_one_out.judge(lambda rows: np.tile([1.0, 2, 3, 4], (len(rows), 1)), data, held_out=2)
     assert result["recall@10"] == 0.5
+
+
+def test_the_last_item_of_every_user_is_hidden_and_all_else_is_history():
+    rows = [("a", 1, "x", 1), ("b", 2, "y", 2), ("a", 1, "y", 3), ("a", 3, "z", 4), ("b", 4, "x", 5), ("a", 3, "x", 6)]
+    events = pd.DataFrame(rows, columns=["user_id", "basket_id", "item_id", "day"])
+    events["timestamp"] = pd.Timestamp("2017-01-01", tz="UTC") + pd.to_timedelta(events["day"], unit="D")
+    hidden, split = leave_one_out.as_split(events, pd.Index(["x", "y", "z"]))
+    assert hidden["user_id"].tolist() == ["a"]  # b has only two rows: too few to hide one
+    assert hidden["has_company"].tolist() == [True]  # z lies in the same basket
+    assert split.answers.toarray().tolist() == [[True, False, False]]
+    assert len(split.history) == 5 and (split.history["timestamp"] < split.cutoff).all()

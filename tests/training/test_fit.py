@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import without_tensorflow
 
 from recsys_kit import training, workspace
 
@@ -88,3 +89,29 @@ def test_a_trained_model_is_found_again_with_its_history(shop, task, whole, tmp_
     assert not seen
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
     assert list(training.history(store, shop, task, SMALL)["epoch"]) == list(whole[1]["epoch"])
+
+
+ELSEWHERE = """
+import json, pathlib, tempfile
+from unseen_shop import write_unseen_shop
+from recsys_kit import datasets, preprocessing, training
+
+folder = pathlib.Path(tempfile.mkdtemp())
+shop = datasets.load(str(write_unseen_shop(folder / "shop")))
+task = preprocessing.task(shop)
+settings = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, batch_size=24)
+data = training.BasketBatches(training.baskets.sequences(task.validation), settings)
+record = training.train(shop, task, settings, folder / "run").curve
+shapes = {data[index][0]["incidence"].shape[1:] for index in range(len(data))}
+print(json.dumps({"loss": record["loss"].tolist(), "ndcg": record["ndcg"].max(), "sides": sorted({*sum(shapes, ())})}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_it_trains_on_another_backend_where_tensorflow_is_missing(whole, backend):
+    found = without_tensorflow.printed(ELSEWHERE, backend)
+    assert len(found["loss"]) == 2 and np.isfinite(found["loss"]).all()
+    assert found["ndcg"] > 0.5 * whole[1]["ndcg"].max()
+    if backend == "jax":  # each shape is compiled anew
+        assert all(side & (side - 1) == 0 for side in found["sides"])

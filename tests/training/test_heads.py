@@ -23,15 +23,13 @@ def history(seed=0):
     position = np.tile(np.array([1, 3, 4], "int32"), (B, 1))
     target_day = np.take_along_axis(days, position, 1) + 2.0
     items = np.stack([rng.permutation(5)[:H] + 1 for _ in range(B)]).astype("int32")
-    market = rng.normal(size=(B, P, H, 2)).astype("float32")
-    return {
-        "items": items,
-        "incidence": incidence,
-        "days": days,
-        "position": position,
-        "target_day": target_day,
-        "market": market,
-    }
+    return dict(items=items, incidence=incidence, days=days, position=position, target_day=target_day)
+
+
+def market(items):
+    """Facts (B, P, items, 2) that depend on the item alone."""
+    facts = np.stack([np.sin(items), np.cos(items)], -1).astype("float32")
+    return np.broadcast_to(facts if facts.ndim == 2 else facts[:, None], (B, P, items.shape[-1], 2))
 
 
 def awake(layer):
@@ -55,25 +53,23 @@ def states():
 @pytest.fixture(scope="module")
 def repeat(vectors, states):
     head, x = RepeatHead(GROUPS), history()
-    head(states, vectors[x["items"]], x)
+    head(states, vectors[x["items"]], market(x["items"]), x)
     return awake(head)
 
 
 @pytest.fixture(scope="module")
 def discover(vectors, states):
     head, x = DiscoverHead(GROUPS), history()
-    head(states, vectors[1:], np.arange(1, 6), np.ones((B, P, C, 2), "float32"), x)
+    head(states, vectors[1:], np.arange(1, 6), market(np.arange(1, 6)), x)
     return awake(head)
 
 
 def ask(head, x, vectors, states, candidates=None):
     """Returns what a head says of a history, and of all items as candidates."""
     if isinstance(head, RepeatHead):
-        return array(head(states, vectors[x["items"]], x))
+        return array(head(states, vectors[x["items"]], market(x["items"]), x))
     candidates = np.arange(1, C + 1) if candidates is None else candidates
-    market = np.stack([np.sin(candidates), np.cos(candidates)], -1).astype("float32")
-    market = np.broadcast_to(market, (B, P, len(candidates), 2))
-    return array(head(states, vectors[candidates], candidates, market, x))
+    return array(head(states, vectors[candidates], candidates, market(candidates), x))
 
 
 def test_forty_purchases_count_more_than_two_of_the_same_mean():
@@ -145,7 +141,6 @@ def test_padding_changes_nothing(name, request, vectors, states):
         "days": np.pad(x["days"], ((0, 0), (0, 3))),
     }
     padded |= {"items": np.pad(x["items"], ((0, 0), (0, 2)))}
-    padded |= {"market": np.pad(x["market"], ((0, 0), (0, 0), (0, 2), (0, 0)))}
     after = ask(head, padded, vectors, states)
     np.testing.assert_allclose(after[..., : before.shape[-1]], before, atol=1e-5)
 
@@ -155,7 +150,6 @@ def test_items_in_another_order_get_the_same_scores(repeat, discover, vectors, s
     mixed = x | {
         "incidence": x["incidence"][..., order],
         "items": x["items"][:, order],
-        "market": x["market"][:, :, order],
     }
     expected = ask(repeat, x, vectors, states)[..., order]
     np.testing.assert_allclose(ask(repeat, mixed, vectors, states), expected, atol=1e-5)

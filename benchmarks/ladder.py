@@ -1,0 +1,252 @@
+"""The ladder: what each rung brings, from counting to the Transformer, each with and without the promotion plan.
+
+    python benchmarks/ladder.py --out benchmarks/results/ladder.json
+
+Judges every rung on the test households and writes the comparisons to a results file. A finished rung is kept in
+`--parts` and an interrupted training goes on from its last epoch, so the work can be cut up or spread over cores:
+
+    python benchmarks/ladder.py --row "two heads + blocks, plan" --seeds 1 --cutoffs 2017-12-01
+
+makes one rung and writes no file; `--counting` makes those that train nothing. `--users 300` tries it on a sample.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import baselines, datasets, evaluation, features, preprocessing, report, results_file
+from recsys_kit.datasets import promotions
+from recsys_kit.recommendation import ranking
+
+CUTOFFS = ("2017-12-01", "2017-10-15", "2017-09-01")
+SEEDS = (0, 1, 2)
+PARTS = Path("workspace/ladder")
+
+COUNTING = {
+    "popularity": baselines.popularity,
+    "personal frequency": baselines.personal_frequency,
+    "decayed frequency": lambda split: baselines.personal_frequency(split, decay=120.0),
+    "decayed frequency + popularity": lambda split: baselines.personal_frequency(
+        split, decay=120.0, popularity_weight=0.3
+    ),
+    "user-kNN": baselines.user_knn,
+    "TIFU-kNN": baselines.tifu_knn,
+    "UP-CF": baselines.up_cf,
+    "TAIW": baselines.taiw,
+}
+STRONGEST = {"all": "decayed frequency + popularity", "explore": "user-kNN"}
+"""The counting rule that is hardest to beat on each half of the question."""
+
+BOOSTING, HEADS, BLOCKS = "gradient boosting", "two heads", "two heads + blocks"
+NO_ANCHORS = "two heads + blocks, plan, anchors 0"
+TRAINED = [f"{rung}{plan}" for rung in (HEADS, BLOCKS) for plan in ("", ", plan")]
+METHODS = [*COUNTING, BOOSTING, f"{BOOSTING}, plan", *TRAINED, NO_ANCHORS]
+
+WINDOWS, NEGATIVES = 6, 0.1  # as notebook 02 has them
+
+
+def opponents(half: str) -> dict[str, dict[str, str]]:
+    """Returns what each method is compared with: the strongest counting rule, the rung below, its twin without plan.
+
+    Of new items, boosting says no more than popularity does: there the heads stand above the strongest counting rule.
+    """
+    known = half == "all"
+    below = {
+        BOOSTING: STRONGEST[half],
+        HEADS: BOOSTING if known else STRONGEST[half],
+        BLOCKS: HEADS,
+        f"{BOOSTING}, plan": STRONGEST[half],
+        f"{HEADS}, plan": f"{BOOSTING}, plan" if known else STRONGEST[half],
+        f"{BLOCKS}, plan": f"{HEADS}, plan",
+        NO_ANCHORS: f"{BLOCKS}, plan",
+    }
+    twin = {f"{rung}, plan": rung for rung in (BOOSTING, HEADS, BLOCKS)}
+    return {"counting": dict.fromkeys(METHODS, STRONGEST[half]), "below": below, "no plan": twin}
+
+
+@cache
+def shop(users: int = 0) -> datasets.Shop:
+    """Returns the kit's own shop, or a sample of it."""
+    return datasets.load("", users)
+
+
+@cache
+def task(cutoff: str, plan: bool, users: int = 0) -> preprocessing.Task:
+    """Returns the next-basket task at a cutoff, with or without the promotion plan."""
+    return preprocessing.task(shop(users), cutoff, promotions=promotions.load() if plan else None)
+
+
+def boosting(cutoff: str, plan: bool, users: int = 0) -> evaluation.Scorer:
+    """Returns notebook 02's gradient boosting, fitted on the windows before the cutoff; the plan's facts or not."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    dated, rng = task(cutoff, plan, users), np.random.default_rng(0)
+    end, length = dated.validation.cutoff, dated.validation.end - dated.validation.cutoff
+    splits = [dated.validation]
+    for _ in range(WINDOWS - 1):
+        window = preprocessing.split_by_time(dated.events, end - length, end, min_items=1, items=dated.test.items)
+        splits.append(replace(window, plan=dated.test.plan))
+        end -= length
+    parts = []
+    for split in splits:
+        table = facts(split, users)
+        label = features.labels(split, table)
+        keep = label | (rng.random(len(table)) < NEGATIVES)
+        parts.append(table[keep].assign(label=label[keep], weight=np.where(label, 1, 1 / NEGATIVES)[keep]))
+    sample, columns = pd.concat(parts, ignore_index=True), [*features.RANKING_COLUMNS, *(ranking.PLAN if plan else ())]
+    leaf = max(20, min(1000, len(sample) // 100))
+    model = HistGradientBoostingClassifier(
+        max_iter=100, learning_rate=0.08, max_leaf_nodes=12, min_samples_leaf=leaf, early_stopping=False, random_state=0
+    )
+    model.fit(sample[columns], sample["label"], sample_weight=sample["weight"])
+    table = facts(dated.test, users)
+    return features.table_scorer(dated.test, table, model.predict_proba(table[columns])[:, 1])
+
+
+def facts(split: preprocessing.Split, users: int = 0) -> pd.DataFrame:
+    """Returns the columns of notebook 02, and what the plan says of each item if the split has one."""
+    items, timezone = shop(users).items, shop(users).timezone
+    table = features.ranking_features(split, items, timezone)
+    if split.plan is None:
+        return table
+    asked = table[["case", "item"]].assign(seen=True)
+    return table.join(ranking.Facts(split, items, timezone).add(asked)[list(ranking.PLAN)])
+
+
+def train(cutoff: str, method: str, seed: int, epochs: int, parts: Path, users: int = 0) -> dict[str, object]:
+    """Trains the two heads, with or without blocks, and returns what it reaches; anchors 0: asks a trained model."""
+    import keras
+
+    from recsys_kit import training
+
+    plan = ", plan" in method
+    dated, whole = task(cutoff, plan, users), method.removesuffix(", anchors 0")
+    folder = parts / "training" / f"{name(cutoff, whole, seed, epochs)}-{users}"
+    done = folder / "model.keras"
+    if not done.exists():
+        blocks = {"blocks": 0} if BLOCKS not in whole else {}
+        settings = training.Settings(epochs=epochs, seed=seed, **blocks)
+        training.train(shop(users), dated, settings, folder).model.save(folder / "whole.keras")
+        (folder / "whole.keras").replace(done)
+    model = keras.models.load_model(done)
+    if method == NO_ANCHORS:
+        for head in ("repeat", "discover"):
+            model.get_layer(head).anchor = 0.0
+    return judged(training.scorer(model, dated.test), dated.test)
+
+
+def judged(scorer: evaluation.Scorer, split: preprocessing.Split) -> dict[str, object]:
+    """Returns NDCG@10 of each case, on all items and on those that a household never bought."""
+    found = evaluation.evaluate_halves(scorer, split.answers, split.seen())
+    return {
+        half: {"case": result.index.tolist(), "ndcg": result["ndcg"].round(6).tolist()}
+        for half, result in found.items()
+    }
+
+
+def name(cutoff: str, method: str, seed: int, epochs: int) -> str:
+    """Returns the file name of a part."""
+    plain = method.replace(", ", "-").replace(" + ", "+").replace(" ", "_")
+    return f"{cutoff}-{plain}" + (f"-seed{seed}-epochs{epochs}" if method in (*TRAINED, NO_ANCHORS) else "")
+
+
+def part(cutoff: str, method: str, seed: int, epochs: int, parts: Path | None, users: int = 0) -> dict[str, object]:
+    """Returns what a method reaches case by case, from its part if that is there."""
+    path = parts / f"{name(cutoff, method, seed, epochs)}{f'-{users}' if users else ''}.json" if parts else None
+    if path and path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    if method in COUNTING:
+        split = task(cutoff, False, users).test
+        found = judged(COUNTING[method](split), split)
+    elif BOOSTING in method:
+        found = judged(boosting(cutoff, ", plan" in method, users), task(cutoff, False, users).test)
+    else:
+        found = train(cutoff, method, seed, epochs, parts or PARTS, users)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def scores(half: str, parts: Sequence[dict]) -> list[pd.Series]:
+    """Returns one series a part."""
+    return [pd.Series(found[half]["ndcg"], index=found[half]["case"]) for found in parts]
+
+
+def comparison(
+    cutoff: str, half: str, method: str, to: str, seeds: Sequence[int] = SEEDS, epochs: int = 3, parts=None, users=0
+) -> dict[str, object]:
+    """Compares a method with one of its opponents: a row of `results/ladder.json`."""
+    against = opponents(half)[to][method]
+    found = {}
+    for one in {method: 0, against: 0}:
+        drawn = one in (*TRAINED, NO_ANCHORS)
+        own = [part(cutoff, one, seed, epochs, parts, users) for seed in (seeds if drawn else seeds[:1])]
+        found[one] = scores(half, own) if drawn else scores(half, own)[0]
+    made = report.compare(found, against).table.loc[method]
+    budget = f"{epochs} epochs" if method in (*TRAINED, NO_ANCHORS) else ""
+    row = {"cutoff": cutoff, "half": half, "method": method, "to": to, "cases": len(scores(half, own)[0])}
+    numbers = {key: round(float(made[key]), 6) for key in ("value", "difference", "low", "high")}
+    seeds_found = [round(value, 6) for value in made["seeds"]]
+    return row | numbers | {"against": against, "verdict": made["verdict"], "seeds": seeds_found, "budget": budget}
+
+
+def rows(cutoffs: Sequence[str], seeds: Sequence[int], epochs: int, parts: Path, users: int = 0) -> Iterator[dict]:
+    """Yields the comparisons of all methods of which all seeds are there."""
+    for cutoff in cutoffs:
+        there = [method for method in METHODS if _is_there(cutoff, method, seeds, epochs, parts, users)]
+        for half in ("all", "explore"):
+            for to, pairs in opponents(half).items():
+                for method, against in pairs.items():
+                    if method in there and against in there:
+                        yield comparison(cutoff, half, method, to, seeds, epochs, parts, users)
+
+
+def _is_there(cutoff: str, method: str, seeds: Sequence[int], epochs: int, parts: Path, users: int) -> bool:
+    end = f"-{users}.json" if users else ".json"
+    return all((parts / f"{name(cutoff, method, seed, epochs)}{end}").exists() for seed in seeds)
+
+
+def main() -> None:
+    """Makes the parts that are asked for, and writes the results file if one is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, help="the results file; left out: only the parts are made")
+    parser.add_argument("--cutoffs", nargs="+", default=list(CUTOFFS), help="first days of the test period")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="seeds of what is trained")
+    parser.add_argument("--epochs", type=int, default=3, help="passes of what is trained")
+    parser.add_argument("--row", nargs="+", choices=METHODS, help="make these rungs only", metavar="METHOD")
+    parser.add_argument("--counting", action="store_true", help="make the rungs that train nothing, and boosting")
+    parser.add_argument("--parts", type=Path, default=PARTS, help="where finished rungs are kept")
+    parser.add_argument("--users", type=int, default=0, help="a sample of so many households; 0: all")
+    options = parser.parse_args()
+    methods = options.row or [one for one in METHODS if not options.counting or one not in (*TRAINED, NO_ANCHORS)]
+    for cutoff in options.cutoffs:
+        for method in methods:
+            for seed in options.seeds if method in (*TRAINED, NO_ANCHORS) else options.seeds[:1]:
+                found = part(cutoff, method, seed, options.epochs, options.parts, options.users)
+                means = {half: round(float(np.mean(found[half]["ndcg"])), 4) for half in ("all", "explore")}
+                print(cutoff, f"{method}, seed {seed}", means, flush=True)
+    if options.out:
+        made = list(rows(options.cutoffs, options.seeds, options.epochs, options.parts, options.users))
+        results_file.write(
+            options.out,
+            made,
+            command=f"python benchmarks/ladder.py --out {options.out.as_posix()}",
+            row="benchmarks/ladder.py:comparison",
+            cheapest={"cutoff": options.cutoffs[0], "half": "all", "method": "popularity", "to": "counting"},
+            data=shop(options.users).fingerprint,
+            seeds=options.seeds,
+        )
+        print(pd.DataFrame(made).drop(columns=["seeds", "budget"]).round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_kit import baselines, evaluation, features, preprocessing
+from recsys_kit.baselines import boosting
+
+ITEMS = [f"i{number}" for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def task():
+    """A shop in which even users come for i0 to i5 and odd ones for the rest, each item at a rate of its own."""
+    rng, rows = np.random.default_rng(0), []
+    for user in range(40):
+        for day in np.sort(rng.choice(200, 40, replace=False)):
+            items = (user % 2) * 6 + np.flatnonzero(rng.random(6) < np.linspace(0.1, 0.9, 6))
+            time = pd.Timestamp("2025-01-01", tz="UTC") + pd.Timedelta(days=int(day), hours=12)
+            rows += [(f"u{user:02}", f"i{item}", time, f"u{user}-{day}") for item in items]
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "basket_id"]).sort_values("timestamp")
+    events = events.reset_index(drop=True).assign(price=1.0, discount=0.0, quantity=1.0)
+    cutoff, end = (pd.Timestamp(f"2025-{day}", tz="UTC") for day in ("06-01", "06-15"))
+    valid = preprocessing.split_by_time(events, cutoff, end, min_users=1, min_items=1)
+    test = preprocessing.split_by_time(events, end, min_users=1, min_items=1, items=valid.items)
+    return preprocessing.Task(events, pd.DataFrame(), valid, test, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def items():
+    return pd.DataFrame({"item_id": ITEMS, "category": "c", "product_type": "t"})
+
+
+def test_windows_go_back_in_time_without_a_gap_and_share_the_catalogue(task):
+    windows = list(boosting.earlier_windows(task, 4))
+    assert windows[0] is task.validation and len(windows) == 4
+    for later, earlier in itertools.pairwise(windows):
+        assert earlier.end == later.cutoff and earlier.end - earlier.cutoff == pd.Timedelta(days=14)
+        assert list(earlier.items) == list(task.validation.items)
+
+
+def test_windows_end_where_there_is_no_history_left(task):
+    windows = list(boosting.earlier_windows(task, 1000))
+    assert 5 < len(windows) < 20 and all(len(split.history) for split in windows)
+
+
+def test_all_bought_rows_are_kept_and_the_weights_make_up_for_the_others(task, items):
+    table = features.ranking_features(task.validation, items, "UTC")
+    sample = boosting.labelled(task.validation, table, 0.25, np.random.default_rng(0))
+    bought = features.labels(task.validation, table)
+    assert sample["label"].sum() == bought.sum() > 0
+    assert sample.loc[sample["label"], "weight"].eq(1).all() and sample.loc[~sample["label"], "weight"].eq(4).all()
+    assert sample["weight"].sum() == pytest.approx(len(table), rel=0.2)
+
+
+def test_the_trees_beat_popularity_and_do_not_see_the_test_weeks(task, items):
+    rows = np.arange(len(task.test.test_users))
+    scores = baselines.boosted_trees(task, items, "UTC", windows=3)(rows)
+    found = {
+        "trees": evaluation.evaluate(scores, task.test.answers)["ndcg"].mean(),
+        "popularity": evaluation.evaluate(baselines.popularity(task.test), task.test.answers)["ndcg"].mean(),
+    }
+    assert found["trees"] > found["popularity"] + 0.1
+    late = task.events["timestamp"] >= task.test.cutoff
+    changed = task.events.assign(item_id=task.events["item_id"].where(~late, ITEMS[0]))
+    altered = preprocessing.Task(changed, task.cleaning, task.validation, task.test, 1, 1)
+    assert np.array_equal(baselines.boosted_trees(altered, items, "UTC", windows=3)(rows), scores)
+
+
+def test_a_column_without_any_value_does_not_stop_the_trees():
+    sample = pd.DataFrame({"a": [0.0, 1.0] * 40, "b": np.nan, "label": [False, True] * 40, "weight": 1.0})
+    trees = boosting.fit_trees(sample, ["a", "b"])
+    chance = boosting.predict(trees, sample[["a", "b"]])
+    assert chance[1] > 0.9 > 0.1 > chance[0]

@@ -1,0 +1,117 @@
+import keras
+import numpy as np
+import pytest
+import without_tensorflow
+
+from recsys_kit.neural import devices, losses
+from recsys_kit.neural.devices import Hardware
+from recsys_kit.transformer import ItemEmbedding, TiedLogits
+
+TRAININGS = """
+import json, pathlib, tempfile, time
+import circle, keras, numpy as np
+from tqdm import tqdm
+from recsys_kit.neural import devices
+from recsys_kit.next_item import fit, leave_one_out
+
+data = leave_one_out.read(circle.write(pathlib.Path(tempfile.mkdtemp()) / "circle.txt"))
+users, found = np.arange(60), {}
+for name, hardware in {
+    "one": devices.Hardware(), "two": devices.Hardware(devices=2), "bfloat16": devices.Hardware("bfloat16", devices=2)
+}.items():
+    with devices.use(hardware):
+        trainer = fit.Trainer(data, 12, fit.Settings(width=16, blocks=1, dropout=0.0))
+        trainer.fit(2, 5, 0, tqdm(disable=True), time.perf_counter() + 600)
+        batch = trainer.batches(2, 0)[0][0]
+        found[name] = {
+            "loss": trainer.training.history.history["loss"],
+            "ndcg": trainer.ndcg(2, users),
+            "scores": trainer.scores.scorer(2)(users[:8]).astype(float).ravel().tolist(),
+            "parts": len(trainer.model.get_layer("item").own.value.sharding.device_set),
+            "rows": len(batch["ids"]),
+        }
+layout = devices._EvenParallel(2).get_data_layout
+found["layouts"] = [layout(shape).axes for shape in ((8, 12), (7, 12), ())]
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The same trainings on one device, on two, and there with products in 16 bits; JAX, one CPU standing in."""
+    return without_tensorflow.printed(TRAININGS, "jax", XLA_FLAGS="--xla_force_host_platform_device_count=2")
+
+
+@pytest.mark.slow
+def test_two_devices_lose_what_one_loses(trained):
+    assert (trained["one"]["parts"], trained["two"]["parts"]) == (1, 2)
+    np.testing.assert_allclose(trained["two"]["loss"], trained["one"]["loss"], rtol=1e-5)
+    np.testing.assert_allclose(trained["two"]["scores"], trained["one"]["scores"], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_batch_is_cut_in_two_and_what_does_not_divide_is_copied(trained):
+    assert trained["two"]["rows"] % 2 == 0
+    assert trained["layouts"] == [["batch", None], [None, None], []]
+
+
+@pytest.mark.slow
+def test_products_in_16_bits_train_about_as_well(trained):
+    short, exact = trained["bfloat16"], trained["one"]
+    assert short["loss"][-1] < 0.8 * short["loss"][0]
+    assert short["loss"] != exact["loss"]  # or else nothing was in 16 bits
+    np.testing.assert_allclose(short["loss"], exact["loss"], rtol=0.02)
+    assert abs(short["ndcg"] - exact["ndcg"]) < 0.1
+    assert np.corrcoef(short["scores"], exact["scores"])[0, 1] > 0.99
+
+
+def test_what_keras_had_is_put_back_after_an_error(monkeypatch):
+    with pytest.raises(RuntimeError), devices.use(Hardware("bfloat16", xla=True)):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16" and devices.compiled()
+        raise RuntimeError
+    assert keras.config.dtype_policy().name == "float32"
+    assert devices.compiled() == devices.few_shapes() == (keras.backend.backend() == "jax")
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_a_loss_is_computed_in_32_bits_whatever_the_products(loss):
+    rng = np.random.default_rng(0)
+    with devices.use(Hardware("bfloat16")):
+        logits = TiedLogits(ItemEmbedding([], width=8, size=1001))
+        logits.build((None, None, 8))
+        logits.embedding.build()
+        layer = losses.CandidateLoss(logits, loss, items=1000)
+        states = np.zeros((1, 2, 8), "float32")
+        asked = [np.arange(2), np.arange(1, 1001), rng.integers(0, 1000, (2, 2)), np.full(1000, -7.003, "float32")]
+        got = layer(states, *asked)
+    assert keras.backend.standardize_dtype(got.dtype) == "float32"
+    if loss == "sampled_softmax":  # scores of 0, and chances that 16 bits would round away from each other
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(got), np.log(1000), atol=1e-4)
+
+
+def test_compiled_steps_get_few_shapes():
+    sizes = range(1, 600)
+    with devices.use(Hardware(xla=True)):
+        few = [devices.padded_size(size, 16) for size in sizes]
+    assert all(size <= padded < 2 * size + 16 for size, padded in zip(sizes, few, strict=True))
+    assert len(set(few)) == 7
+
+
+@pytest.mark.parametrize(
+    ("hardware", "words"),
+    [
+        (Hardware(precision="float16"), "one of float32, bfloat16. Received: precision='float16'"),
+        (Hardware(devices=0), "`devices` must be 1, or more with the backend jax"),
+        (Hardware(devices=2), "Received: devices=2 with"),
+    ],
+)
+def test_what_cannot_be_is_refused(hardware, words, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    with pytest.raises(ValueError, match=words), devices.use(hardware):
+        pass
+
+
+def test_pytorch_is_not_asked_for_xla(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ValueError, match="`xla` needs the backend jax or tensorflow"), devices.use(Hardware(xla=True)):
+        pass
