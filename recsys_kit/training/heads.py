@@ -170,7 +170,7 @@ class RepeatHead(layers.Layer):
     Args:
         groups: See `GroupCounts`.
         hidden: Width of the small network over the features.
-        dropout: Dropout on what the state says about the features.
+        dropout: Dropout on the states and the items' vectors, from which households could be learned by heart.
         anchor: The part of the decayed-frequency score that is added for ranking.
 
     Example:
@@ -186,7 +186,7 @@ class RepeatHead(layers.Layer):
         [0, 2, 1]
     """
 
-    def __init__(self, groups, hidden: int = 64, dropout: float = 0.1, anchor: float = 0.5, **kwargs):
+    def __init__(self, groups, hidden: int = 64, dropout: float = 0.3, anchor: float = 0.5, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.dropout, self.anchor = hidden, dropout, anchor
         self.counts = PurchaseCounts(REPEAT_DECAYS, name="counts")
@@ -277,7 +277,8 @@ class RepeatHead(layers.Layer):
             training: Whether the model is being trained.
         """
         features = self.features(history, market)
-        weight = self.drop(self.gate(states), training=training) + self.weight  # (B, P, F)
+        states, vectors = self.drop(states, training=training), self.drop(vectors, training=training)
+        weight = self.gate(states) + self.weight  # (B, P, F)
         logits = ops.matmul(features, weight[..., None])[..., 0] + self.bias  # (B, P, H, F) @ (B, P, F, 1)
         logits = logits + ops.matmul(self.taste(states), ops.transpose(self.kind(vectors), (0, 2, 1)))
         hidden = self.wide((features - self.mean) / self.spread)
