@@ -171,7 +171,7 @@ def _inputs(
     day[:, -1] = seq.day(split.answer_times[cases])
     if query_only:
         position, day = position[:, -1:], day[:, -1:]
-    x |= baskets.pair_arrays(x, np.maximum(position, 0), np.maximum(day, 0))
+    x |= baskets.position_arrays(np.maximum(position, 0), np.maximum(day, 0))
     x |= baskets.market_arrays(seq, x, (candidates + 1).astype(np.int32))
     return x, position
 
@@ -181,7 +181,7 @@ def _logits(model: keras.Model, x: dict, position: np.ndarray, candidates: np.nd
     place = np.full(size + 1, -1)
     place[candidates[::-1] + 1] = np.arange(len(candidates))[::-1]  # of equal ones (padding), the first
     place[0] = -1  # padding
-    scores = joined(model.predict_on_batch(x), place[x["items"]], baskets.known(x["last"]))
+    scores = joined(model.predict_on_batch(x), place[x["items"]], baskets.known(x))
     scores[position < 0] = -4.0  # nothing to go by
     return (scores + 4) / 2  # about as large as the other facts
 

@@ -43,7 +43,7 @@ class BasketTopK(keras.layers.Layer):
         >>> from recsys_kit.training.basket_transformer import basket_model
         >>> layer = BasketTopK(basket_model([[0, 1, 1, 2, 2]], width=8), size=4, k=2)
         >>> x = {"items": [[3]], "incidence": [[[1]]], "days": [[0]], "valid": [[1]], "position": [[0]]}
-        >>> x |= {"target_day": [[7]], "last": [[[0]]], "first": [[0]], "market": np.zeros((1, 1, 1, 2))}
+        >>> x |= {"target_day": [[7]], "market": np.zeros((1, 1, 1, 2))}
         >>> x["candidate_market"] = np.full((1, 1, 4, 2), -3.0)  # nobody buys these: known items come first
         >>> inputs = layer.model.input
         >>> x = {name: np.array(values, inputs[name].dtype) for name, values in x.items()}

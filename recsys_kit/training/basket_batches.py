@@ -103,10 +103,10 @@ class BasketBatches(EpochBatches):
         row = np.arange(len(users))[:, None]
         position = self._positions(x["incidence"].sum(-1), rng)  # (B, P)
         target = x["incidence"][row, position + 1]  # (B, P, H)
-        x |= baskets.pair_arrays(x, position, x["days"][row, position + 1])
+        x |= baskets.position_arrays(position, x["days"][row, position + 1])
         if seq.context.shape[1]:
             x["context"] = seq.context[low[:, None] + position + 1]  # (B, P, S)
-        known = baskets.known(x["last"])
+        known = baskets.known(x)
         new = (target > 0) & ~known
         candidates, place = self._candidates(np.broadcast_to(x["items"][:, None], new.shape)[new], rng)
         place = place[x["items"]]  # (B, H): where an item of the history is among the candidates, or -1

@@ -18,7 +18,16 @@ from recsys_kit.neural import devices
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 
-__all__ = ["Sequences", "history_arrays", "item_groups", "known", "market_arrays", "pair_arrays", "sequences"]
+__all__ = [
+    "Sequences",
+    "history_arrays",
+    "item_groups",
+    "known",
+    "last_purchases",
+    "market_arrays",
+    "position_arrays",
+    "sequences",
+]
 
 _TASTE_DECAY = 120.0  # days
 _SHRINKAGE = 3.0  # in units of the weakest direction's squared strength
@@ -209,32 +218,47 @@ def history_arrays(
     return {"items": items, "incidence": incidence, "days": days, "valid": valid}
 
 
-def pair_arrays(x: dict[str, np.ndarray], position: np.ndarray, target_day: np.ndarray) -> dict[str, np.ndarray]:
-    """Says what is known of each item of the history at each position to predict at.
+def position_arrays(position: np.ndarray, target_day: np.ndarray) -> dict[str, np.ndarray]:
+    """Says up to where histories may be seen, and when the baskets to predict are bought.
 
     Args:
-        x: A batch of `history_arrays`.
         position: (B, P) the last basket that may be seen.
         target_day: (B, P) the day of the basket to predict.
 
     Returns:
-        `position`, `target_day`, and of each item the days of its `last` (B, P, H; far in the past if it was not
-        bought yet) and `first` purchase (B, H).
+        Both, by their names.
+    """
+    return {"position": position.astype(np.int32), "target_day": target_day.astype(np.float32)}
+
+
+def known(x: dict[str, np.ndarray]) -> np.ndarray:
+    """Says of a batch which items had been bought by each position.
+
+    Args:
+        x: A batch with `history_arrays` and `position_arrays`.
+
+    Returns:
+        (B, P, H) booleans.
+    """
+    return _past(x).astype(np.float32) @ x["incidence"] > 0  # (B, P, L) @ (B, L, H)
+
+
+def last_purchases(x: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the day of each item's last purchase by each position; far in the past if there is none.
+
+    Args:
+        x: As for `known`.
+
+    Returns:
+        (B, P, H) days.
     """
     bought = np.where(x["incidence"] > 0, x["days"][:, :, None], np.float32(_NEVER))  # (B, L, H)
-    last = np.maximum.accumulate(bought, axis=1)[np.arange(len(position))[:, None], position]
-    first = np.where(x["incidence"] > 0, x["days"][:, :, None], np.float32(-_NEVER)).min(1)
-    return {
-        "position": position.astype(np.int32),
-        "target_day": target_day.astype(np.float32),
-        "last": last,
-        "first": np.where(first == -_NEVER, 0, first).astype(np.float32),
-    }
+    return np.maximum.accumulate(bought, axis=1)[np.arange(len(bought))[:, None], x["position"]]
 
 
-def known(last: np.ndarray) -> np.ndarray:
-    """Says from `last` (B, P, H) which items had been bought by then."""
-    return last > _NEVER / 2
+def _past(x: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns (B, P, L) which baskets may be seen at each position."""
+    return np.arange(x["days"].shape[1]) <= x["position"][:, :, None]
 
 
 def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarray) -> dict[str, np.ndarray]:
@@ -242,7 +266,7 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
 
     Args:
         seq: The sequences.
-        x: A batch with `history_arrays` and `pair_arrays`.
+        x: A batch with `history_arrays` and `position_arrays`.
         candidates: (C,) item ids.
 
     Returns:
@@ -252,8 +276,7 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
         `candidate_market` (B, P, C, 2 + 2 K) of the candidates.
     """
     age = np.maximum(x["target_day"][:, :, None] - x["days"][:, None], 0)  # (B, P, L)
-    past = np.arange(x["days"].shape[1]) <= x["position"][:, :, None]
-    counts = np.log1p((past * np.exp(-age / np.float32(_TASTE_DECAY))) @ x["incidence"])  # -> (B, P, H)
+    counts = np.log1p((_past(x) * np.exp(-age / np.float32(_TASTE_DECAY))) @ x["incidence"])  # -> (B, P, H)
     taste = counts @ seq.basis[x["items"]]  # (B, P, H) @ (B, H, R)
     week = seq.week(x["target_day"])  # (B, P)
     kinds = seq.plan.shape[-1]
@@ -271,7 +294,7 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
     if kinds:
         now = seq.plan_week(x["target_day"])  # (B, P)
         own[..., 2 : 2 + kinds] = seq.plan[now[:, :, None], x["items"][:, None]]
-        own[..., 2 + kinds :] = seq.plan[seq.plan_week(x["last"]), x["items"][:, None]]
+        own[..., 2 + kinds :] = seq.plan[seq.plan_week(last_purchases(x)), x["items"][:, None]]
         for w in np.unique(now):
             others[now == w, :, 2 : 2 + kinds] = seq.plan[w, candidates]
     return {"candidates": candidates, "market": own, "candidate_market": others}

@@ -32,7 +32,7 @@ def questions(
     length = np.minimum(seq.baskets()[users], window)
     x = baskets.history_arrays(seq, users, end - length, end)
     when = seq.day(split.answer_times[rows])
-    x |= baskets.pair_arrays(x, np.maximum(length - 1, 0)[:, None], when[:, None])
+    x |= baskets.position_arrays(np.maximum(length - 1, 0)[:, None], when[:, None])
     return x | baskets.market_arrays(seq, x, np.arange(1, len(split.items) + 1, dtype=np.int32))
 
 

@@ -33,7 +33,7 @@ def test_known_items_and_padding_have_no_weight_among_the_candidates(batches):
     x, y = batches[len(batches) - 1]
     weight = y["discover"][..., 1]
     assert not weight[..., x["candidates"] == 0].any()
-    known = baskets.known(x["last"])
+    known = baskets.known(x)
     for b, p in np.ndindex(*x["position"].shape):
         seen = x["items"][b][known[b, p]]
         assert not weight[b, p][np.isin(x["candidates"], seen)].any()

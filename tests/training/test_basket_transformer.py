@@ -58,7 +58,7 @@ def batch(small_shop):
     start = seq.basket_start[users]
     x = baskets.history_arrays(seq, users, start, start + 8)
     position = np.full((len(users), 1), 4)
-    x |= baskets.pair_arrays(x, position, x["days"][:, 5:6])
+    x |= baskets.position_arrays(position, x["days"][:, 5:6])
     return x | baskets.market_arrays(seq, x, np.arange(1, len(split.items) + 1, dtype=np.int32))
 
 
@@ -77,7 +77,7 @@ def test_basket_model_does_not_see_baskets_after_the_position(small_shop, batch)
 
 def test_padding_does_not_change_the_basket_model(small_shop, batch):
     more = {"incidence": ((0, 0), (0, 5), (0, 3)), "days": ((0, 0), (0, 5)), "valid": ((0, 0), (0, 5))}
-    more |= {"items": ((0, 0), (0, 3)), "last": ((0, 0), (0, 0), (0, 3)), "first": ((0, 0), (0, 3))}
+    more |= {"items": ((0, 0), (0, 3))}
     more |= {"market": ((0, 0), (0, 0), (0, 3), (0, 0))}
     padded = batch | {name: np.pad(batch[name], width) for name, width in more.items()}
     before, after = heads(small_shop[2], batch), heads(small_shop[2], padded)

@@ -48,17 +48,17 @@ def test_last_purchases_are_those_up_to_the_position(seq):
     users = np.flatnonzero(seq.baskets() >= 4)[:6]
     x = whole(seq, users)
     position = np.tile([1, 2], (len(users), 1))
-    pairs = baskets.pair_arrays(x, position, x["days"][:, 2:4])
+    x |= baskets.position_arrays(position, x["days"][:, 2:4])
+    days, known = baskets.last_purchases(x), baskets.known(x)
     for user in range(len(users)):
         for at in range(2):
             for item in range(x["items"].shape[1]):
                 past = x["days"][user, : position[user, at] + 1][
                     x["incidence"][user, : position[user, at] + 1, item] > 0
                 ]
-                last = pairs["last"][user, at, item]
-                assert baskets.known(last) == bool(len(past))
+                assert known[user, at, item] == bool(len(past))
                 if len(past):
-                    assert last == past.max()
+                    assert days[user, at, item] == past.max()
 
 
 def without_the_future(split, day):
