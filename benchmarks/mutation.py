@@ -67,7 +67,9 @@ MODULES = {
         ("recsys_kit/evaluation/ranking.py", "recsys_kit/evaluation/intervals.py", "recsys_kit/evaluation/exposure.py"),
         ("tests/evaluation/test_exposure*.py", "tests/evaluation/test_ranking*.py", "tests/evaluation/test_*.py"),
     ),
-    "losses": Module(("recsys_kit/neural/losses.py",), ("tests/neural/test_losses*.py",)),
+    "losses": Module(
+        ("recsys_kit/neural/losses.py",), ("tests/neural/test_losses*.py",), ("same_model_trains_under_every_loss",)
+    ),
     "workspace": Module(("recsys_kit/workspace.py",), ("tests/test_workspace_*.py", "tests/test_workspace.py")),
     "transformer": Module(("recsys_kit/transformer.py",), ("tests/test_transformer*.py",)),
 }
