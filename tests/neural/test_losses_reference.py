@@ -98,7 +98,7 @@ def test_calibration_runs_from_zero_to_one_and_is_three_quarters_if_not_stated()
     for t in (0, 1):
         assert np.isfinite(values(losses.gbce(logits, columns, None, 50, t=t))).all()
     for t in (-0.01, 1.01, 2, float("nan")):
-        with pytest.raises(ValueError, match="`t` must lie in 0..1"):
+        with pytest.raises(ValueError, match=r"`t` must lie in 0\.\.1"):
             losses.gbce(logits, columns, None, 50, t=t)
     stated = losses.gbce(logits, columns, None, 50, t=0.75)
     np.testing.assert_array_equal(values(losses.gbce(logits, columns, None, 50)), values(stated))
