@@ -21,7 +21,7 @@ from recsys_kit.transformer import (
 )
 
 WIDTH = 4
-few = settings(deadline=None, max_examples=15)
+few = settings(deadline=None, max_examples=8)
 
 
 def numbers(*shape, seed=0):

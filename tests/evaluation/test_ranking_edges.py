@@ -31,6 +31,28 @@ def test_a_list_is_the_first_part_of_the_whole_order_however_long_it_is_asked_to
     assert lists.tolist() == evaluation.top_k(scores, k).tolist()
 
 
+@pytest.mark.parametrize("ties", evaluation.TIES)
+def test_a_large_catalogue_is_ranked_like_a_small_one(ties):
+    """NumPy sorts few numbers whole where it is asked for a part: only many show which part was asked for."""
+    scores, answers = case(6, 3000, 0.01)
+    scores += answers.toarray() / 2
+    rank = np.argsort(np.argsort(-scores, axis=1), axis=1)
+    for k in (1, 7, 400):
+        assert (evaluation.top_lists(scores, 6, k) == np.argsort(-scores, axis=1)[:, :k]).all()
+        found = evaluation.evaluate(scores, answers, k, ties=ties)
+        for number, relevant in enumerate(answers.toarray()):
+            places = np.sort(rank[number, relevant])
+            assert found.loc[number, "recall"] == (places < k).sum() / min(k, len(places))
+            assert found.loc[number, "mrr"] == (1 / (places[0] + 1) if places[0] < k else 0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 2999])
+def test_a_sample_of_a_large_catalogue_has_the_size_that_was_asked_for(count):
+    scores = np.zeros((5, 3000))
+    ranking._sample(scores, sp.csr_matrix((5, 3000), dtype=bool), ranking.Negatives(count), np.random.default_rng(0))
+    assert (scores == 0).sum(1).tolist() == [count] * 5
+
+
 def test_lists_for_nobody_have_no_rows_and_the_length_that_was_asked_for():
     for nobody in (0, [], np.int64(0)):
         lists = evaluation.top_lists(np.zeros((3, 20)), nobody, k=7)
