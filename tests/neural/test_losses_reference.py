@@ -189,6 +189,15 @@ def test_the_loss_of_lists_equals_a_slow_plain_python_reference(rows, length, se
         assert found[b] == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+def test_lists_may_stand_in_a_table_and_each_has_the_loss_that_it_has_alone():
+    rng = np.random.default_rng(0)
+    logits, label = numbers(rng, 3, 2, 5), rng.choice([-1, 0, 1], (3, 2, 5)).astype("float32")
+    y = np.stack([label.clip(0), rng.uniform(0.5, 2, label.shape)], -1).astype("float32")
+    for loss, target in ((losses.softmax_loss, label), (losses.weighted_softmax, y), (losses.inclusion_bce, y)):
+        alone = [values(loss(target[:, place], logits[:, place])) for place in range(2)]
+        np.testing.assert_allclose(values(loss(target, logits)), np.stack(alone, 1), rtol=1e-4, atol=1e-6)
+
+
 # ---- the layer
 
 
