@@ -67,9 +67,18 @@ MODULES = {
         ("recsys_kit/evaluation/ranking.py", "recsys_kit/evaluation/intervals.py", "recsys_kit/evaluation/exposure.py"),
         ("tests/evaluation/test_exposure*.py", "tests/evaluation/test_ranking*.py", "tests/evaluation/test_*.py"),
     ),
-    "losses": Module(("recsys_kit/neural/losses.py",), ("tests/neural/test_losses*.py",)),
+    "losses": Module(
+        ("recsys_kit/neural/losses.py",), ("tests/neural/test_losses*.py",), ("same_model_trains_under_every_loss",)
+    ),
     "workspace": Module(("recsys_kit/workspace.py",), ("tests/test_workspace_*.py", "tests/test_workspace.py")),
-    "transformer": Module(("recsys_kit/transformer.py",), ("tests/test_transformer*.py",)),
+    "transformer": Module(
+        ("recsys_kit/transformer.py",),
+        ("tests/test_transformer_*.py", "tests/test_transformer.py"),
+        (
+            *("padding_does_not_change", "a_saved_model_gives", "another_backend_gives", "gpt_style_sees_one_side"),
+            *("sequences_of_different_length", "order_does_not_matter"),
+        ),
+    ),
 }
 
 

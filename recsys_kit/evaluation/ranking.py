@@ -258,7 +258,7 @@ def _blocks(
         if np.isnan(scores.sum()) and np.isnan(scores).any():  # the sum alone is NaN for inf - inf, too
             raise ValueError(f"scores must be numbers. Received: NaN for {int(np.isnan(scores).any(1).sum())} cases.")
         if exclude is not None:
-            scores[_positions(exclude[rows])] = -np.inf
+            scores[exclude[rows].nonzero()] = -np.inf  # not where a False is stored
         yield rows, scores
 
 

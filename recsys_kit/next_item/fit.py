@@ -24,8 +24,6 @@ __all__ = ["OBJECTIVES", "Settings", "Trainer"]
 OBJECTIVES = {"causal": next_item.NextItemBatches, "masked": next_item.MaskedItemBatches}
 """What a model is trained to find: the item after each (GPT-style), or those behind a mask (BERT-style)."""
 
-_MOMENTUM = 0.98  # of the running average of the weights: about the last 50 steps
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,6 +38,10 @@ class Settings:
         dropout: Share dropped while training, 0 to below 1.
         learning_rate: AdamW's.
         weight_decay: AdamW's.
+        averaging: Momentum of the running average of the weights, 0 to below 1: .98 is about the last 50 steps.
+        block_start: What the outputs' weights of each block are multiplied with at the start. Below 1 the vectors that
+            counting gives are heard first, and a higher learning rate does no harm.
+        members: Models that are trained one after the other, each with a seed of its own; their logits are averaged.
     """
 
     loss: str = "sampled_softmax"
@@ -50,6 +52,9 @@ class Settings:
     dropout: float = 0.3
     learning_rate: float = 4e-3
     weight_decay: float = 0.01
+    averaging: float = 0.98
+    block_start: float = 1.0
+    members: int = 1
 
     def __post_init__(self):
         """Checks the values."""
@@ -68,6 +73,13 @@ class Settings:
                 "`blocks` must be 0 or more, and `dropout` lie in 0..1, below 1. "
                 f"Received: blocks={self.blocks}, dropout={self.dropout}."
             )
+        if not 0 <= self.averaging < 1 or not 0 <= self.block_start < np.inf:
+            raise ValueError(
+                "`averaging` must lie in 0..1, below 1, and `block_start` be 0 or more. "
+                f"Received: averaging={self.averaging}, block_start={self.block_start}."
+            )
+        if self.members < 1:
+            raise ValueError(f"`members` must be at least 1. Received: members={self.members}.")
         if not 0 < self.learning_rate < np.inf or not 0 <= self.weight_decay < np.inf:
             raise ValueError(
                 "`learning_rate` must be above 0, and `weight_decay` 0 or more. "
@@ -106,7 +118,7 @@ class Trainer:
             weight_decay=settings.weight_decay,
             clipnorm=1.0,
             use_ema=True,
-            ema_momentum=_MOMENTUM,
+            ema_momentum=settings.averaging,
         )
         compiling = {"jit_compile": devices.compiled()} | compiling
         self.training.compile(self.optimizer, loss=losses.mean_loss, **compiling)
@@ -136,6 +148,10 @@ class Trainer:
         for variable, new in zip(self.model.variables, self.build().variables, strict=True):
             variable.assign(new)
         reset(self.optimizer)
+        for i in range(self.settings.blocks):  # leaves everything as it is where `block_start` is 1
+            block = self.model.get_layer(f"block_{i}")
+            for layer in (block.attention.join, block.narrow):
+                layer.kernel.assign(layer.kernel * self.settings.block_start)
         table = self.model.get_layer("item").own
         start = ops.convert_to_numpy(table).copy()
         start[1 : self.data.size + 1] += prior.cooccurrence_vectors(self.data, held_out, self.settings.width)
