@@ -117,7 +117,7 @@ def changed(path, name=None):
 def test_every_address_is_found_and_says_what_builds_it():
     names = {name.strip("'") for _, name, _, _ in FOUND}
     assert {"basket_transformer", "training", "ranker", "tower", "search_tower", "search_vectors", "events"} <= names
-    assert {"search_reranker", "intent_head", "lstm", "completion", "short_histories"} <= names
+    assert {"search_reranker", "intent_head", "completion", "short_histories"} <= names
     assert len(FOUND) > 25
     assert [each[:3] for each in FOUND if each[3][0] is None] == []
 
