@@ -230,8 +230,9 @@ def test_a_clock_an_hour_ahead_is_believed_and_one_further_ahead_is_not(ws, ahea
 
 def test_what_is_being_built_is_not_out_of_date(ws):
     old, other = build_at(ws, NOW - 20, "a", 1), build_at(ws, NOW - 20, "b", 1)
-    build_at(ws, NOW - 10, "a", 2), build_at(ws, NOW - 10, "b", 2)
-    (ws.folder / f".building-{old.stem}").touch()
+    latest = [build_at(ws, NOW - 10, name, 2) for name in "ab"]
+    for path in (old, latest[0]):
+        (ws.folder / f".building-{path.stem}").touch()
     assert ws.outdated() == [other]
 
 
@@ -327,15 +328,15 @@ def test_a_writer_that_wrote_nothing_replaces_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "name"),
+    ("words", "name"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), "wanted"),
-        (OSError(errno.EACCES, "Permission denied", "other"), "other"),
-        (OSError("broken"), None),
+        ((errno.ENOSPC, "No space left on device"), "wanted"),
+        ((errno.EACCES, "Permission denied", "other"), "other"),
+        (("broken",), None),
     ],
 )
-def test_an_error_without_a_file_is_given_the_wanted_one_and_one_with_a_file_keeps_it(tmp_path, error, name):
-    path = tmp_path / "record.json"
+def test_an_error_without_a_file_is_given_the_wanted_one_and_one_with_a_file_keeps_it(tmp_path, words, name):
+    path, error = tmp_path / "record.json", OSError(*words)
     with pytest.raises(OSError) as caught, workspace.atomic(path):
         raise error
     assert caught.value is error
