@@ -98,6 +98,14 @@ def test_after_five_seconds_it_is_said_that_another_process_builds(ws, monkeypat
     assert capsys.readouterr().out == f"waiting: another process is building {ws.path('a', builder()).name}\n"
 
 
+def test_who_listens_is_told_the_whole_name_and_nothing_but_the_name(ws):
+    for name in ("a", "a-b", "a-long-name.2", "0123456789ab"):
+        heard = []
+        ws.on_build = heard.append
+        ws.get(name, builder())
+        assert heard == [name]
+
+
 def test_nothing_is_said_if_nobody_else_builds(ws, capsys):
     assert ws.get("a", builder()) == [1]
     assert capsys.readouterr().out == ""
