@@ -68,9 +68,11 @@ def test_cleaning_removes_each_row_for_the_first_rule_that_it_breaks_and_keeps_a
     assert report.columns.tolist() == ["step", "why", "rows_before", "removed"]
     assert dict(zip(report["step"], report["why"], strict=True)) == STEPS
     assert report["removed"].tolist() == [steps.count(step) for step in STEPS]
+    assert report["rows_before"].tolist() == (len(rows) + report["removed"] - report["removed"].cumsum()).tolist()
     kept = [row for row, step in zip(rows, steps, strict=True) if not step]
     kept.sort(key=lambda row: (row[2], row[0], row[3]))
     found = zip(events["user_id"], events["item_id"], events["timestamp"], events["basket_id"], strict=True)
+    assert events.index.tolist() == list(range(len(kept)))
     assert list(found) == [(user, item, START + timedelta(hours=hour), bill) for user, item, hour, bill, *_ in kept]
 
 

@@ -265,6 +265,14 @@ def test_cleaning_says_what_it_frees_and_what_it_keeps_to_the_byte(ws, monkeypat
     assert not old.exists() and kept.exists()
 
 
+@pytest.mark.parametrize("length", [1_350_000, 1_450_000])  # a byte less, or more, would be rounded to another number
+def test_what_is_kept_is_the_size_of_the_folder_after_cleaning(ws, monkeypatch, length):
+    said = []
+    monkeypatch.setattr(workspace, "size", lambda path: length)
+    ws.clean(say=said.append)
+    assert said == ["0 old artifacts, 0.0 MB; what is kept: 1.4 MB"]
+
+
 def test_cleaning_adds_up_what_it_frees_and_prints_it_if_nobody_listens(ws, capsys):
     for number, length in enumerate((150_000, 250_000)):
         (ws.folder / f"a-{number:012x}.json").write_bytes(b" " * length)
@@ -290,6 +298,12 @@ def test_what_disappears_before_it_is_removed_stops_nothing(ws):
     build_at(ws, NOW - 10, "a", 2)
     ws.clean(say=lambda line: old.unlink(missing_ok=True))
     assert ws.outdated() == []
+
+
+def test_a_record_that_another_process_removes_meanwhile_stops_nothing(ws, monkeypatch):
+    there = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, what: [path / "gone-0123456789ab.json", *there(path, what)])
+    assert ws.clean(say=[].append) == 0
 
 
 # Forgetting
