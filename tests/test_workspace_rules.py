@@ -156,6 +156,17 @@ def test_what_cannot_be_removed_stops_nothing(ws, nothing_can_be_removed):
     assert old.exists() and (ws.folder / "old-0123456789ab").exists() and ws.get("a", build) == [1]
 
 
+def test_a_build_makes_its_folder_again_with_all_above_it(ws):
+    assert ws.get("a", lambda: shutil.rmtree(ws.folder.parent) or [1]) == [1]
+
+
+def test_what_an_artifact_is_built_from_is_said_by_name(ws):
+    with pytest.raises(TypeError):
+        ws.get("a", builder(), "data")
+    with pytest.raises(TypeError):
+        ws.path("a", builder(), "data")
+
+
 # What writers left
 
 
@@ -274,11 +285,12 @@ def test_what_is_kept_is_the_size_of_the_folder_after_cleaning(ws, monkeypatch, 
 
 
 def test_cleaning_adds_up_what_it_frees_and_prints_it_if_nobody_listens(ws, capsys):
-    for number, length in enumerate((150_000, 250_000)):
+    for number, length in enumerate((160_000, 240_000)):
         (ws.folder / f"a-{number:012x}.json").write_bytes(b" " * length)
     (ws.folder / "notes.txt").write_bytes(b" " * 1_300_000)
     assert ws.clean() == 400_000
     lines = capsys.readouterr().out.splitlines()
+    assert [line[-8:] for line in lines[:2]] == ["(0.2 MB)"] * 2
     assert len(lines) == 3 and lines[2] == "2 old artifacts, 0.4 MB; what is kept: 1.3 MB"
     assert ws.clean() == 0
 
