@@ -106,11 +106,11 @@ class Kernel:
         repeat: How much the items' repeat rates count.
     """
 
-    decay: float = 120.0
-    by_interval: float = 0.0
-    bump: float = 0.2
-    width: float = 0.5
-    repeat: float = 0.2
+    decay: float = 81.972
+    by_interval: float = -0.055
+    bump: float = 0.105
+    width: float = 0.526
+    repeat: float = 0.24
 
     def weights(self, age: np.ndarray, interval: np.ndarray, middle: float, repeat: np.ndarray) -> np.ndarray:
         """Returns (R,) weights of purchases of an age in days.
@@ -126,7 +126,7 @@ class Kernel:
         return repeat**self.repeat * (short + self.bump * bump)
 
 
-def taiw(split: Split, kernel: Kernel = Kernel(), own: float = 0.7, neighbours: int = 300) -> Scorer:
+def taiw(split: Split, kernel: Kernel = Kernel(), own: float = 0.662, neighbours: int = 300) -> Scorer:
     """Ranks the items by purchases under a time kernel of their item, the user's and neighbours' (after TAIW).
 
     TAIW (Romanov et al. 2023) weighs each purchase by an item-wise kernel of its age, as SLRC does (Wang et al. 2019),
