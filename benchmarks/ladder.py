@@ -126,6 +126,7 @@ def train(cutoff: str, method: str, seed: int, epochs: int, parts: Path, users: 
     import keras
 
     from recsys_kit import training
+    from recsys_kit.training import basket_transformer  # noqa: F401 - the layers that a saved model asks Keras for
 
     plan = ", plan" in method
     dated, whole = task(cutoff, plan, users), method.removesuffix(", anchors 0")
@@ -136,7 +137,7 @@ def train(cutoff: str, method: str, seed: int, epochs: int, parts: Path, users: 
         settings = training.Settings(epochs=epochs, seed=seed, **blocks)
         training.train(shop(users), dated, settings, folder).model.save(folder / "whole.keras")
         (folder / "whole.keras").replace(done)
-    model = keras.models.load_model(done)
+    model = keras.models.load_model(done, compile=False)
     if method == NO_ANCHORS:
         for head in ("repeat", "discover"):
             model.get_layer(head).anchor = 0.0
