@@ -20,7 +20,6 @@ SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 NOT_YET_SHORT = {
     "00_start_here",
     "01_preprocessing",
-    "05_training",
     "06_evaluation",
     "07_optimization",
     "08_recommendation",
