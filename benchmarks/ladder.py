@@ -15,33 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from next_basket import CUTOFFS, SIMPLE
 
 from recsys_kit import baselines, datasets, evaluation, features, preprocessing, report, results_file
+from recsys_kit.baselines import boosting
 from recsys_kit.datasets import promotions
 from recsys_kit.recommendation import ranking
 
-CUTOFFS = ("2017-12-01", "2017-10-15", "2017-09-01")
 SEEDS = (0, 1, 2)
 PARTS = Path("workspace/ladder")
 
-COUNTING = {
-    "popularity": baselines.popularity,
-    "personal frequency": baselines.personal_frequency,
-    "decayed frequency": lambda split: baselines.personal_frequency(split, decay=120.0),
-    "decayed frequency + popularity": lambda split: baselines.personal_frequency(
-        split, decay=120.0, popularity_weight=0.3
-    ),
-    "user-kNN": baselines.user_knn,
-    "TIFU-kNN": baselines.tifu_knn,
-    "UP-CF": baselines.up_cf,
-    "TAIW": baselines.taiw,
-}
+COUNTING = SIMPLE | {"TIFU-kNN": baselines.tifu_knn, "UP-CF": baselines.up_cf, "TAIW": baselines.taiw}
 STRONGEST = {"all": "decayed frequency + popularity", "explore": "user-kNN"}
 """The counting rule that is hardest to beat on each half of the question."""
 
@@ -84,31 +73,15 @@ def task(cutoff: str, plan: bool, users: int = 0) -> preprocessing.Task:
     return preprocessing.task(shop(users), cutoff, promotions=promotions.load() if plan else None)
 
 
-def boosting(cutoff: str, plan: bool, users: int = 0) -> evaluation.Scorer:
+def boosted_trees(cutoff: str, plan: bool, users: int = 0) -> evaluation.Scorer:
     """Returns notebook 02's gradient boosting, fitted on the windows before the cutoff; the plan's facts or not."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     dated, rng = task(cutoff, plan, users), np.random.default_rng(0)
-    end, length = dated.validation.cutoff, dated.validation.end - dated.validation.cutoff
-    splits = [dated.validation]
-    for _ in range(WINDOWS - 1):
-        window = preprocessing.split_by_time(dated.events, end - length, end, min_items=1, items=dated.test.items)
-        splits.append(replace(window, plan=dated.test.plan))
-        end -= length
-    parts = []
-    for split in splits:
-        table = facts(split, users)
-        label = features.labels(split, table)
-        keep = label | (rng.random(len(table)) < NEGATIVES)
-        parts.append(table[keep].assign(label=label[keep], weight=np.where(label, 1, 1 / NEGATIVES)[keep]))
-    sample, columns = pd.concat(parts, ignore_index=True), [*features.RANKING_COLUMNS, *(ranking.PLAN if plan else ())]
-    leaf = max(20, min(1000, len(sample) // 100))
-    model = HistGradientBoostingClassifier(
-        max_iter=100, learning_rate=0.08, max_leaf_nodes=12, min_samples_leaf=leaf, early_stopping=False, random_state=0
-    )
-    model.fit(sample[columns], sample["label"], sample_weight=sample["weight"])
+    columns = [*features.RANKING_COLUMNS, *(ranking.PLAN if plan else ())]
+    windows = boosting.earlier_windows(dated, WINDOWS)
+    samples = [boosting.labelled(split, facts(split, users), NEGATIVES, rng) for split in windows]
+    trees = boosting.fit_trees(pd.concat(samples, ignore_index=True), columns)
     table = facts(dated.test, users)
-    return features.table_scorer(dated.test, table, model.predict_proba(table[columns])[:, 1])
+    return features.table_scorer(dated.test, table, boosting.predict(trees, table[columns]))
 
 
 def facts(split: preprocessing.Split, users: int = 0) -> pd.DataFrame:
@@ -168,7 +141,7 @@ def part(cutoff: str, method: str, seed: int, epochs: int, parts: Path | None, u
         split = task(cutoff, False, users).test
         found = judged(COUNTING[method](split), split)
     elif BOOSTING in method:
-        found = judged(boosting(cutoff, ", plan" in method, users), task(cutoff, False, users).test)
+        found = judged(boosted_trees(cutoff, ", plan" in method, users), task(cutoff, False, users).test)
     else:
         found = train(cutoff, method, seed, epochs, parts or PARTS, users)
     if path:

@@ -178,7 +178,6 @@ def bench(
     weight_decay: Annotated[float | None, typer.Option(help="The optimizer's.")] = None,
     averaging: Annotated[float | None, typer.Option(help="Momentum of the average of the weights.")] = None,
     block_start: Annotated[float | None, typer.Option(help="Scale of the blocks' outputs at the start.")] = None,
-    members: Annotated[int | None, typer.Option(help="Models whose logits are averaged.")] = None,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Train the same without blocks beside it, and tell the difference.")
     ] = False,
@@ -203,7 +202,7 @@ def bench(
 
     settings = {"loss": loss, "objective": objective, "blocks": blocks, "width": width, "heads": heads}
     settings |= {"dropout": dropout, "learning_rate": learning_rate, "weight_decay": weight_decay}
-    settings |= {"averaging": averaging, "block_start": block_start, "members": members}
+    settings |= {"averaging": averaging, "block_start": block_start}
     settings = {name: value for name, value in settings.items() if value is not None}  # None: the model's default
     settings["hardware"] = Hardware(precision, xla, devices)
     result = next_item.bench.bench(

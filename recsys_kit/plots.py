@@ -81,5 +81,6 @@ def intervals(table: pd.DataFrame, title: str, label: str, zero: str = "") -> pl
         axes.plot(dots, [row] * len(dots), "o", color=COLOURS[1], markersize=4, fillstyle="none")
     axes.set_yticks(place, [plain(name) for name in table.index])
     axes.set(title=plain(title), xlabel=plain(f"{label} (0: {zero})" if zero else label))
+    axes.locator_params(axis="x", nbins=6)  # signed numbers of four digits are wide
     axes.margins(y=0.15)
     return axes

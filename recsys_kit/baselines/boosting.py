@@ -7,6 +7,7 @@ Letters for shapes: R rows (one a test case and item of its history), V items of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,7 @@ def earlier_windows(task: Task, count: int) -> Iterator[Split]:
     """Yields the validation weeks, then the windows of the same length before them, while there is history to learn.
 
     Args:
-        task: The task; all windows share the catalogue of its validation weeks.
+        task: The task; all windows share the catalogue of its validation weeks, and the promotion plan.
         count: At most so many windows.
     """
     valid = task.validation
@@ -61,7 +62,7 @@ def earlier_windows(task: Task, count: int) -> Iterator[Split]:
         split = split_by_time(task.events, end - length, end=end, min_items=1, items=valid.items)
         if len(split.history) == 0 or len(split.test_users) == 0:
             return
-        yield split
+        yield replace(split, plan=valid.plan)
         end = split.cutoff
 
 

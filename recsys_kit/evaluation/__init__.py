@@ -4,7 +4,7 @@ This room depends on no other room of the kit.
 """
 
 from recsys_kit.evaluation.exposure import beyond_accuracy
-from recsys_kit.evaluation.intervals import bootstrap_interval, by_group, compare, paired_difference, summary
+from recsys_kit.evaluation.intervals import bootstrap_interval, by_group, paired_difference, summary
 from recsys_kit.evaluation.ranking import (
     TIES,
     Negatives,
@@ -24,7 +24,6 @@ __all__ = [
     "beyond_accuracy",
     "bootstrap_interval",
     "by_group",
-    "compare",
     "discounts",
     "evaluate",
     "evaluate_halves",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-__all__ = ["bootstrap_interval", "by_group", "compare", "paired_difference", "summary"]
+__all__ = ["bootstrap_interval", "by_group", "paired_difference", "summary"]
 
 
 def bootstrap_interval(
@@ -91,29 +91,6 @@ def summary(results: dict[str, pd.DataFrame], metrics: tuple[str, ...] = ("ndcg"
     """Returns one row a method with the mean of each metric, best first."""
     table = pd.DataFrame({name: result[list(metrics)].mean() for name, result in results.items()}).T
     return table.sort_values(metrics[0], ascending=False).rename_axis("method")
-
-
-def compare(
-    results: dict[str, pd.DataFrame], reference: str, metric: str = "ndcg", level: float = 0.95, draws: int = 2000
-) -> pd.DataFrame:
-    """Compares every method with one of them, case by case.
-
-    Returns:
-        One row a method, best first: the mean of `metric`, and the columns of `paired_difference` to the reference.
-    """
-    if reference not in results:
-        raise ValueError(f"`reference` must be one of the methods ({', '.join(results)}). Received: {reference!r}.")
-    rows = {
-        name: {metric: result[metric].mean()}
-        | paired_difference(result[metric], results[reference][metric], level, draws)
-        for name, result in results.items()
-    }
-    return (
-        pd.DataFrame(rows)
-        .T.astype({name: int for name in ("better", "worse", "cases")})
-        .sort_values(metric, ascending=False)
-        .rename_axis("method")
-    )
 
 
 def by_group(result: pd.DataFrame, groups: Iterable, metric: str = "ndcg", draws: int = 2000) -> pd.DataFrame:

@@ -137,10 +137,7 @@ def fit(
     """
     keras.utils.set_random_seed(settings.seed)
     if settings.counted:
-        table = model.get_layer("item").own
-        start = ops.convert_to_numpy(table).copy()
-        start[1 : data.size + 1] += prior.cooccurrence_vectors(data, 2, start.shape[1])
-        table.assign(start)
+        prior.start_from_counts(model, data, 2)
     feed = NextItemBatches(data, 2, length, loss=settings.loss, tokens=settings.tokens, seed=settings.seed)
     training = training_model(model, settings.loss)
     averages = {"use_ema": True, "ema_momentum": 0.98}  # of about the last 50 steps

@@ -91,7 +91,7 @@ def bench(
         priors = {2: ItemPrior(data, 2)}
         counting = time.perf_counter() - counting
         priors[1] = ItemPrior(data, 1)
-        plan = TimePlan(priors[2].scorer(2), data, len(seeds), ablation, chosen.members, began, time_limit)
+        plan = TimePlan(priors[2].scorer(2), data, len(seeds), ablation, began, time_limit)
         bar.set_description("judging the baselines")
         scorers = _baselines(data, priors)
         baselines = {name: leave_one_out.judge(scorer, data, 1) for name, scorer in scorers.items()}
@@ -147,7 +147,6 @@ class TimePlan:
         data: The sequences.
         seeds: How many.
         ablation: Whether each seed is trained without blocks, too.
-        members: Models whose scores are averaged.
         began: When the clock started.
         time_limit: Seconds for everything.
 
@@ -161,14 +160,13 @@ class TimePlan:
         data: LeaveOneOut,
         seeds: int,
         ablation: bool,
-        members: int,
         began: float,
         time_limit: float,
     ):
         users = np.random.default_rng(0).permutation(len(data.start) - 1)
         start = time.perf_counter()
         leave_one_out.judge(scorer, data, 2, users[:512])
-        each = (1 + members) * (time.perf_counter() - start) / min(len(users), 512)  # the models' scores come on top
+        each = 2 * (time.perf_counter() - start) / min(len(users), 512)  # the model's scores come on top
         # After a training: once more for the validation that is under way, the weights, then the test, three times.
         self.testing = 3 * each * len(users)
         self.judging = self.testing + each * (len(_WEIGHTS) + 1) * min(len(users), _CHECKED)
@@ -203,51 +201,28 @@ def _run(
     Returns:
         The test's metrics, user by user, of the model with its prior and without; and what is told of the run.
     """
-    data, members = trainer.data, range(trainer.settings.members)
+    data = trainer.data
     checked = np.random.default_rng(0).permutation(len(data.start) - 1)[:_CHECKED]
-    watches, asked, kept = [], [], []
-    for member in members:
-        bar.set_description(f"seed {seed}: training{_which(member, members)}")
-        own = _own_seed(seed, member, members)
-        deadline = time.perf_counter() + (pause - time.perf_counter()) / (len(members) - member)
-        watches.append(trainer.fit(2, epochs, own, bar, deadline, checked))
-        asked.append(trainer.scores.scorer(2, checked))
-        kept.append(trainer.scores.scorer(1))
+    bar.set_description(f"seed {seed}: training")
+    watch = trainer.fit(2, epochs, seed, bar, pause, checked)
     bar.set_description(f"seed {seed}: weighing the prior")
-    alone, prior = _mean(asked), priors[2].scorer(2)
+    alone, prior = trainer.scores.scorer(2, checked), priors[2].scorer(2)
     scores = {w: leave_one_out.judge(_sum(alone, prior, w), data, 2, checked)["ndcg@10"] for w in _WEIGHTS}
     weight = max(scores, key=scores.get)
     bar.set_description(f"seed {seed}: testing")
-    test = _test(data, _mean(kept), priors[2], weight, "")
-    if len(members) > 1:
-        test["first_member_without_prior"] = leave_one_out.judge_each(kept[0], data, 1)
+    test = _test(trainer, priors[2], weight, "")
     if refits:
-        kept = []
-        for member in members:
-            bar.set_description(f"seed {seed}: refitting{_which(member, members)}")
-            own = _own_seed(seed, member, members)
-            deadline = time.perf_counter() + (end - time.perf_counter()) / (len(members) - member)
-            trainer.fit(1, max(1, watches[member].best.epoch), own, bar, deadline)
-            kept.append(trainer.scores.scorer(1))
+        bar.set_description(f"seed {seed}: refitting")
+        trainer.fit(1, max(1, watch.best.epoch), seed, bar, end)
         bar.set_description(f"seed {seed}: testing")
-        test |= _test(data, _mean(kept), priors[1], weight, "refitted_")
-    epochs_run = sum(len(watch.curve) for watch in watches)
+        test |= _test(trainer, priors[1], weight, "refitted_")
     return test, {
         "validation": {f"prior_weight_{w}": round(score, 5) for w, score in scores.items()},
         "prior_weight": weight,
-        "best_epoch": [watch.best.epoch for watch in watches],
-        "curve": [watch.curve for watch in watches],
-        "epoch_seconds": round(sum(watch.seconds for watch in watches) / epochs_run, 2),
-    } | _speed(trainer, watches[0])
-
-
-def _own_seed(seed: int, member: int, members: range) -> int:
-    """Returns a member's seed: 0, 1, 2, … those of seed 0, and no two seeds share one."""
-    return (seed * len(members) + member) % 2**32
-
-
-def _which(member: int, members: range) -> str:
-    return f" {member + 1} of {len(members)}" if len(members) > 1 else ""
+        "best_epoch": watch.best.epoch,
+        "curve": watch.curve,
+        "epoch_seconds": round(watch.seconds / len(watch.curve), 2),
+    } | _speed(trainer, watch)
 
 
 def _speed(trainer: Trainer, watch: BestInTime) -> dict:
@@ -273,10 +248,9 @@ def _speed(trainer: Trainer, watch: BestInTime) -> dict:
     }
 
 
-def _test(
-    data: LeaveOneOut, alone: evaluation.Scorer, prior: ItemPrior, weight: float, prefix: str
-) -> dict[str, pd.DataFrame]:
+def _test(trainer: Trainer, prior: ItemPrior, weight: float, prefix: str) -> dict[str, pd.DataFrame]:
     """Judges a model on the test items, with its prior and without."""
+    data, alone = trainer.data, trainer.scores.scorer(1)
     return {
         prefix + "with_prior": leave_one_out.judge_each(_sum(alone, prior.scorer(1), weight), data, 1),
         prefix + "without_prior": leave_one_out.judge_each(alone, data, 1),
@@ -285,10 +259,6 @@ def _test(
 
 def _sum(model: evaluation.Scorer, prior: evaluation.Scorer, weight: float) -> evaluation.Scorer:
     return lambda rows: model(rows) + weight * prior(rows) if weight else model(rows)
-
-
-def _mean(scorers: list[evaluation.Scorer]) -> evaluation.Scorer:
-    return lambda rows: sum(scorer(rows) for scorer in scorers) / len(scorers)
 
 
 def _baselines(data: LeaveOneOut, priors: dict[int, ItemPrior]) -> dict[str, evaluation.Scorer]:

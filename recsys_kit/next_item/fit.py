@@ -10,7 +10,6 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import ops
 from tqdm import tqdm
 
 from recsys_kit import next_item, transformer
@@ -40,8 +39,7 @@ class Settings:
         weight_decay: AdamW's.
         averaging: Momentum of the running average of the weights, 0 to below 1: .98 is about the last 50 steps.
         block_start: What the outputs' weights of each block are multiplied with at the start. Below 1 the vectors that
-            counting gives are heard first, and a higher learning rate does no harm.
-        members: Models that are trained one after the other, each with a seed of its own; their logits are averaged.
+            counting gives are heard first.
     """
 
     loss: str = "sampled_softmax"
@@ -54,7 +52,6 @@ class Settings:
     weight_decay: float = 0.01
     averaging: float = 0.98
     block_start: float = 1.0
-    members: int = 1
 
     def __post_init__(self):
         """Checks the values."""
@@ -78,8 +75,6 @@ class Settings:
                 "`averaging` must lie in 0..1, below 1, and `block_start` be 0 or more. "
                 f"Received: averaging={self.averaging}, block_start={self.block_start}."
             )
-        if self.members < 1:
-            raise ValueError(f"`members` must be at least 1. Received: members={self.members}.")
         if not 0 < self.learning_rate < np.inf or not 0 <= self.weight_decay < np.inf:
             raise ValueError(
                 "`learning_rate` must be above 0, and `weight_decay` 0 or more. "
@@ -152,10 +147,7 @@ class Trainer:
             block = self.model.get_layer(f"block_{i}")
             for layer in (block.attention.join, block.narrow):
                 layer.kernel.assign(layer.kernel * self.settings.block_start)
-        table = self.model.get_layer("item").own
-        start = ops.convert_to_numpy(table).copy()
-        start[1 : self.data.size + 1] += prior.cooccurrence_vectors(self.data, held_out, self.settings.width)
-        table.assign(start)
+        prior.start_from_counts(self.model, self.data, held_out)
         batches = self.batches(held_out, seed)
         watch = BestInTime(bar, deadline, None if users is None else partial(self.ndcg, held_out, users), "ndcg@10")
         bar.reset(epochs * len(batches))

@@ -5,6 +5,8 @@ Letters for shapes: U users, B users of a block, E events, D width, V items (0..
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -12,7 +14,10 @@ from recsys_kit import baselines, evaluation
 from recsys_kit.neural import start_vectors
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
 
-__all__ = ["ItemPrior", "cooccurrence_vectors", "popularity"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["ItemPrior", "cooccurrence_vectors", "popularity", "start_from_counts"]
 
 
 def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: float = 0.1) -> np.ndarray:
@@ -31,6 +36,22 @@ def cooccurrence_vectors(data: LeaveOneOut, held_out: int, width: int, size: flo
     pairs = baselines.cooccurrence_table(*data.events(held_out), data.size, weights=both_ways)
     counts = sp.coo_matrix(pairs)
     return start_vectors.from_pairs(counts, np.asarray(counts.sum(axis=1)).ravel(), width, size)
+
+
+def start_from_counts(model: keras.Model, data: LeaveOneOut, held_out: int) -> None:
+    """Adds `cooccurrence_vectors` to the random vectors that a next-item model starts with.
+
+    Args:
+        model: A model with an `ItemEmbedding` of the name "item".
+        data: The sequences.
+        held_out: The last items of each user that are not counted.
+    """
+    from keras import ops
+
+    table = model.get_layer("item").own
+    start = ops.convert_to_numpy(table).copy()
+    start[1 : data.size + 1] += cooccurrence_vectors(data, held_out, start.shape[1])
+    table.assign(start)
 
 
 class ItemPrior:

@@ -58,20 +58,6 @@ def test_cases_that_one_method_lacks_are_left_out_and_none_in_common_is_an_error
         evaluation.bootstrap_interval([])
 
 
-def test_compare_puts_the_best_first_and_the_reference_differs_from_itself_by_nothing():
-    rng = np.random.default_rng(0)
-    answers = sp.csr_matrix(rng.random((60, 40)) < 0.1)
-    results = {
-        "random": evaluation.evaluate(rng.random((60, 40)), answers),
-        "knows": evaluation.evaluate(answers.toarray() + rng.random((60, 40)), answers),
-    }
-    table = evaluation.compare(results, reference="random")
-    assert list(table.index) == ["knows", "random"] == list(evaluation.summary(results).index)
-    assert table.loc["random", "difference"] == 0 and table.loc["knows", "low"] > 0
-    with pytest.raises(ValueError, match="`reference` must be one of the methods"):
-        evaluation.compare(results, reference="oracle")
-
-
 def test_groups_are_matched_by_case_even_when_cases_were_dropped():
     answers = sp.csr_matrix([[True, False], [False, False], [True, False], [False, True]])
     result = evaluation.evaluate(np.tile([2.0, 1.0], (4, 1)), answers, k=1)

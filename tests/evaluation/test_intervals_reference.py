@@ -116,18 +116,13 @@ def test_without_further_words_it_is_95_percent_2000_draws_and_seed_0():
     assert evaluation.bootstrap_interval(a) == interval
     stated = evaluation.paired_difference(a, b, level=0.95, draws=2000, seed=0)
     assert evaluation.paired_difference(a, b) == stated
-    compared = evaluation.compare({"a": table, "b": pd.DataFrame({"ndcg": b})}, "b").loc["a"]
-    assert compared[list(stated)].to_dict() == stated
     grouped = evaluation.by_group(table, groups)
     for name, values in a.groupby(groups):
         assert tuple(grouped.loc[name, ["low", "high"]]) == evaluation.bootstrap_interval(values, draws=2000)
 
 
-def test_every_level_and_number_of_draws_is_passed_on():
-    a, b = (pd.DataFrame({"mrr": skewed(30, seed)}) for seed in (0, 1))
-    table = evaluation.compare({"a": a, "b": b}, "b", "mrr", 0.5, 70)
-    assert table.loc["a", "p"] == evaluation.paired_difference(a["mrr"], b["mrr"], 0.5, 70)["p"]
-    assert table.loc["a", "low"] == evaluation.paired_difference(a["mrr"], b["mrr"], 0.5, 70)["low"]
+def test_metric_and_number_of_draws_are_passed_on():
+    a = pd.DataFrame({"mrr": skewed(30)})
     grouped = evaluation.by_group(a, ["x"] * 30, "mrr", draws=70).loc["x"]
     assert (grouped["low"], grouped["high"]) == evaluation.bootstrap_interval(a["mrr"], draws=70)
 
@@ -139,12 +134,6 @@ def test_tables_of_methods_have_one_row_a_method_best_first_by_the_first_metric(
     assert list(table.index) == ["better", "worse"] and list(table.columns) == ["ndcg", "recall", "mrr"]
     assert table.loc["better"].to_dict() == pytest.approx(better) and table.index.name == "method"
     assert list(evaluation.summary(results, ("recall",)).index) == ["worse", "better"]
-    compared = evaluation.compare(results, "worse")
-    assert list(compared.index) == ["better", "worse"] and compared.index.name == "method"
-    assert compared.loc["better", ["ndcg", "difference"]].tolist() == pytest.approx([0.4, 0.2])
-    assert {name: compared[name].dtype.kind for name in ("better", "worse", "cases")} == dict.fromkeys(
-        ("better", "worse", "cases"), "i"
-    )
 
 
 def test_groups_are_a_table_of_whole_numbers_of_cases_even_when_there_are_none():

@@ -1,7 +1,6 @@
 import json
 
 import circle
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -139,18 +138,18 @@ def plan(benchmark, monkeypatch):
 
 
 def test_the_time_for_judging_is_set_aside_before_training(plan):
-    times = plan(1, False, 1, 0.0, 1000.0)
+    times = plan(1, False, 0.0, 1000.0)
     pause, end = times.next(refits=True)
     assert times.judging == 2 * (7 + 3) and times.testing == 2 * 3
     assert 1.0 < pause < end == 1000 - times.testing
 
 
 def test_seeds_and_their_ablations_share_the_time(plan):
-    times = plan(2, True, 1, 0.0, 1000.0)
+    times = plan(2, True, 0.0, 1000.0)
     ends = [times.next(refits)[1] for refits in (True, False) * 2]
     assert len(ends) == 4 and max(ends) <= 1000
     with pytest.raises(ValueError, match="or fewer seeds, or no ablation"):
-        plan(2, True, 1, 0.0, 40.0)
+        plan(2, True, 0.0, 40.0)
 
 
 def test_the_ablation_trains_without_blocks_beside_it_and_tells_the_difference(benchmark):
@@ -166,13 +165,3 @@ def test_the_ablation_trains_without_blocks_beside_it_and_tells_the_difference(b
 def test_the_baselines_do_not_depend_on_the_time_limit(benchmark):
     short, long = (bench.bench(benchmark, epochs=1, time_limit=limit, width=16) for limit in (60, 3000))
     assert short["baselines"] == long["baselines"] and short["data"] == long["data"]
-
-
-def test_members_have_seeds_of_their_own_and_their_logits_are_averaged(benchmark):
-    result = bench.bench(benchmark, epochs=1, width=16, members=2)
-    assert set(result["transformer"]) >= {"without_prior", "first_member_without_prior", "refitted_with_prior"}
-    assert len(result["runs"][0]["best_epoch"]) == 2
-    seeds = [bench._own_seed(seed, member, range(3)) for seed in range(2) for member in range(3)]
-    assert seeds == list(range(6))
-    halves = bench._mean([lambda rows: np.ones((len(rows), 2)), lambda rows: np.full((len(rows), 2), 2.0)])
-    np.testing.assert_array_equal(halves(np.arange(3)), np.full((3, 2), 1.5))

@@ -31,7 +31,6 @@ def test_an_unknown_objective_is_refused(benchmark):
     [
         ({"heads": 3}, "`heads` divide the width"),
         ({"blocks": -1}, "`blocks` must be 0 or more"),
-        ({"members": 0}, "`members` must be at least 1"),
         ({"averaging": 1.0}, "`averaging` must lie in 0..1"),
         ({"block_start": -1.0}, "`block_start` be 0 or more"),
         ({"dropout": 1.0}, "`dropout` lie in 0..1"),
