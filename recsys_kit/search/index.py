@@ -83,6 +83,7 @@ def build(
     shop: Shop,
     store: workspace.Workspace,
     sold: pd.Series | None = None,
+    *,
     light: bool = False,
     rerank: bool = True,
     epochs: int = 3,
