@@ -8,6 +8,7 @@ Judges every rung on the test households and writes the comparisons to a results
     python benchmarks/ladder.py --row "two heads + blocks, plan" --seeds 1 --cutoffs 2017-12-01
 
 makes one rung and writes no file; `--counting` makes those that train nothing. `--users 300` tries it on a sample.
+A file that is there keeps its rows of other cutoffs.
 """
 
 from __future__ import annotations
@@ -210,12 +211,15 @@ def main() -> None:
                 print(cutoff, f"{method}, seed {seed}", means, flush=True)
     if options.out:
         made = list(rows(options.cutoffs, options.seeds, options.epochs, options.parts, options.users))
+        if options.out.exists():  # refused if other data made it
+            before = results_file.read(options.out, data=shop(options.users).fingerprint).rows
+            made = [row for row in before if row["cutoff"] not in options.cutoffs] + made
         results_file.write(
             options.out,
             made,
             command=f"python benchmarks/ladder.py --out {options.out.as_posix()}",
             row="benchmarks/ladder.py:comparison",
-            cheapest={"cutoff": options.cutoffs[0], "half": "all", "method": "popularity", "to": "counting"},
+            cheapest={"cutoff": made[0]["cutoff"], "half": "all", "method": "popularity", "to": "counting"},
             data=shop(options.users).fingerprint,
             seeds=options.seeds,
         )
