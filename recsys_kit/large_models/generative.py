@@ -254,9 +254,13 @@ class CodeWriter(layers.Layer):
             return [ops.matmul(states, self.views[i]) for i in range(count)]
         before = [ops.take(self.embedding.tables[i], codes[:, i], axis=0) for i in range(count - 1)]
         scale = self.embedding.width**0.5  # as `transformer.encoder` has it
-        x = ops.stack([states, *(scale * one for one in before)], axis=1) + self.place[:count]  # (N, J + 1, D)
-        mask = np.tril(np.ones((1, count, count), bool))
-        return ops.unstack(self.norm(self.block(x, attention_mask=mask)), count, axis=1)
+        rest = [ops.zeros_like(states)] * (
+            count == 1
+        )  # nothing looks at it; attention to one place alone is no softmax
+        x = ops.stack([states, *(scale * one for one in before), *rest], axis=1)  # (N, J + 1, D)
+        x = x + self.place[: x.shape[1]]
+        mask = np.tril(np.ones((1, x.shape[1], x.shape[1]), bool))
+        return ops.unstack(self.norm(self.block(x, attention_mask=mask)), x.shape[1], axis=1)
 
     def _scores(self, x, i):
         return ops.matmul(x, ops.transpose(self.embedding.tables[i])) + self.biases[i]
