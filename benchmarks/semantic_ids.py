@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
 from recsys_kit import datasets, evaluation, preprocessing, results_file, transformer
-from recsys_kit.large_models import generative
+from recsys_kit.large_models import generative, semantic_codes
 from recsys_kit.neural import fitting, losses, text_encoder
 from recsys_kit.next_item import LeaveOneOut, NextItemBatches, prior, training_model
 from recsys_kit.optimization import cold_items
@@ -129,7 +129,7 @@ def warm(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
     made, more = trained(words, data, parallel, seed)
     facts |= more
     step, sizes = generative.log_chances(made.writer), words.max(axis=0) + 1
-    trie, hidden = generative.Trie(words, sizes), states(made.encoder, split)
+    trie, hidden = semantic_codes.Trie(words, sizes), states(made.encoder, split)
     facts |= checks(step, hidden, trie)
     if parallel:
         return lambda rows: _summed(made.writer, hidden[rows], words), facts
@@ -190,7 +190,7 @@ def _summed(writer: generative.CodeWriter, hidden: np.ndarray, words: np.ndarray
     return sum(one[:, column] for one, column in zip(each, words.T, strict=True))
 
 
-def _found(step: Callable, hidden: np.ndarray, trie: generative.Trie, block: int = 16) -> np.ndarray:
+def _found(step: Callable, hidden: np.ndarray, trie: semantic_codes.Trie, block: int = 16) -> np.ndarray:
     """Returns (B, V): the scores of the items that a beam finds."""
     scores = np.full((len(hidden), len(trie.codes)), OUT_OF_REACH, np.float32)
     for first in range(0, len(hidden), block):
@@ -199,7 +199,7 @@ def _found(step: Callable, hidden: np.ndarray, trie: generative.Trie, block: int
     return scores
 
 
-def checks(step: Callable, hidden: np.ndarray, trie: generative.Trie, asked: int = 8) -> dict[str, object]:
+def checks(step: Callable, hidden: np.ndarray, trie: semantic_codes.Trie, asked: int = 8) -> dict[str, object]:
     """Returns how many of 10,000 beams are no item, with a trie and without, and what a beam misses of exact scores."""
     counts = {}
     for name, where in (("beams_no_item", trie), ("free_beams_no_item", None)):
@@ -236,7 +236,7 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
     words, facts = item_codes(source, data, seed, new)
     made, more = trained(words, data, parallel, seed)
     unnumbered, at = np.unique(words[new, :LEVELS], axis=0, return_inverse=True)
-    trie = generative.Trie(unnumbered, words.max(axis=0)[:LEVELS] + 1)
+    trie = semantic_codes.Trie(unnumbered, words.max(axis=0)[:LEVELS] + 1)
     hidden, step = states(made.encoder, case.split), generative.log_chances(made.writer)
 
     def score(rows: np.ndarray) -> np.ndarray:
@@ -256,18 +256,18 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
 def item_codes(source: str, data: LeaveOneOut, seed: int, new: np.ndarray | None = None) -> tuple[np.ndarray, dict]:
     """Returns (V, M) codes, the last one the number among equal ones; and how many items share theirs."""
     if source == "random":
-        words, facts = generative.random_codes(data.size, LEVELS, SIZE, seed), {}
+        words, facts = semantic_codes.random_codes(data.size, LEVELS, SIZE, seed), {}
     else:
         vectors = small_text()
         if "behaviour" in source:
             vectors = np.hstack([vectors, normalize(prior.cooccurrence_vectors(data, 0, WIDTH))])
         old = np.ones(len(vectors), bool) if new is None else ~new
-        book = generative.learn_codes(vectors[old], LEVELS, SIZE, seed)
+        book = semantic_codes.learn_codes(vectors[old], LEVELS, SIZE, seed)
         words = book.codes(vectors)
         left = ((vectors - book.vectors(words)) ** 2).sum() / ((vectors - vectors.mean(axis=0)) ** 2).sum()
         facts = {"explained": float(1 - left)}
     sold = prior.popularity(data, 0)
-    numbers = generative.numbered(words, sold)
+    numbers = semantic_codes.numbered(words, sold)
     return numbers, facts | {"equal_codes": int((numbers[:, -1] > 0).sum())}
 
 

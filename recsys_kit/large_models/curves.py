@@ -30,7 +30,7 @@ class Law:
         exponent: c.
 
     Example:
-        >>> Law(floor=2.0, gain=8.0, exponent=0.5)(16.0)
+        >>> float(Law(floor=2.0, gain=8.0, exponent=0.5)(16.0))
         4.0
     """
 

@@ -6,7 +6,7 @@ import pytest
 import semantic_ids
 
 from recsys_kit import results_file
-from recsys_kit.large_models import generative
+from recsys_kit.large_models import generative, semantic_codes
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "results" / "semantic_ids.json"
 
@@ -33,10 +33,10 @@ def test_a_stream_keeps_the_order_of_baskets_and_not_that_inside_one(monkeypatch
 
 
 def test_scores_that_are_summed_are_exact_scores():
-    words = generative.numbered(generative.random_codes(30, 2, 4), np.arange(30))
+    words = semantic_codes.numbered(semantic_codes.random_codes(30, 2, 4), np.arange(30))
     writer = generative.build(words, 5, 8, parallel=True, blocks=1).writer
     hidden = np.random.default_rng(0).normal(size=(3, 8)).astype("float32")
-    trie = generative.Trie(words, words.max(axis=0) + 1)
+    trie = semantic_codes.Trie(words, words.max(axis=0) + 1)
     exact = generative.exact_scores(generative.log_chances(writer), hidden, trie)
     assert semantic_ids._summed(writer, hidden, words) == pytest.approx(exact, abs=1e-4)
 

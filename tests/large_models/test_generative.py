@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from recsys_kit.large_models import generative
+from recsys_kit.large_models import generative, semantic_codes
 from recsys_kit.neural import losses
 from recsys_kit.next_item import LeaveOneOut
 
@@ -12,8 +12,8 @@ ITEMS, LENGTH = 40, 6
 @pytest.fixture(scope="module")
 def codes():
     vectors = np.random.default_rng(0).normal(size=(ITEMS, 3))
-    book = generative.learn_codes(vectors, levels=2, size=4)
-    return generative.numbered(book.codes(vectors), np.arange(ITEMS))
+    book = semantic_codes.learn_codes(vectors, levels=2, size=4)
+    return semantic_codes.numbered(book.codes(vectors), np.arange(ITEMS))
 
 
 def model(codes, parallel):
@@ -31,7 +31,7 @@ def states(count=5):
 @pytest.mark.parametrize("parallel", [False, True])
 def test_a_beam_that_holds_everything_is_exact_scoring(codes, parallel):
     step = generative.log_chances(model(codes, parallel).writer)
-    trie = generative.Trie(codes, codes.max(axis=0) + 1)
+    trie = semantic_codes.Trie(codes, codes.max(axis=0) + 1)
     exact = generative.exact_scores(step, states(), trie)
     found, total = generative.beam_search(step, states(), trie.sizes, ITEMS, trie)
     for row in range(len(exact)):
@@ -45,7 +45,7 @@ def test_chances_of_all_words_sum_to_one(codes, parallel):
     step = generative.log_chances(model(codes, parallel).writer)
     sizes = codes.max(axis=0) + 1
     every = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 3)
-    exact = generative.exact_scores(step, states(), generative.Trie(every, sizes))
+    exact = generative.exact_scores(step, states(), semantic_codes.Trie(every, sizes))
     assert np.exp(exact).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-4)
 
 
@@ -53,7 +53,7 @@ def test_the_loss_is_minus_the_log_chance_of_the_word(codes):
     made = model(codes, False)
     scores = made.writer(states(3), codes[:3])
     loss = np.asarray(generative.CodeLoss()(scores, codes[:3]))
-    trie = generative.Trie(codes, codes.max(axis=0) + 1)
+    trie = semantic_codes.Trie(codes, codes.max(axis=0) + 1)
     exact = generative.exact_scores(generative.log_chances(made.writer), states(3), trie)
     assert loss == pytest.approx(-np.diag(exact[:, :3]), abs=1e-4)
 
@@ -69,7 +69,7 @@ def test_a_code_is_scored_without_a_look_at_itself_or_later_ones(codes):
 def test_only_items_come_out_of_a_beam_with_a_trie_and_others_out_of_one_without(codes):
     step, sizes = generative.log_chances(model(codes, False).writer), codes.max(axis=0) + 1
     known = set(map(tuple, codes))
-    kept, total = generative.beam_search(step, states(), sizes, 10, generative.Trie(codes, sizes))
+    kept, total = generative.beam_search(step, states(), sizes, 10, semantic_codes.Trie(codes, sizes))
     assert np.isfinite(total).all() and {tuple(word) for row in kept for word in row} <= known
     free, _ = generative.beam_search(step, states(), sizes, 10)
     assert not {tuple(word) for row in free for word in row} <= known
@@ -77,23 +77,9 @@ def test_only_items_come_out_of_a_beam_with_a_trie_and_others_out_of_one_without
 
 def test_a_trie_of_some_items_finds_no_others(codes):
     step, sizes = generative.log_chances(model(codes, False).writer), codes.max(axis=0) + 1
-    found, total = generative.beam_search(step, states(), sizes, 10, generative.Trie(codes[:4], sizes))
+    found, total = generative.beam_search(step, states(), sizes, 10, semantic_codes.Trie(codes[:4], sizes))
     assert (np.isfinite(total).sum(axis=1) == 4).all()
     assert {tuple(word) for row in found[:, :4] for word in row} == set(map(tuple, codes[:4]))
-
-
-def test_items_with_equal_words_are_refused_by_a_trie():
-    with pytest.raises(ValueError, match="number those that are equal"):
-        generative.Trie(np.array([[1, 1], [1, 1]]), (2, 2))
-
-
-def test_more_levels_say_more_of_a_vector_and_a_new_vector_gets_the_nearest_word():
-    vectors = np.random.default_rng(0).normal(size=(200, 5))
-    book = generative.learn_codes(vectors, levels=3, size=8)
-    words = book.codes(vectors)
-    left = [((vectors - generative.Codebook(book.levels[:m]).vectors(words[:, :m])) ** 2).mean() for m in (1, 2, 3)]
-    assert left[0] > left[1] > left[2]
-    assert (book.codes(vectors[:3] + 1e-4) == words[:3]).all()
 
 
 def test_targets_are_the_codes_of_the_next_items(codes):
@@ -116,6 +102,6 @@ def test_training_learns_what_follows_what(codes):
     hidden = np.asarray(made.encoder(data.items[:10][None]))[:, -1]
     sizes = codes.max(axis=0) + 1
     best, _ = generative.beam_search(
-        generative.log_chances(made.writer), hidden, sizes, 5, generative.Trie(codes, sizes)
+        generative.log_chances(made.writer), hidden, sizes, 5, semantic_codes.Trie(codes, sizes)
     )
     assert (best[0, 0] == codes[10]).all()
