@@ -26,7 +26,7 @@ from recsys_kit.neural import text_encoder
 from recsys_kit.search import glossary
 
 CUTOFF, CANDIDATES, RECENT, SOLD_DAYS = "2017-12-01", 50, 10, 60
-TEST, VALIDATION, SMALL = 120, 40, 40  # households: judged, for the weight of the mixture, for what was trained
+TEST, VALIDATION, SMALL = 100, 24, 24  # households: judged, for the weight of the mixture, for what was trained
 PARTS = Path("workspace/language_model")
 WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 STEPS, EPOCHS, SEED = 30, 3, 0
@@ -159,7 +159,7 @@ def by_sequence(when: str, rows: np.ndarray, parts: Path) -> np.ndarray:
 
 @cache
 def language_model(tuned: str = "", parts: Path = PARTS):
-    """Returns the language model and its tokenizer; fine-tuned as asked for, from what is kept."""
+    """Returns the language model with its memory, and its tokenizer; fine-tuned as asked for, from what is kept."""
     from recsys_kit.large_models import gguf_file, llama, lora
 
     file = gguf_file.read(gguf_file.model_path())
@@ -168,7 +168,7 @@ def language_model(tuned: str = "", parts: Path = PARTS):
         lora.load(model, parts / f"{tuned}.npz")
     elif tuned:
         model.load_weights(parts / f"{tuned}.weights.h5")
-    return model, gguf_file.tokenizer(file)
+    return llama.Reader(model), gguf_file.tokenizer(file)
 
 
 def asked(wording: str, when: str, wanted: int, parts: Path, until: float, tuned: str = "") -> pd.DataFrame | None:

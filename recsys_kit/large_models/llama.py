@@ -15,13 +15,10 @@ from keras import layers, ops
 
 from recsys_kit.large_models.gguf_file import ModelFile
 
-__all__ = ["Cache", "Config", "GroupedQueryAttention", "LlamaBlock", "SwiGLU", "TiedWords"]
-__all__ += ["blocks", "build", "config", "forward", "generate", "load", "log_probabilities", "rotate", "token_scores"]
+__all__ = ["Config", "GroupedQueryAttention", "LlamaBlock", "Reader", "SwiGLU", "TiedWords"]
+__all__ += ["blocks", "build", "config", "generate", "load", "log_probabilities", "rotate", "token_scores"]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit.large_models")
-
-Cache = list[tuple]
-"""For each block the keys and values of the tokens so far, (B, P, G, E) each."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +118,12 @@ class GroupedQueryAttention(layers.Layer):
             return_cache: Return the keys and values of all P + T tokens, too.
         """
         batch, length = ops.shape(x)[0], x.shape[1] or ops.shape(x)[1]
-        start = 0 if past is None else past[0].shape[1]
+        start = 0 if past is None else ops.shape(past[0])[1]
         split = lambda y, heads: ops.reshape(y, (batch, length, heads, self.size))  # noqa: E731
         query = rotate(split(self.query(x), self.heads), start, self.base)
         key, value = rotate(split(self.key(x), self.kv_heads), start, self.base), split(self.value(x), self.kv_heads)
         if past is not None:
-            old = [ops.broadcast_to(part, (batch, *part.shape[1:])) for part in past]
+            old = [ops.broadcast_to(part, (batch, start, self.kv_heads, self.size)) for part in past]
             key, value = ops.concatenate([old[0], key], 1), ops.concatenate([old[1], value], 1)
         query = ops.reshape(query, (batch, length, self.kv_heads, self.heads // self.kv_heads, self.size))
         score = ops.einsum("btgre,bsge->bgrts", query, key) / self.size**0.5  # (B, G, H / G, T, P + T)
@@ -304,22 +301,42 @@ def load(file: ModelFile, count: int = 0) -> keras.Model:
     return model
 
 
-def forward(model: keras.Model, ids, cache: Cache | None = None):
-    """Walks the layers of a model, with what it has read before in a cache.
+class Reader(keras.Model):
+    """A model that remembers: new tokens and what came before them in, vectors and the longer memory out.
+
+    The steps are compiled once for all lengths, so the first calls take seconds.
 
     Args:
-        model: From `build` or `load`.
-        ids: (B, T) new tokens.
-        cache: What came before them; None: nothing. A cache of one text serves a batch.
-
-    Returns:
-        (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens.
+        model: From `build` or `load`; its weights are shared.
     """
-    x, found = model.get_layer("words")(ops.convert_to_tensor(ids, "int32")), []
-    for i, block in enumerate(blocks(model)):
-        x, kept = block(x, past=cache[i] if cache else None, return_cache=True)
-        found.append(kept)
-    return model.get_layer("norm")(x), found
+
+    def __init__(self, model: keras.Model, **kwargs):
+        super().__init__(**kwargs)
+        self.model, one = model, blocks(model)[0].attention
+        self.empty = np.zeros((1, len(blocks(model)), 2, 0, one.kv_heads, one.size), np.float32)
+
+    def call(self, inputs):
+        """Walks the layers; see `read`."""
+        (ids, past), found = inputs, []
+        x = self.model.get_layer("words")(ids)
+        for i, block in enumerate(blocks(self.model)):
+            x, kept = block(x, past=(past[:, i, 0], past[:, i, 1]), return_cache=True)
+            found.append(ops.stack(kept, 1))  # (B, 2, P + T, G, E)
+        return self.model.get_layer("norm")(x), ops.stack(found, 1)
+
+    def read(self, ids, cache: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Reads on.
+
+        Args:
+            ids: (B, T) new tokens.
+            cache: What came before them; None: nothing. A cache of one text serves a batch.
+
+        Returns:
+            (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens.
+        """
+        past = self.empty if cache is None else cache
+        x, found = self.predict_on_batch([np.asarray(ids, np.int32), past])
+        return x, found
 
 
 def log_probabilities(model: keras.Model, x) -> np.ndarray:
@@ -327,7 +344,7 @@ def log_probabilities(model: keras.Model, x) -> np.ndarray:
 
     Args:
         model: The model.
-        x: (..., D) vectors of `forward`.
+        x: (..., D) vectors of a `Reader`.
     """
     return ops.convert_to_numpy(ops.log_softmax(model.get_layer("words")(x, reverse=True)))
 
@@ -337,7 +354,7 @@ def token_scores(model: keras.Model, x, ids) -> np.ndarray:
 
     Args:
         model: The model.
-        x: (B, T, D) vectors of `forward`.
+        x: (B, T, D) vectors of a `Reader`.
         ids: (B, T) the tokens that follow.
     """
     logits = model.get_layer("words")(x, reverse=True)  # (B, T, V)
@@ -346,7 +363,7 @@ def token_scores(model: keras.Model, x, ids) -> np.ndarray:
 
 
 def generate(
-    model: keras.Model,
+    reader: Reader,
     ids: list[int],
     length: int = 20,
     choose: Callable[[np.ndarray], int] = np.argmax,
@@ -356,7 +373,7 @@ def generate(
     """Writes on, one token at a time.
 
     Args:
-        model: The model.
+        reader: The model with its memory.
         ids: What it goes on from.
         length: How many tokens at most.
         choose: Function from (V,) log-probabilities to the next token; the best one by default.
@@ -368,9 +385,8 @@ def generate(
     """
     text, new, cache = list(ids), list(ids), None
     for _ in range(length):
-        x, found = forward(model, [new if cached else text], cache if cached else None)
-        cache = found
-        token = int(choose(log_probabilities(model, x[0, -1])))
+        x, cache = reader.read([new if cached else text], cache if cached else None)
+        token = int(choose(log_probabilities(reader.model, x[0, -1])))
         if token in stop:
             return
         yield token

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 
 from recsys_kit.large_models import llama
@@ -54,14 +53,14 @@ class LanguageModelRanker:
     """Ranks names by a language model.
 
     Attributes:
-        model: A Llama model, see `llama.load`.
+        reader: A Llama model with its memory.
         tokenizer: Its tokenizer.
         frame: How a history is written.
         batch: How many candidates are read at once; bounds the memory.
         known: Log-likelihoods of names without a history, kept.
     """
 
-    model: keras.Model
+    reader: llama.Reader
     tokenizer: object
     frame: Frame = FRAMES["list"]
     batch: int = 64
@@ -77,16 +76,16 @@ class LanguageModelRanker:
             names: C names.
         """
         tokens = [self.tokenizer.encode(f" {name}").ids for name in names]
-        x, cache = llama.forward(self.model, [self.tokenizer.encode(prompt).ids])
-        first = llama.log_probabilities(self.model, x[0, -1])  # (V,)
+        x, cache = self.reader.read([self.tokenizer.encode(prompt).ids])
+        first = llama.log_probabilities(self.reader.model, x[0, -1])  # (V,)
         found = np.array([first[some[0]] for some in tokens], float)
         sizes = np.array([len(some) for some in tokens])
         for size in sorted(set(sizes.tolist()) - {1}):  # names of one length together: nothing is padded
             of_size = np.flatnonzero(sizes == size)
             for part in np.array_split(of_size, -(-len(of_size) // self.batch)):
                 ids = np.array([tokens[i] for i in part])  # (C, T)
-                x, _ = llama.forward(self.model, ids[:, :-1], cache)
-                found[part] += llama.token_scores(self.model, x, ids[:, 1:]).sum(1)
+                x, _ = self.reader.read(ids[:, :-1], cache)
+                found[part] += llama.token_scores(self.reader.model, x, ids[:, 1:]).sum(1)
         return found
 
     def prior(self, names: Sequence[str]) -> np.ndarray:

@@ -139,8 +139,8 @@ def loss(model: keras.Model, tokenizer, texts: Sequence[str], batch_size: int = 
     total = count = 0.0
     for start in range(0, len(texts), batch_size):
         ids, real = tokens(tokenizer, texts[start : start + batch_size], longest)
-        x, _ = llama.forward(model, ids[:, :-1])
-        found = llama.token_scores(model, x, ids[:, 1:])  # (B, T)
+        logs = ops.log_softmax(model.predict_on_batch(ids[:, :-1]))  # (B, T, V)
+        found = np.take_along_axis(ops.convert_to_numpy(logs), ids[:, 1:, None], 2)[..., 0]
         total, count = total - found[real[:, 1:]].sum(), count + real[:, 1:].sum()
     return float(total / count)
 

@@ -54,7 +54,7 @@ def test_logits_are_those_of_a_numpy_forward_pass(real_file, real_words):
 
 def test_walking_the_layers_is_calling_the_model(small):
     ids = np.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
-    x, _ = llama.forward(small, ids)
+    x, _ = llama.Reader(small).read(ids)
     np.testing.assert_allclose(small(ids), small.get_layer("words")(x, reverse=True), atol=1e-5)
 
 
@@ -67,17 +67,17 @@ def test_a_token_does_not_see_the_future(small):
 
 def test_a_cache_changes_nothing_but_the_time(small):
     ids = np.array([[3, 1, 4, 1, 5, 9]])
-    whole, _ = llama.forward(small, ids)
-    _, cache = llama.forward(small, ids[:, :2])
-    middle, cache = llama.forward(small, ids[:, 2:3], cache)
-    end, _ = llama.forward(small, ids[:, 3:], cache)
+    whole, _ = llama.Reader(small).read(ids)
+    _, cache = llama.Reader(small).read(ids[:, :2])
+    middle, cache = llama.Reader(small).read(ids[:, 2:3], cache)
+    end, _ = llama.Reader(small).read(ids[:, 3:], cache)
     np.testing.assert_allclose(whole[:, 2:], np.concatenate([middle, end], 1), atol=1e-5)
 
 
 def test_a_cache_of_one_text_serves_a_batch(small):
-    _, cache = llama.forward(small, [[3, 1, 4]])
-    both, _ = llama.forward(small, [[1, 5], [9, 2]], cache)
-    alone, _ = llama.forward(small, [[9, 2]], cache)
+    _, cache = llama.Reader(small).read([[3, 1, 4]])
+    both, _ = llama.Reader(small).read([[1, 5], [9, 2]], cache)
+    alone, _ = llama.Reader(small).read([[9, 2]], cache)
     np.testing.assert_allclose(both[1:], alone, atol=1e-5)
 
 
@@ -93,8 +93,8 @@ def test_a_rotated_product_depends_on_the_distance_only():
 
 
 def test_keys_and_values_are_shared_by_groups_of_heads(small):
-    _, cache = llama.forward(small, [[1, 2, 3]])
-    assert [tuple(part.shape) for part in cache[0]] == [(1, 3, 2, 4)] * 2
+    _, cache = llama.Reader(small).read([[1, 2, 3]])
+    assert cache.shape == (1, 2, 2, 3, 2, 4)  # one text, two blocks, keys and values, three tokens, two heads of four
 
 
 def test_heads_that_cannot_be_grouped_are_refused():
@@ -103,14 +103,14 @@ def test_heads_that_cannot_be_grouped_are_refused():
 
 
 def test_text_with_and_without_a_cache_is_the_same_and_ends_where_it_should(small):
-    cached = list(llama.generate(small, [3, 1], 6))
-    assert cached == list(llama.generate(small, [3, 1], 6, cached=False))
-    assert list(llama.generate(small, [3, 1], 6, stop=(cached[2],))) == cached[: cached.index(cached[2])]
+    cached = list(llama.generate(llama.Reader(small), [3, 1], 6))
+    assert cached == list(llama.generate(llama.Reader(small), [3, 1], 6, cached=False))
+    assert list(llama.generate(llama.Reader(small), [3, 1], 6, stop=(cached[2],))) == cached[: cached.index(cached[2])]
 
 
 def test_token_scores_are_entries_of_the_log_probabilities(small):
     ids = np.array([[3, 1, 4, 1]])
-    x, _ = llama.forward(small, ids[:, :-1])
+    x, _ = llama.Reader(small).read(ids[:, :-1])
     logs = llama.log_probabilities(small, x)
     np.testing.assert_allclose(llama.token_scores(small, x, ids[:, 1:])[0], logs[0, [0, 1, 2], ids[0, 1:]], atol=1e-5)
 
