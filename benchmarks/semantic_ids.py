@@ -49,7 +49,7 @@ CODED = {
 """Methods that write codes: whether all at once, and what the codes come from."""
 METHODS = {
     "next basket": ["popularity", COUNTING, SOFTMAX, *list(CODED)[:3]],
-    "never sold": ["popularity in category", "own types", TIED, *list(CODED)[3:]],
+    "never sold": ["popularity in category", "own kinds", TIED, *list(CODED)[3:]],
 }
 AGAINST = {"next basket": SOFTMAX, "never sold": TIED}
 TRAINED = [(t, m) for t, names in METHODS.items() for m in names if m in CODED or m == SOFTMAX]
@@ -224,7 +224,7 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
     category = pd.factorize(table["category"])[0]
     if method == "popularity in category":
         return cold_items.category_popularity(case, category), {}
-    if method == "own types":
+    if method == "own kinds":
         types = pd.factorize(datasets.items.item_types(shop().items, items))[0]
         return cold_items.own_types(case, types, category), {}
     if method == TIED:

@@ -121,7 +121,8 @@ def forecast(points: pd.DataFrame, at: float, draws: int = 300, level: float = 0
         exponents.append(again.exponent)
         values.append(again(at))
     ends = 50 * (1 - level), 50 * (1 + level)
-    return Forecast(law, *np.percentile(exponents, ends), float(law(at)), *np.percentile(values, ends))
+    low, high, value_low, value_high = (float(end) for part in (exponents, values) for end in np.percentile(part, ends))
+    return Forecast(law, low, high, float(law(at)), value_low, value_high)
 
 
 def frontier(points: pd.DataFrame) -> pd.DataFrame:
