@@ -26,7 +26,7 @@ from recsys_kit.neural import text_encoder
 from recsys_kit.search import glossary
 
 CUTOFF, CANDIDATES, RECENT, SOLD_DAYS = "2017-12-01", 50, 10, 60
-TEST, VALIDATION, SMALL = 100, 24, 24  # households: judged, for the weight of the mixture, for what was trained
+TEST, VALIDATION, SMALL = 60, 16, 24  # households: judged, for the weight of the mixture, for what was trained
 PARTS = Path("workspace/language_model")
 WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 STEPS, EPOCHS, SEED = 30, 3, 0
