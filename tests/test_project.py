@@ -100,7 +100,7 @@ def test_uv_and_pip_are_asked_for_the_same_requirements():
     into = "--python nowhere/at/all/bin/python "
     assert all(rest.startswith(into) for _, rest in by_uv)
     assert [rest.removeprefix(into) for _, rest in by_uv] == [rest for _, rest in by_pip]
-    assert len(by_pip) == 3  # the kit, what is welcome, what was asked for
+    assert len(by_pip) == 4  # the kit, what is welcome, the language model, what was asked for
 
 
 def test_make_finds_uv_on_the_path_by_itself(tmp_path):
