@@ -117,7 +117,7 @@ def train(pictures: np.ndarray, titles: np.ndarray, code: np.ndarray, settings: 
     keras.utils.set_random_seed(settings.seed)
     data = Pairs(pictures, titles, code, settings.batch_size, settings.seed)
     wide = {"picture": pictures.shape[1], "title": titles.shape[1]}
-    towers = {name: tower(size, settings.width, settings.noise, name) for name, size in wide.items()}
+    towers = {name: tower(size, settings.width, settings.noise, f"{name}_tower") for name, size in wide.items()}
     inputs = {name: keras.Input((size,), name=name) for name, size in wide.items()}
     loss = Compared()(towers["picture"](inputs["picture"]), towers["title"](inputs["title"]))
     model = keras.Model(inputs, loss)

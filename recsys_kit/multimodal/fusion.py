@@ -62,6 +62,7 @@ def behaviour(case: Arrivals, width: int = 64, days: float = 0.0) -> np.ndarray:
     ones = np.ones(len(past), np.float32)
     counts = sp.coo_matrix((ones, (past["user"], past["item"])), shape).tocsr()
     found = start_vectors.from_users(counts.log1p(), width, size=1.0)[1:]
+    found[counts.getnnz(0) == 0] = 0  # a factorisation leaves crumbs there, which would count as behaviour
     return found / max(np.linalg.norm(found[found.any(1)], axis=1).mean(), 1e-9)
 
 
@@ -235,11 +236,17 @@ class HistoryScore(keras.layers.Layer):
 
 
 class _Batches(cold_items.FortnightBatches):
-    """Those of `cold_items`, with the columns that nobody of a batch bought left out."""
+    """Those of `cold_items`, with most columns that nobody of a batch bought left out."""
+
+    def plan(self):
+        super().plan()
+        sizes = [len(np.unique(self.pairs[window][0][part].indices)) for window, part in self.parts]
+        self.wide = max(sizes)  # the same for all batches: Keras reads off the first two which axes vary
 
     def __getitem__(self, index):
         x, bought = super().__getitem__(index)
-        items = np.flatnonzero(x["counts"].any(0))
+        used = x["counts"].any(0)
+        items = np.sort(np.r_[np.flatnonzero(used), np.flatnonzero(~used)[: self.wide - used.sum()]])
         return x | {"counts": x["counts"][:, items], "items": items.astype(np.int32)}, bought
 
 
