@@ -17,58 +17,17 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from keras import layers, ops
-from sklearn.decomposition import PCA
 
 from recsys_kit import baselines, evaluation
-from recsys_kit.neural import losses, start_vectors
+from recsys_kit.neural import losses
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.optimization import cold_items
 from recsys_kit.optimization.cold_items import Arrivals
 
-__all__ = ["WAYS", "FusedItems", "Settings", "behaviour", "compressed", "ranked", "shuffled", "train"]
+__all__ = ["WAYS", "FusedItems", "HistoryScore", "Settings", "ranked", "train"]
 
 WAYS = ("early", "late", "gated", "attention")
 _register = keras.saving.register_keras_serializable(package="recsys_kit.multimodal")
-
-
-def compressed(vectors: np.ndarray, code: np.ndarray, width: int = 64) -> np.ndarray:
-    """Returns (V, W) vectors of items, without what all have in common, in their main directions; mean length 1.
-
-    Args:
-        vectors: (distinct, any) vectors, such as of pictures.
-        code: (V,) which of them each item has; below 0: none, and zeros.
-        width: W, or as many as there are directions.
-    """
-    used = np.unique(code[code >= 0])
-    width = min(width, len(used) - 1, vectors.shape[1])
-    if width < 1:
-        return np.zeros((len(code), 1), np.float32)
-    found = PCA(width, random_state=0).fit(vectors[used]).transform(vectors)
-    found = (found / np.linalg.norm(found[used], axis=1).mean()).astype(np.float32)
-    return np.where(code[:, None] >= 0, found[np.maximum(code, 0)], 0).astype(np.float32)
-
-
-def behaviour(case: Arrivals, width: int = 64, days: float = 0.0) -> np.ndarray:
-    """Returns (V, W) vectors, mean length 1, in which items that the same people bought are close; else zeros.
-
-    Args:
-        case: The arrivals.
-        width: W.
-        days: The last days before the cutoff are left out: what is learned from must not be known already.
-    """
-    split = case.split
-    past = split.history[split.history["timestamp"] < split.cutoff - pd.Timedelta(days=days)]
-    shape = (len(split.users), len(split.items))
-    ones = np.ones(len(past), np.float32)
-    counts = sp.coo_matrix((ones, (past["user"], past["item"])), shape).tocsr()
-    found = start_vectors.from_users(counts.log1p(), width, size=1.0)[1:]
-    found[counts.getnnz(0) == 0] = 0  # a factorisation leaves crumbs there, which would count as behaviour
-    return found / max(np.linalg.norm(found[found.any(1)], axis=1).mean(), 1e-9)
-
-
-def shuffled(values: np.ndarray, seed: int) -> np.ndarray:
-    """Returns a modality's vectors (V, W) dealt out to other items: still pictures, but no longer of these items."""
-    return values[np.random.default_rng(seed).permutation(len(values))]
 
 
 @_register
@@ -236,17 +195,23 @@ class HistoryScore(keras.layers.Layer):
 
 
 class _Batches(cold_items.FortnightBatches):
-    """Those of `cold_items`, with most columns that nobody of a batch bought left out."""
+    """Those of `cold_items`, with the columns that nobody of a batch bought left out.
+
+    All batches have the same width, as Keras reads off the first two which axes vary; the first epoch's largest batch
+    and a tenth more. Where a later batch has more items, those that were bought least are left out.
+    """
+
+    wide = 0
 
     def plan(self):
         super().plan()
-        sizes = [len(np.unique(self.pairs[window][0][part].indices)) for window, part in self.parts]
-        self.wide = max(sizes)  # the same for all batches: Keras reads off the first two which axes vary
+        if not self.wide:
+            sizes = [len(np.unique(self.pairs[window][0][part].indices)) for window, part in self.parts]
+            self.wide = min(len(self.code), int(1.1 * max(sizes)) + 1)
 
     def __getitem__(self, index):
         x, bought = super().__getitem__(index)
-        used = x["counts"].any(0)
-        items = np.sort(np.r_[np.flatnonzero(used), np.flatnonzero(~used)[: self.wide - used.sum()]])
+        items = np.sort(np.argsort(-x["counts"].sum(0), kind="stable")[: self.wide])
         return x | {"counts": x["counts"][:, items], "items": items.astype(np.int32)}, bought
 
 

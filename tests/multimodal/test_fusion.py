@@ -2,36 +2,18 @@
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from recsys_kit import preprocessing
-from recsys_kit.multimodal import fusion
-from recsys_kit.optimization import cold_items
+from recsys_kit.multimodal import fusion, modalities
 
 
 @pytest.fixture(scope="module")
-def case():
-    """60 users, 40 items of 8 types; each user has two favourite types; each fifth item is new."""
-    rows = []
-    for user in range(60):
-        types = np.random.default_rng(user).choice(8, 2, replace=False)
-        for day in range(60):
-            for item in np.random.default_rng((user, day)).choice(5, 2, replace=False):
-                rows.append((f"u{user:02d}", f"i{types[day % 2] * 5 + item:02d}", f"b{user}-{day}", day))
-    events = pd.DataFrame(rows, columns=["user_id", "item_id", "basket_id", "day"])
-    events["timestamp"] = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(events.pop("day"), unit="D")
-    split = preprocessing.split_by_time(events, pd.Timestamp("2020-02-25", tz="UTC"), min_users=2, min_items=1)
-    return cold_items.arrivals(split, np.arange(len(split.items)) % 5 == 0)
-
-
-@pytest.fixture(scope="module")
-def modalities(case):
+def facts(case):
     types = np.array([int(item[1:]) // 5 for item in case.split.items])
     named = np.eye(8, dtype=np.float32)[types]
     noise = np.random.default_rng(0).normal(size=(len(types), 4)).astype(np.float32)
-    return {"text": noise, "picture": named, "id": fusion.behaviour(case, 6)}
+    return {"text": noise, "picture": named, "id": modalities.behaviour(case, 6)}
 
 
 SMALL = {"width": 8, "batch_size": 10, "drawn": 12, "windows": 2, "epochs": 4, "learning_rate": 0.02}
@@ -45,8 +27,8 @@ def layer(way, values, **settings):
 
 
 @pytest.mark.parametrize("way", fusion.WAYS)
-def test_an_item_s_vectors_have_length_one_and_do_not_depend_on_the_others(way, modalities):
-    fused = layer(way, list(modalities.values()))
+def test_an_item_s_vectors_have_length_one_and_do_not_depend_on_the_others(way, facts):
+    fused = layer(way, list(facts.values()))
     alone, _ = fused(np.array([3]))
     together, there = fused(np.array([0, 3, 7]))
     assert together.shape == (3, 3 if way == "late" else 1, 8) and there.shape == together.shape[:2]
@@ -56,8 +38,8 @@ def test_an_item_s_vectors_have_length_one_and_do_not_depend_on_the_others(way, 
 
 
 @pytest.mark.parametrize("way", fusion.WAYS)
-def test_what_an_item_lacks_is_told_apart_from_what_it_has(way, modalities):
-    values = [value.copy() for value in modalities.values()]
+def test_what_an_item_lacks_is_told_apart_from_what_it_has(way, facts):
+    values = [value.copy() for value in facts.values()]
     values[1][3] = 0
     fused = layer(way, values)
     before, there = fused(np.array([3]))
@@ -69,8 +51,8 @@ def test_what_an_item_lacks_is_told_apart_from_what_it_has(way, modalities):
 
 
 @pytest.mark.parametrize("way", fusion.WAYS)
-def test_modalities_are_hidden_while_training_only_and_never_all(way, modalities):
-    values = list(modalities.values())
+def test_facts_are_hidden_while_training_only_and_never_all(way, facts):
+    values = list(facts.values())
     fused = layer(way, values, dropout=0.9)
     items = np.arange(len(values[0]))
     assert np.allclose(fused(items)[0], layer_like(fused, values, dropout=0.0)(items)[0], atol=1e-5)
@@ -85,8 +67,8 @@ def layer_like(fused, values, dropout):
     return other
 
 
-def test_late_fusion_adds_up_the_scores_of_the_modalities_that_are_there(modalities):
-    first, second = modalities["text"], modalities["picture"]
+def test_late_fusion_adds_up_the_scores_of_the_facts_that_are_there(facts):
+    first, second = facts["text"], facts["picture"]
     rng, nothing = np.random.default_rng(1), np.zeros_like
     counts = rng.random((4, 5)).astype(np.float32)
     scored = fusion.HistoryScore(layer("late", [first, second]))
@@ -101,8 +83,8 @@ def test_late_fusion_adds_up_the_scores_of_the_modalities_that_are_there(modalit
 
 
 @pytest.mark.parametrize("way", fusion.WAYS)
-def test_the_sparse_way_gives_what_the_layer_gives(way, modalities):
-    values = list(modalities.values())
+def test_the_sparse_way_gives_what_the_layer_gives(way, facts):
+    values = list(facts.values())
     scored = fusion.HistoryScore(layer(way, values))
     counts = sp.random(6, len(values[0]), 0.5, "csr", np.float32, np.random.default_rng(2))
     some, items = np.array([1, 4, 8]), np.arange(len(values[0]))
@@ -111,18 +93,18 @@ def test_the_sparse_way_gives_what_the_layer_gives(way, modalities):
     assert np.allclose(fusion._scores(scored, counts, vectors, there, some), dense, atol=1e-4)
 
 
-def test_what_was_bought_of_the_candidate_itself_can_be_taken_out(modalities):
-    scored = fusion.HistoryScore(layer("early", list(modalities.values())))
+def test_what_was_bought_of_the_candidate_itself_can_be_taken_out(facts):
+    scored = fusion.HistoryScore(layer("early", list(facts.values())))
     counts = np.array([[2.0, 1.0]], np.float32)
     without = scored(np.array([[2.0, 0.0]], np.float32), np.array([3, 7]), np.array([7]))
     assert np.allclose(scored(counts, np.array([3, 7]), np.array([7]), np.array([[1.0]])), without, atol=1e-4)
 
 
 @pytest.mark.parametrize("way", fusion.WAYS)
-def test_a_picture_that_tells_the_type_ranks_new_items_well_and_a_shuffled_one_does_not(way, case, modalities):
+def test_a_picture_that_tells_the_type_ranks_new_items_well_and_a_shuffled_one_does_not(way, case, facts):
     found = {}
-    for name, picture in {"own": modalities["picture"], "dealt out": fusion.shuffled(modalities["picture"], 5)}.items():
-        values = modalities | {"picture": picture}
+    for name, picture in {"own": facts["picture"], "dealt out": modalities.dealt_out(facts["picture"], 5)}.items():
+        values = facts | {"picture": picture}
         model, curve = fusion.train(case, values, fusion.Settings(way=way, dropout=0.3, **SMALL))
         assert len(curve) == SMALL["epochs"]
         result = fusion.ranked(model, case, values)
@@ -131,32 +113,17 @@ def test_a_picture_that_tells_the_type_ranks_new_items_well_and_a_shuffled_one_d
     assert found["own"] > found["dealt out"] + 0.1
 
 
-def test_the_warm_ranking_holds_old_items_that_were_not_bought_yet(case, modalities):
-    model, _ = fusion.train(case, modalities, fusion.Settings(**SMALL | {"epochs": 1}))
+def test_the_warm_ranking_holds_old_items_that_were_not_bought_yet(case, facts):
+    model, _ = fusion.train(case, facts, fusion.Settings(**SMALL | {"epochs": 1}))
     cases = np.array([0, 5, 7])
-    warm = fusion.ranked(model, case, modalities, cases, warm=True)
+    warm = fusion.ranked(model, case, facts, cases, warm=True)
     seen = case.split.seen()[cases]
     new_to_them = (case.warm[cases].astype(int) - case.warm[cases].multiply(seen).astype(int)).sum(1)
     assert warm["relevant"].sum() == new_to_them.sum()
 
 
-def test_a_new_item_has_no_behaviour_and_the_last_days_can_be_left_out(case, modalities):
-    assert not modalities["id"][case.new].any()
-    assert modalities["id"][~case.new].any(1).all()
-    assert not np.allclose(fusion.behaviour(case, 6, days=20), modalities["id"])
-
-
-def test_pictures_are_compressed_to_their_main_directions_and_a_missing_one_is_zeros():
-    vectors = np.random.default_rng(0).normal(size=(5, 20)) + 7
-    found = fusion.compressed(vectors, np.array([0, 1, -1, 2, 3, 3]), width=8)
-    assert found.shape == (6, 3)  # four pictures are used: three directions
-    assert not found[2].any() and (found[4] == found[5]).all()
-    assert np.isclose(np.linalg.norm(found[[0, 1, 3, 4]], axis=1).mean(), 1, atol=1e-4)
-    assert not fusion.compressed(vectors, np.full(3, -1)).any()
-
-
-def test_a_layer_survives_a_save(tmp_path, modalities):
-    values = list(modalities.values())
+def test_a_layer_survives_a_save(tmp_path, facts):
+    values = list(facts.values())
     inputs = keras.Input(batch_shape=(None,), dtype="int32")
     fused = fusion.FusedItems([value.shape[1] for value in values], len(values[0]), 8, "attention")
     model = keras.Model(inputs, fused(inputs)[0])
