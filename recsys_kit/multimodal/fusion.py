@@ -41,7 +41,7 @@ class FusedItems(keras.layers.Layer):
         way: One of `WAYS`. "early": all vectors side by side, one matrix. "late": an embedding for each modality, whose
             scores are added up. "gated": a weighted mean of these embeddings, weights told from all of them.
             "attention": a query of its own looks at the embeddings of all modalities that are there.
-        dropout: Chance that a modality of an item is hidden while training; one always stays.
+        dropout: Chance that a modality of an item is hidden while training, one for all or one each; one always stays.
 
     Example:
         Two modalities of three items, the last of which has no picture:
@@ -57,7 +57,8 @@ class FusedItems(keras.layers.Layer):
         super().__init__(**kwargs)
         if way not in WAYS:
             raise ValueError(f"`way` must be one of {', '.join(WAYS)}. Received: way={way!r}.")
-        self.widths, self.items, self.width, self.way, self.dropout = tuple(widths), items, width, way, dropout
+        self.widths, self.items, self.width, self.way = tuple(widths), items, width, way
+        self.dropout = [float(chance) for chance in np.broadcast_to(dropout, len(self.widths))]
         self.seed = keras.random.SeedGenerator(0)
         self.views = [layers.Dense(width, name=f"view_{m}") for m in range(len(self.widths))]
         self.mix = {
@@ -95,8 +96,9 @@ class FusedItems(keras.layers.Layer):
     def call(self, items, training=False):
         """Maps items (I,) to embeddings (I, K, D) of length 1, and to which of them are there (I, K)."""
         there = ops.convert_to_tensor(self.there)  # (V, M)
-        if training and self.dropout:
-            kept = there * ops.cast(keras.random.uniform(ops.shape(there), seed=self.seed) >= self.dropout, "float32")
+        if training and any(self.dropout):
+            chance = np.array([self.dropout], np.float32)  # (1, M)
+            kept = there * ops.cast(keras.random.uniform(ops.shape(there), seed=self.seed) >= chance, "float32")
             there = ops.where(ops.max(kept, axis=1, keepdims=True) > 0, kept, there)
         there = ops.take(there, items, axis=0)  # (I, M)
         parts = [ops.take(table, items, axis=0) * there[:, m, None] for m, table in enumerate(self.tables)]
@@ -221,7 +223,7 @@ class Settings:
 
     Attributes:
         way: One of `WAYS`.
-        dropout: Chance that a modality of an item is hidden while training.
+        dropout: Chance that a modality of an item is hidden while training, one for all or one each.
         width: D.
         epochs: Passes.
         windows: How many fortnights before the cutoff are learned from.
@@ -232,7 +234,7 @@ class Settings:
     """
 
     way: str = "early"
-    dropout: float = 0.3
+    dropout: float | Sequence[float] = 0.3
     width: int = 48
     epochs: int = 1
     windows: int = 1
