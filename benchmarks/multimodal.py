@@ -90,8 +90,9 @@ def ndcg(method: str, way: str, seed: int) -> dict:
 
 
 def columns(name: str, found: pd.Series) -> dict:
-    """Returns what a row holds of one ranking: the mean, and each case in ten-thousandths."""
-    return {name: float(round(found.mean(), 6)), f"{name}_cases": [round(1e4 * value) for value in found]}
+    """Returns what a row holds of one ranking: the mean, and in one text each case in ten-thousandths."""
+    cases = " ".join(str(round(1e4 * value)) for value in found)
+    return {name: float(round(found.mean(), 6)), f"{name}_cases": cases}
 
 
 def counted(shop: datasets.Shop, case: cold_items.Arrivals) -> dict:
