@@ -61,6 +61,16 @@ def test_facts_are_hidden_while_training_only_and_never_all(way, facts):
     assert (np.asarray(there).max(1) == 1).all()
 
 
+def test_only_the_modality_that_may_be_hidden_is(facts):
+    values = list(facts.values())
+    fused = layer("late", values, dropout=[0.0, 0.9, 0.0])
+    items = np.arange(len(values[0]))
+    _, hidden = fused(items, training=True)
+    _, there = fused(items)
+    lost = np.asarray(there) - np.asarray(hidden)
+    assert lost[:, 1].mean() > 0.5 and not lost[:, [0, 2]].any()
+
+
 def layer_like(fused, values, dropout):
     other = layer(fused.way, values, dropout=dropout)
     other.set_weights(fused.get_weights()[: len(other.get_weights())])
