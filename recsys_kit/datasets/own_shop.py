@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from recsys_kit.datasets import column_names, entry, tables
+from recsys_kit.datasets import column_names, entry, pictures, tables
 from recsys_kit.datasets import files as table_files
 from recsys_kit.datasets.tables import DataError, Shop
 
@@ -85,6 +85,8 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
         frame, broken, reported = table_files.convert(raw, table, path.name, notes)
         if table == "events":
             broken += entry.event_words(frame, path.name)
+        if table == "items":
+            broken += pictures.broken(frame, folder, path.name)
         if table != "promotions":
             frame = _fill(frame, table, path.name, chosen["timezone"], notes)
         if "basket_id" in frame:  # empty only where user or timestamp is, and that is said already
@@ -186,6 +188,8 @@ def _fill(frame: pd.DataFrame, table: str, file: str, timezone: str, notes: list
     if table == "items" and "item_id" in frame:
         columns["title"] = frame["title"].fillna(frame["item_id"]) if "title" in frame else frame["item_id"]
         columns["is_merchandise"] = columns["is_merchandise"].astype(bool)
+        if "image" in frame:
+            columns["image"] = frame["image"].mask(frame["image"].str.strip() == "")  # no picture is no fault
     if table == "events" and {"user_id", "timestamp"} <= set(frame):
         columns["basket_id"] = _baskets(frame, timezone, file, notes)
     if table == "events":

@@ -4,7 +4,8 @@ Every notebook after 01 sees only these tables, whatever the shop:
 
 - `events`: `user_id`, `item_id`, `timestamp` (UTC), `event_type`, `basket_id`, `quantity`,
   `price` (paid, one unit), `discount` (one unit), `store_id`.
-- `items`: `item_id`, `title`, `category`, `product_type`, `department`, `brand`, `size`, `is_merchandise`.
+- `items`: `item_id`, `title`, `category`, `product_type`, `department`, `brand`, `size`, `is_merchandise`;
+  `image` where a shop has pictures (see `pictures`).
 - `users`: `user_id` and whatever is known about the user.
 """
 

@@ -126,6 +126,7 @@ def schema(table: str) -> pa.DataFrameSchema:
                 for name in ("title", "category", "product_type", "department", "brand", "size")
             },
             "is_merchandise": pa.Column("bool", required=False),
+            "image": pa.Column("str", nullable=True, required=False),
         },
         "users": {"user_id": pa.Column("str", known, unique=True)},
         "promotions": {

@@ -13,7 +13,8 @@ Letters for shapes: T positions, C candidates, N negatives of a position, V item
 - `items`: V.
 
 Losses of other shapes follow: `inclusion_bce` and `weighted_softmax` for whole baskets (notebooks 05 and 07),
-`softmax_loss` for lists with several right answers (07 and 08), `smoothed_softmax` for the small task (07).
+`softmax_loss` for lists with several right answers (07 and 08), `smoothed_softmax` for the small task (07),
+`clip_loss` for pairs from two worlds, such as pictures and titles (23).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "LOSSES",
     "CandidateLoss",
     "binary_crossentropy",
+    "clip_loss",
     "gbce",
     "inclusion_bce",
     "mean_loss",
@@ -177,6 +179,24 @@ def softmax_loss(label, logits):
     bought = ops.maximum(label, 0.0)
     share = bought / ops.maximum(ops.sum(bought, axis=-1, keepdims=True), 1.0)
     return -ops.sum(share * ops.log_softmax(logits - 1e9 * (1.0 - there), axis=-1) * there, axis=-1)
+
+
+def clip_loss(left, right, scale):
+    """Which of the right ones belongs to each left one, and the other way round: row i of one to row i of the other.
+
+    Args:
+        left: (N, D) vectors of length 1, such as of pictures.
+        right: (N, D) vectors of length 1, such as of titles.
+        scale: What the cosines are multiplied by: one over the temperature.
+
+    Returns:
+        (N,) losses, the mean of both questions.
+
+    Source: Radford et al. (2021), Learning transferable visual models from natural language supervision, figure 3.
+    """
+    logits = scale * ops.matmul(left, ops.transpose(right))  # (N, D) @ (D, N) -> (N, N)
+    own = ops.diagonal(logits)
+    return (ops.logsumexp(logits, axis=1) + ops.logsumexp(logits, axis=0)) / 2 - own
 
 
 @keras.saving.register_keras_serializable(package="recsys_kit.neural")

@@ -27,6 +27,7 @@ from recsys_kit.preprocessing import Split
 
 __all__ = [
     "Arrivals",
+    "FortnightBatches",
     "Settings",
     "TextTied",
     "arrivals",
@@ -211,7 +212,17 @@ class TextTied(keras.layers.Layer):
 
 
 class FortnightBatches(EpochBatches):
-    """Batches of (counts before a moment, items bought in the two weeks after it), all items old."""
+    """Batches of (counts before a moment, items bought in the two weeks after it), all items old.
+
+    Args:
+        case: The arrivals.
+        code: (V,) which text each item has.
+        windows: How many fortnights before the cutoff are learned from.
+        batch_size: B.
+        drawn: Items drawn a batch beside those that were bought.
+        seed: Seed.
+        **kwargs: Of `keras.utils.PyDataset`.
+    """
 
     def __init__(
         self, case: Arrivals, code: np.ndarray, windows: int, batch_size: int, drawn: int, seed: int, **kwargs
@@ -244,6 +255,7 @@ class FortnightBatches(EpochBatches):
         return int(self.sizes.sum())
 
     def plan(self):
+        """Draws which users stand together in a batch, and the order of the batches."""
         rng = self.rng()
         self.parts = [
             (window, part)

@@ -139,3 +139,12 @@ def test_the_loss_of_a_list_is_the_one_worked_by_hand_and_padding_has_no_part_in
     expected = -(np.log(chance[0]) + np.log(chance[2])) / 2
     assert float(losses.softmax_loss(label, logits)[0]) == pytest.approx(expected, rel=1e-5)
     assert float(losses.softmax_loss(np.array([[0, 0, -1, -1]], "float32"), logits)[0]) == 0
+
+
+def test_the_loss_of_pairs_matches_one_worked_by_hand():
+    left, right = np.array([[1.0, 0], [0, 1]], "float32"), np.array([[1.0, 0], [1, 0]], "float32")
+    own = losses.clip_loss(left, right, 2.0)
+    # Cosines times 2: [[2, 2], [0, 0]]. Of pair 0: log(2 e^2) - 2 across, log(e^2 + 1) - 2 down; pair 1 likewise.
+    across, down = np.log(2), np.log(np.exp(2) + 1)
+    assert np.allclose(own, [(across + down - 2) / 2, (across + down) / 2], atol=1e-5)
+    assert np.allclose(losses.clip_loss(left, left, 50.0), 0, atol=1e-5)
