@@ -83,6 +83,9 @@ class CodeWriter(layers.Layer):
     Written in turn, a small Transformer reads the state and the codes so far, and scores the next code. Written in
     parallel, each code is scored from the state alone: an item's score is a sum that needs no beam.
 
+    What is written in parallel has to be independent given the state. Residual codes are not: each says what the one
+    before left over. RPG cuts the vector into pieces instead (product quantisation).
+
     Args:
         embedding: The items' codes and vectors.
         parallel: Whether all codes are written at once.
