@@ -1,26 +1,16 @@
 """Promises of `cold_items`: a new item is known by its text alone, and an old one is never a help to itself."""
 
+import favourite_types
 import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_kit import preprocessing
 from recsys_kit.optimization import cold_items
 
 
 @pytest.fixture(scope="module")
 def split():
-    """60 users, 40 items of 8 types; each user has two favourite types."""
-    rows = []
-    for user in range(60):
-        types = np.random.default_rng(user).choice(8, 2, replace=False)
-        for day in range(60):
-            for item in np.random.default_rng((user, day)).choice(5, 2, replace=False):
-                rows.append((f"u{user:02d}", f"i{types[day % 2] * 5 + item:02d}", f"b{user}-{day}", day))
-    events = pd.DataFrame(rows, columns=["user_id", "item_id", "basket_id", "day"])
-    events["timestamp"] = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(events.pop("day"), unit="D")
-    cutoff = pd.Timestamp("2020-02-25", tz="UTC")
-    return preprocessing.split_by_time(events, cutoff, min_users=2, min_items=1)
+    return favourite_types.split()
 
 
 @pytest.fixture(scope="module")
