@@ -23,7 +23,6 @@ NOT_YET_SHORT = {
     "06_evaluation",
     "07_optimization",
     "08_recommendation",
-    "09_large_models",
     "10_search",
     "11_cross_sell",
     "15_localization",
