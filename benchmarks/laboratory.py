@@ -122,18 +122,23 @@ def sequences(task: str, ingredient: str = "", knob: float = 0.0, seed: int = 0)
     """Returns a next-item task: simulated, the order of first purchases, or the benchmark file of this name."""
     if task == "simulated":
         return laboratory.simulate(truth(ingredient, knob, seed), USERS, LENGTH, seed)
-    return first_purchases() if task == "first purchases" else leave_one_out.read(Path(FILES[task]))
+    return first_purchases(seed) if task == "first purchases" else leave_one_out.read(Path(FILES[task]))
 
 
 FILES: dict[str, Path] = {}
 """Where the benchmark files lie, by name; they are no part of this repository."""
 
 
-def first_purchases(last: int = 100) -> LeaveOneOut:
-    """Returns what each household bought for the first time, in that order; the last so many items of it."""
+def first_purchases(seed: int = 0, last: int = 100) -> LeaveOneOut:
+    """Returns what each household bought for the first time, in that order; the last so many items of it.
+
+    Tables list a basket by the items' numbers, and numbers tell of departments. Inside a basket there is no order, so
+    one is drawn: what follows what in the file would be a leak.
+    """
     dated = dated_task()
     events = dated.events[dated.events["item_id"].isin(dated.test.items)]
-    events = events.drop_duplicates(["user_id", "item_id"])
+    drawn = events.sample(frac=1, random_state=seed).sort_values(["user_id", "timestamp"], kind="stable")
+    events = drawn.drop_duplicates(["user_id", "item_id"])
     user = pd.factorize(events["user_id"])[0]
     back = events.groupby("user_id").cumcount(ascending=False).to_numpy()
     enough = np.bincount(user)[user] >= 4

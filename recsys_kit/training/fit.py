@@ -71,11 +71,8 @@ def train(
 
 def _validation(model: keras.Model, split: Split, seq: baskets.Sequences) -> dict[str, float]:
     """Returns the validation NDCG over everything, and over what each household never bought."""
-    score, cases = scorer(model, split, seq), np.arange(len(split.test_users))
-    scores = np.concatenate([score(part) for part in np.array_split(cases, max(1, len(cases) // 512))])
-    everything = evaluation.evaluate(scores, split.answers)["ndcg"].mean()
-    explore = evaluation.evaluate(scores, split.answers, exclude=split.seen())["ndcg"].mean()
-    return {"ndcg": float(everything), "explore": float(explore)}
+    found = evaluation.evaluate_halves(scorer(model, split, seq), split.answers, split.seen())
+    return {"ndcg": float(found["all"]["ndcg"].mean()), "explore": float(found["explore"]["ndcg"].mean())}
 
 
 def _line(row: dict) -> str:

@@ -18,9 +18,6 @@ FOLDER = ROOT / "notebooks"
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 NOT_YET_SHORT = {
-    "00_start_here",
-    "01_preprocessing",
-    "06_evaluation",
     "07_optimization",
     "08_recommendation",
     "10_search",
