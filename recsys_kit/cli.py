@@ -174,7 +174,8 @@ def bench(
     width: Annotated[int | None, typer.Option(help="Width of the vectors.")] = None,
     heads: Annotated[int | None, typer.Option(help="Attention heads a block.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share dropped while training.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The optimizer's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The optimizer's, at the start.")] = None,
+    halving: Annotated[float | None, typer.Option(help="Epochs after which it is half; 0: never.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="The optimizer's.")] = None,
     averaging: Annotated[float | None, typer.Option(help="Momentum of the average of the weights.")] = None,
     block_start: Annotated[float | None, typer.Option(help="Scale of the blocks' outputs at the start.")] = None,
@@ -201,7 +202,7 @@ def bench(
     from recsys_kit.neural.devices import Hardware
 
     settings = {"loss": loss, "objective": objective, "blocks": blocks, "width": width, "heads": heads}
-    settings |= {"dropout": dropout, "learning_rate": learning_rate, "weight_decay": weight_decay}
+    settings |= {"dropout": dropout, "learning_rate": learning_rate, "halving": halving, "weight_decay": weight_decay}
     settings |= {"averaging": averaging, "block_start": block_start}
     settings = {name: value for name, value in settings.items() if value is not None}  # None: the model's default
     settings["hardware"] = Hardware(precision, xla, devices)

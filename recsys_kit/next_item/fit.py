@@ -35,9 +35,11 @@ class Settings:
         blocks: Transformer blocks; 0: a state is its own position's item alone.
         heads: Attention heads a block; must divide the width.
         dropout: Share dropped while training, 0 to below 1.
-        learning_rate: AdamW's.
+        learning_rate: AdamW's at the start.
+        halving: Epochs after which the learning rate is half of that, twice as many until it is a third, and so on; 0:
+            it stays as it is.
         weight_decay: AdamW's.
-        averaging: Momentum of the running average of the weights, 0 to below 1: .98 is about the last 50 steps.
+        averaging: Momentum of the running average of the weights, 0 to below 1: .95 is about the last 20 steps.
         block_start: What the outputs' weights of each block are multiplied with at the start. Below 1 the vectors that
             counting gives are heard first.
     """
@@ -48,10 +50,11 @@ class Settings:
     blocks: int = 2
     heads: int = 2
     dropout: float = 0.3
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3
+    halving: float = 2.0
     weight_decay: float = 0.01
-    averaging: float = 0.98
-    block_start: float = 1.0
+    averaging: float = 0.95
+    block_start: float = 0.1
 
     def __post_init__(self):
         """Checks the values."""
@@ -75,10 +78,12 @@ class Settings:
                 "`averaging` must lie in 0..1, below 1, and `block_start` be 0 or more. "
                 f"Received: averaging={self.averaging}, block_start={self.block_start}."
             )
-        if not 0 < self.learning_rate < np.inf or not 0 <= self.weight_decay < np.inf:
+        at_least = {"halving": self.halving, "weight_decay": self.weight_decay}
+        if not 0 < self.learning_rate < np.inf or not all(0 <= value < np.inf for value in at_least.values()):
             raise ValueError(
-                "`learning_rate` must be above 0, and `weight_decay` 0 or more. "
-                f"Received: learning_rate={self.learning_rate}, weight_decay={self.weight_decay}."
+                "`learning_rate` must be above 0, and `halving` and `weight_decay` 0 or more. "
+                f"Received: learning_rate={self.learning_rate}, halving={self.halving}, "
+                f"weight_decay={self.weight_decay}."
             )
 
 
@@ -108,8 +113,11 @@ class Trainer:
         self.model = self.build()
         self.scores = next_item.NextItemScores(self.model, data, length)
         self.training = next_item.training_model(self.model, settings.loss)
+        rate, epoch = settings.learning_rate, len(self.batches(2, 0))
+        if settings.halving:
+            rate = keras.optimizers.schedules.InverseTimeDecay(rate, settings.halving * epoch, 1.0)
         self.optimizer = keras.optimizers.AdamW(
-            settings.learning_rate,
+            rate,
             weight_decay=settings.weight_decay,
             clipnorm=1.0,
             use_ema=True,
