@@ -24,6 +24,8 @@ __all__ = ["LONGEST_MESSAGE", "OTHERS", "Assistant", "Memory", "Reply", "about_o
 LONGEST_MESSAGE = 300  # characters of a message
 _NUMBER = re.compile(r"[a-z_-]*\d[\w-]*")
 OTHERS = "others_order"
+FOLLOWING = 0.5
+"""So much less sure it may be of a question that names no product, when the conversation is about one."""
 
 ORDERS = frozenset(
     "order_status last_order spending reorder refund return_item damaged_item missing_item wrong_item loyalty "
@@ -174,7 +176,8 @@ class Assistant:
         base = replace(base, confidence=sure)
         if about_others(plain, mine, intent):
             return self._say(replace(base, intent=OTHERS))
-        if sure < self.threshold:
+        follows = intent in PRODUCTS and memory.product and not catalogue.product_words(plain)  # "and its price?"
+        if sure < self.threshold * (FOLLOWING if follows else 1):
             return self._say(replace(base, intent="unsure", handed_over=True))
         base = replace(base, intent=intent, handed_over=intent in ("human", "complaint"))
         if intent in ORDERS and mine.orders.empty:

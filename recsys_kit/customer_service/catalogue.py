@@ -10,7 +10,7 @@ import pandas as pd
 
 from recsys_kit import search, workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import word_lists
+from recsys_kit.search import glossary, word_lists
 
 __all__ = ["CROWD", "NEAR", "PRICE_DAYS", "STOCK_DAYS", "Shelf", "product_words"]
 
@@ -23,28 +23,49 @@ NEAR = 0.15
 
 
 @functools.cache
-def _asking() -> tuple[frozenset[str], re.Pattern]:
-    """Returns how one asks for a product, without the product: English words, and a pattern of Chinese pieces."""
-    # Chinese has no spaces: pieces are cut out one after the other, so the longer ones stand first in the file.
-    chinese = re.compile(word_lists.alternatives("asking", "zh") + "|[，。？！,.?!]")  # noqa: RUF001
-    return frozenset(word_lists.words("asking", "en")), chinese
+def _asking() -> tuple[frozenset[str], frozenset[str], frozenset[str], re.Pattern]:
+    """Returns how one asks for a product, without the product.
+
+    In English: the words; those that may be a property of a product ("sugar", "vegan"); those that stand for one
+    ("it"). In Chinese, that has no spaces: a pattern of pieces, whose group is what stays.
+    """
+    products = {*word_lists.words("product", "zh"), *glossary.entries()["chinese"]} - {""}
+    asking = set(word_lists.words("asking", "zh"))
+    longest = sorted(products | asking, key=len, reverse=True)  # "比萨" before "比", "如果" before "果"
+    pieces = [re.escape(word) if word in asking else f"({re.escape(word)})" for word in longest]
+    named = "|".join(map(re.escape, sorted(products, key=len, reverse=True)))
+    of_product = f"((?:{word_lists.alternatives('property', 'zh')})的?(?={named}))"
+    chinese = re.compile("|".join([of_product, *pieces, "[，。？！,.?!]"]))  # noqa: RUF001
+    return *(frozenset(word_lists.words(name, "en")) for name in ("asking", "property", "pronoun")), chinese
 
 
 def product_words(text: str) -> str:
     """Returns what is left of a question when the asking is taken away: the product, or nothing.
 
+    The longest product that is known is never cut into. A property, such as "sugar" or "vegan", stays where the product
+    follows it ("sugar free gum"), or if it is all that is asked for ("do you have sugar").
+
     Example:
         >>> [product_words(text) for text in ("how much is the oat milk?", "你们有没有燕麦奶", "how much is it")]
         ['oat milk', '燕麦奶', '']
+        >>> [product_words(text) for text in ("do you have sugar", "is there gluten in the bread", "比萨多少钱")]
+        ['sugar', 'bread', '比萨']
     """
-    english, chinese = _asking()
-    plain = chinese.sub(" ", text.lower())
-    kept = [
-        word
-        for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", plain)
-        if word not in english and word.partition("'")[0] not in english
-    ]
-    return " ".join(kept)
+    english, properties, pronouns, chinese = _asking()
+    plain = chinese.sub(lambda found: found[0] if found.lastindex else " ", text.lower())
+    kept, held, alone, named = [], [], [], True
+    for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", plain):
+        stem = word.partition("'")[0]
+        named &= stem not in pronouns
+        if word in properties or word.partition("-")[0] in properties:
+            held.append(word)
+            alone.append(word)
+        elif word not in english and stem not in english:
+            kept += [*held, word]
+            held = []
+        else:
+            held = []
+    return " ".join(kept or (alone if named else []))
 
 
 class Shelf:
@@ -72,7 +93,7 @@ class Shelf:
         crowd = priced.groupby("item_id")["user_id"].nunique()
         stocked = priced[priced["timestamp"] > end - pd.Timedelta(days=STOCK_DAYS)]
         self._price = full[crowd.reindex(full.index) >= CROWD].dropna()
-        self._buyers = stocked.groupby("item_id")["user_id"].nunique()
+        self._buyers = stocked.groupby(stocked["item_id"].map(self._document))["user_id"].nunique()
 
     def find(self, words: str, k: int = 3) -> pd.DataFrame:
         """Returns the best items for a product's name; see `search.search`. Empty if there is none."""
@@ -86,8 +107,11 @@ class Shelf:
         return float(self._price.get(item_id, np.nan))
 
     def sells(self, item_id: str) -> bool:
-        """Returns whether enough customers bought an item in the last `STOCK_DAYS` to call it in stock."""
-        return int(self._buyers.get(item_id, 0)) >= CROWD
+        """Returns whether enough customers bought a kind of product in the last `STOCK_DAYS` to call it in stock.
+
+        An item is one size of one brand; who asks for toothpaste asks for all of its document.
+        """
+        return int(self._buyers.get(self._document.get(item_id), 0)) >= CROWD
 
     def instead(self, item_id: str, k: int = 3) -> list[str]:
         """Returns titles that could stand in for an item: other documents of its category, nearest in meaning."""

@@ -235,3 +235,15 @@ def test_a_shop_without_prices_or_titles_is_served_as_far_as_it_goes(store, reco
     assert "40000072" in bare.answer("what did I buy last time", "7").text
     with pytest.raises(ValueError, match="no titles"):
         Shelf(small_shop(titles=False), store)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("你们有牙膏吗", "它多少钱"), ("do you have toothpaste", "and its price?")]
+)
+def test_a_question_without_a_product_may_be_less_sure_when_there_is_one_to_talk_about(assistant, first, then):
+    unsure = dataclasses.replace(assistant, threshold=0.99)
+    memory = assistant.answer(first, "7").memory
+    known = lambda texts: np.eye(len(assistant.names))[[list(assistant.names).index("price")] * len(texts)] * 0.6  # noqa: E731
+    unsure = dataclasses.replace(unsure, recognise=known)
+    assert unsure.answer(then, "7", memory).intent == "price"
+    assert unsure.answer(then, "7").handed_over  # nothing to talk about yet
