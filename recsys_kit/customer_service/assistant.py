@@ -25,7 +25,7 @@ LONGEST_MESSAGE = 300  # characters of a message
 _NUMBER = re.compile(r"[a-z_-]*\d[\w-]*")
 OTHERS = "others_order"
 FOLLOWING = 0.5
-"""So much less sure it may be of a question that names no product, when the conversation is about one."""
+"""So much of the threshold is enough for a question that names no product, when the conversation is about one."""
 
 ORDERS = frozenset(
     "order_status last_order spending reorder refund return_item damaged_item missing_item wrong_item loyalty "
@@ -171,13 +171,18 @@ class Assistant:
         if len(plain) > LONGEST_MESSAGE:
             return self._say(replace(base, intent="too_long"))
         out = list(self.names).index(intents.OUT) if intents.OUT in self.names else None
-        best, sure = intents.confidence(self.recognise([plain]), out)
+        chances = self.recognise([plain])
+        best, sure = intents.confidence(chances, out)
         intent, sure = self.names[int(best[0])], float(sure[0])
-        base = replace(base, confidence=sure)
         if about_others(plain, mine, intent):
-            return self._say(replace(base, intent=OTHERS))
-        follows = intent in PRODUCTS and memory.product and not catalogue.product_words(plain)  # "and its price?"
-        if sure < self.threshold * (FOLLOWING if follows else 1):
+            return self._say(replace(base, intent=OTHERS, confidence=sure))
+        if sure < self.threshold and memory.product and not catalogue.product_words(plain):  # "and its price?"
+            follows = {name: float(p) for name, p in zip(self.names, chances[0], strict=True) if name in PRODUCTS}
+            likely = max(follows, key=follows.get)
+            if follows[likely] >= self.threshold * FOLLOWING:
+                intent, sure = likely, self.threshold
+        base = replace(base, confidence=sure)
+        if sure < self.threshold:
             return self._say(replace(base, intent="unsure", handed_over=True))
         base = replace(base, intent=intent, handed_over=intent in ("human", "complaint"))
         if intent in ORDERS and mine.orders.empty:
