@@ -241,9 +241,11 @@ def test_a_shop_without_prices_or_titles_is_served_as_far_as_it_goes(store, reco
     ("first", "then"), [("你们有牙膏吗", "它多少钱"), ("do you have toothpaste", "and its price?")]
 )
 def test_a_question_without_a_product_may_be_less_sure_when_there_is_one_to_talk_about(assistant, first, then):
-    unsure = dataclasses.replace(assistant, threshold=0.99)
+    names = list(assistant.names)
+    chances = np.zeros((1, len(names)))
+    chances[0, [names.index("spending"), names.index("price")]] = 0.4, 0.3  # neither is sure
+    unsure = dataclasses.replace(assistant, threshold=0.5, recognise=lambda texts: chances)
     memory = assistant.answer(first, "7").memory
-    known = lambda texts: np.eye(len(assistant.names))[[list(assistant.names).index("price")] * len(texts)] * 0.6  # noqa: E731
-    unsure = dataclasses.replace(unsure, recognise=known)
     assert unsure.answer(then, "7", memory).intent == "price"
     assert unsure.answer(then, "7").handed_over  # nothing to talk about yet
+    assert unsure.answer(then, "1228", memory).handed_over  # somebody else's conversation
