@@ -27,6 +27,7 @@ __all__ = [
     "normal_quantiles",
     "pinball",
     "plan_rule",
+    "rolling_stretch",
     "stretched",
     "targets",
     "wape",
@@ -272,6 +273,26 @@ def stretched(forecast: np.ndarray, past: np.ndarray, truth: np.ndarray, quantil
         distance = np.abs(forecast[..., place] - forecast[..., middle]) + 0.1
         found[..., place] = forecast[..., middle] + (1 if q > 0.5 else -1) * factor * distance
     return np.maximum(np.sort(found, axis=-1), 0)
+
+
+def rolling_stretch(
+    forecast: np.ndarray, units: np.ndarray, origins: Sequence[int], first: int, quantiles: Sequence[float] = QUANTILES
+) -> np.ndarray:
+    """Returns (O', N, H, Q) the forecasts from origin `first` on, each stretched by what was known at its own origin.
+
+    Args:
+        forecast: (O, N, H, Q) quantiles; no model has learned from the target weeks of its own origins.
+        units: (N, T) what was sold.
+        origins: How many weeks are known at each.
+        first: The first origin that is wanted; those before it serve to stretch.
+        quantiles: (Q,) of the forecasts.
+    """
+    found = []
+    for place, origin in enumerate(origins):
+        if origin >= first:
+            truth = targets(units[:, :origin], origins[:place], forecast.shape[2])
+            found.append(stretched(forecast[place], forecast[:place], truth, quantiles))
+    return np.stack(found)
 
 
 def wape(points: np.ndarray, truth: np.ndarray) -> pd.Series:

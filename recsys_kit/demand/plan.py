@@ -26,19 +26,23 @@ _LEAST = 0.05  # of the stores: a display in two of 112 moves nothing
 _PRIOR_WEEKS = 2.0  # weeks of an item in a state that outweigh what the state does to all items
 
 
-def shares(promotions: pd.DataFrame, tree: Hierarchy, timezone: str, ahead: int = 0) -> np.ndarray:
+def shares(promotions: pd.DataFrame | None, tree: Hierarchy, timezone: str, ahead: int = 0) -> np.ndarray:
     """Returns (I, W, K) the part of the stores that promote each item in each week, for T + `ahead` weeks.
 
+    Without a plan nothing is promoted, and what is expected of an item is what it usually sells.
+
     Args:
-        promotions: `item_id`, `start` (UTC) and the ways to promote, see `recsys_kit.datasets.promotions.load`.
+        promotions: `item_id`, `start` (UTC) and the ways to promote, see `datasets.promotions.load`; None: none.
         tree: The hierarchy.
         timezone: The shop's.
         ahead: How many weeks after the last known one the plan is asked for.
     """
+    found = np.zeros((len(tree.items), len(tree.starts) + ahead, len(PROMOTIONS)), np.float32)
+    if promotions is None:
+        return found
     plan = plans.plan(promotions[promotions["item_id"].isin(tree.items)], tree.items)
     local = plan.starts.tz_convert(timezone).tz_localize(None)
     week = np.asarray((local - tree.starts[0]).days // 7)
-    found = np.zeros((len(tree.items), len(tree.starts) + ahead, len(PROMOTIONS)), np.float32)
     for row, place in enumerate(week):
         if 0 <= place < found.shape[1]:
             found[:, place] = np.maximum(found[:, place], plan.share[row + 1, 1:])

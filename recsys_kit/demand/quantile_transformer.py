@@ -42,7 +42,7 @@ class Settings:
     width: int = 32
     heads: int = 4
     window: int = 12
-    epochs: int = 8
+    epochs: int = 4
     batch_size: int = 128
     learning_rate: float = 2e-3
     seed: int = 0

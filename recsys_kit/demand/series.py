@@ -13,7 +13,7 @@ from scipy import sparse
 
 from recsys_kit.datasets import items as catalogue
 from recsys_kit.datasets.entry import PURCHASE
-from recsys_kit.datasets.tables import DataError, NotForThisShop, Shop
+from recsys_kit.datasets.tables import NotForThisShop, Shop
 
 __all__ = ["LEVELS", "MOST_UNITS", "Hierarchy", "hierarchy", "reconcile", "sales", "week_starts"]
 
@@ -109,10 +109,10 @@ def sales(shop: Shop, starts: pd.DatetimeIndex) -> pd.DataFrame:
         starts: (T,) first days of the weeks, see `week_starts`.
 
     Raises:
-        DataError: If the items have no `category`.
+        NotForThisShop: If the items have no `category`.
     """
-    if "category" not in shop.items:
-        raise DataError("items: column `category` is missing: a forecast is made for each category of the shop")
+    if "category" not in shop.items or shop.items["category"].nunique() < 2:
+        raise NotForThisShop("items: column `category` is missing: a forecast is made for each category of the shop")
     events = shop.events
     keep = events["event_type"] == PURCHASE if "event_type" in events else pd.Series(True, events.index)
     for column in [column for column in ("quantity", "price") if column in events]:
@@ -132,9 +132,9 @@ def sales(shop: Shop, starts: pd.DatetimeIndex) -> pd.DataFrame:
             "units": events["quantity"].clip(upper=MOST_UNITS) if "quantity" in events else 1.0,
         }
     )
-    if "product_type" in shop.items:
+    if "product_type" in shop.items and shop.items["product_type"].nunique() > 1:
         found["type"] = events["item_id"].map(pair)
-    if "store_id" in events:
+    if "store_id" in events and events["store_id"].nunique() > 1:
         found["store"] = events["store_id"]
     return found[(week >= 0) & (week < len(starts))]
 

@@ -22,6 +22,13 @@ def test_shares_stand_in_their_week(tree, promotions):
         assert np.flatnonzero(shown).tolist() == [week for week in range(34) if (int(item) * 7 + week * 3) % 5 == 0]
 
 
+def test_without_a_plan_an_item_is_expected_to_sell_as_usual(tree):
+    share = plan.shares(None, tree, "UTC", 4)
+    assert not share.any()
+    found = plan.expected(tree.item_units, plan.states(share), 20)
+    assert np.ptp(found, axis=1).max() == 0
+
+
 def test_states_need_more_than_a_few_stores():
     share = np.zeros((1, 6, 3))
     share[0, 1, 0], share[0, 2, 0], share[0, 3, 1], share[0, 4, 2], share[0, 5] = 0.01, 0.5, 1, 1, 1

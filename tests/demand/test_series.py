@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_kit.datasets.tables import DataError, NotForThisShop
+from recsys_kit.datasets.tables import NotForThisShop
 from recsys_kit.demand import series
 
 
@@ -47,7 +47,7 @@ def test_a_shop_of_few_weeks_is_told_so(shop):
 
 
 def test_a_missing_category_is_named(shop, tree):
-    with pytest.raises(DataError, match="`category`"):
+    with pytest.raises(NotForThisShop, match="`category`"):
         series.sales(replace(shop, items=shop.items.drop(columns="category")), tree.starts)
 
 
