@@ -93,10 +93,12 @@ def quantile_transformer(
     """
     settings, layers = settings or Settings(), keras.layers
     past, coming = keras.Input((settings.window, known), name="known"), keras.Input((ahead, told), name="coming")
-    places = layers.Embedding(settings.window + ahead, settings.width)(np.arange(settings.window + ahead))
     plan = layers.Normalization(name="normal")(coming)
-    tokens = [layers.Dense(settings.width)(past), layers.Dense(settings.width)(plan)]
-    x = layers.Concatenate(axis=1)(tokens) + places  # (R, L + H, D)
+    tokens = [  # each week has a bias of its own: its place
+        layers.EinsumDense("rlp,pd->rld", (weeks, settings.width), bias_axes="ld")(x)
+        for x, weeks in ((past, settings.window), (plan, ahead))
+    ]
+    x = layers.Concatenate(axis=1)(tokens)  # (R, L + H, D)
     for _ in range(settings.blocks):
         seen = layers.LayerNormalization()(x)
         x = x + layers.MultiHeadAttention(settings.heads, settings.width // settings.heads)(seen, seen)

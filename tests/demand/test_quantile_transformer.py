@@ -47,6 +47,16 @@ def test_without_blocks_a_week_sees_no_other(tree, facts):
     np.testing.assert_array_equal(one, other)
 
 
+def test_with_a_block_a_week_sees_the_others_and_knows_their_places():
+    model = quantile_transformer.quantile_transformer(1, 2, 2, quantile_transformer.Settings(window=6))
+    random = np.random.default_rng(0)
+    model.set_weights([w + random.normal(0, 0.3, w.shape) for w in model.get_weights()])
+    past = np.arange(6.0)[None, :, None]
+    one, other = (model.predict([x, np.zeros((1, 2, 2))], verbose=0) for x in (past, past[:, ::-1].copy()))
+    assert np.abs(one - other).max() > 1e-3
+    assert len([w for w in model.trainable_weights if w.shape in ((6, 32), (2, 32))]) >= 2  # learned, not drawn once
+
+
 def test_the_loss_is_the_judges(tree):
     random = np.random.default_rng(0)
     truth, made = random.gamma(2, 5, (40, 3)), np.sort(random.gamma(2, 5, (40, 3, 7)), axis=-1)
