@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from recsys_kit.datasets import promotions as plans
+from recsys_kit.datasets.promotions import plan as week_plan
 from recsys_kit.datasets.tables import PROMOTIONS
 from recsys_kit.demand.series import Hierarchy
 
@@ -40,7 +40,7 @@ def shares(promotions: pd.DataFrame | None, tree: Hierarchy, timezone: str, ahea
     found = np.zeros((len(tree.items), len(tree.starts) + ahead, len(PROMOTIONS)), np.float32)
     if promotions is None:
         return found
-    plan = plans.plan(promotions[promotions["item_id"].isin(tree.items)], tree.items)
+    plan = week_plan(promotions[promotions["item_id"].isin(tree.items)], tree.items)
     local = plan.starts.tz_convert(timezone).tz_localize(None)
     week = np.asarray((local - tree.starts[0]).days // 7)
     for row, place in enumerate(week):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from recsys_kit.datasets import items as catalogue
 from recsys_kit.datasets.entry import PURCHASE
+from recsys_kit.datasets.items import item_types
 from recsys_kit.datasets.tables import NotForThisShop, Shop
 
 __all__ = ["LEVELS", "MOST_UNITS", "Hierarchy", "hierarchy", "reconcile", "sales", "week_starts"]
@@ -123,7 +123,7 @@ def sales(shop: Shop, starts: pd.DatetimeIndex) -> pd.DataFrame:
     local = events["timestamp"].dt.tz_convert(shop.timezone).dt.tz_localize(None)
     week = (local - starts[0]).dt.days // 7
     ids = events["item_id"].unique()
-    pair = catalogue.item_types(shop.items, ids)
+    pair = item_types(shop.items, ids)
     found = pd.DataFrame(
         {
             "item_id": events["item_id"],
