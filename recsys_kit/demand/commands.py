@@ -115,7 +115,7 @@ def _adding_up(points: np.ndarray, constraints: np.ndarray, variance: np.ndarray
 def _table(tree: series.Hierarchy, units: np.ndarray, made: np.ndarray, stock: pd.DataFrame) -> pd.DataFrame:
     count, ahead = units.shape
     parts = tree.nodes["name"].str.split(" | ", n=1, regex=False)
-    level, second = tree.nodes["level"], parts.str[1].fillna("")
+    level, second = tree.nodes["level"], parts.map(lambda names: names[1] if len(names) > 1 else "")
     second = second.where(level != "type", parts.str[-1].str.split(" | ", regex=False).str[-1])
     nodes = pd.DataFrame(
         {
