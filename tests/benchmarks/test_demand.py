@@ -19,5 +19,3 @@ def test_the_file_holds_each_series_of_every_method():
         assert (cases.map(len) == table["level"].map(sizes)).all()
         assert np.allclose(cases.map(np.mean), table[column], atol=1e-4)
     assert set(table["method"]) == set(demand.METHODS)
-    neural = table[table["method"].isin(demand.SEEDED) & (table["level"] != "store")]
-    assert (neural.groupby(["method", "level"])["seed"].nunique() == len(demand.SEEDS)).all()
