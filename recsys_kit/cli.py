@@ -290,6 +290,27 @@ def search(
         typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
 
 
+@app.command(cls=LongWork)
+def forecast(
+    out: Annotated[Path, typer.Option(help="Parquet or CSV file to write: a row for each series and week.")],
+    weeks: Annotated[int, typer.Option(help="How many weeks ahead, 1 to 8.")] = 4,
+    service: Annotated[float, typer.Option(help="Quantile of demand that the stock shall reach.")] = 0.95,
+    lead: Annotated[int, typer.Option(help="Weeks until an order arrives, below --weeks.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+) -> None:
+    """Forecast weekly units of categories, types and stores, with intervals and what to stock, into a file."""
+    from recsys_kit import datasets
+    from recsys_kit.demand import commands
+
+    out = commands.check(out, weeks, service, lead)
+    shop = datasets.load(_folder(data))
+    plan = datasets.promotions.load(_folder(data))
+    table = commands.forecast(shop, plan, weeks, service, lead, typer.echo)
+    commands.write(table, out)
+    series = len(table) // weeks
+    typer.echo(f"{series:,} series, {weeks} weeks from {table['week_start'].min():%Y-%m-%d}: {out}")
+
+
 @app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
