@@ -60,28 +60,20 @@ def facts(shop: Shop, campaigns: Campaigns, ids: list[str], users: pd.Index | No
         offered = ids_of_items.isin(_offered(campaigns, campaign))
         table = table.join(_match(lately, offered, types, len(known)).iloc[own])
         table = table.set_axis(asked).join(_responses(campaigns, campaign, asked))
-        plan = campaigns.plan.loc[campaign]
-        table["campaign items (log)"] = np.log1p(offered.sum())
-        table["campaign days"] = (plan["end"] - plan["start"]).days
         found.append(table.set_index(pd.MultiIndex.from_product([[campaign], asked], names=["campaign_id", "user_id"])))
     whole = pd.concat(found)
     return whole[[name for name in whole if name not in RUNNING] + list(RUNNING)].astype("float64")
 
 
-def with_kinds(table: pd.DataFrame, campaigns: Campaigns, crossed: bool = False) -> pd.DataFrame:
-    """Returns the facts with a column for each kind of campaign and, for a linear model, their products with the facts.
+def with_kinds(table: pd.DataFrame, campaigns: Campaigns) -> pd.DataFrame:
+    """Returns the facts with a column of 0 and 1 for each kind of campaign.
 
     Args:
         table: (R, F) facts.
         campaigns: The campaigns.
-        crossed: Whether the products are wanted; trees and networks make their own.
     """
     kind = campaigns.plan["kind"].reindex(table.index.get_level_values("campaign_id")).to_numpy()
-    columns = {}
-    for name in sorted(campaigns.plan["kind"].unique()):
-        columns[name] = (kind == name).astype(float)
-        if crossed:
-            columns |= {f"{name} x {fact}": table[fact].to_numpy() * columns[name] for fact in table}
+    columns = {name: (kind == name).astype(float) for name in sorted(campaigns.plan["kind"].unique())}
     return table.join(pd.DataFrame(columns, index=table.index))
 
 

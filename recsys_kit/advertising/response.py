@@ -80,13 +80,20 @@ def taste(shop: Shop, campaigns: Campaigns, rows: pd.MultiIndex, vectors: pd.Dat
     return pd.DataFrame(found, index=rows).add_prefix("taste ")
 
 
-def logistic(strength: float = 0.003) -> Pipeline:
-    """Returns a logistic regression on standardised facts; `strength` is scikit-learn's C, small for much shrinking."""
+def logistic(strength: float = 0.01, clipped: float = 4.0) -> Pipeline:
+    """Returns a logistic regression on standardised facts.
+
+    Args:
+        strength: scikit-learn's C, small for much shrinking.
+        clipped: No fact counts further than so many standard deviations from its mean: a column that is nearly always 0
+            in the rows to learn from, such as a rare kind of campaign, would else decide alone when it is not.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=3000))
+    clip = FunctionTransformer(np.clip, kw_args={"a_min": -clipped, "a_max": clipped})
+    return make_pipeline(StandardScaler(), clip, LogisticRegression(C=strength, max_iter=3000))
 
 
 def boosting(rounds: int = 60, seed: int = 0) -> Any:
@@ -123,9 +130,9 @@ class Model:
 
 
 def inputs(shop: Shop, campaigns: Campaigns, table: pd.DataFrame, vectors: pd.DataFrame) -> pd.DataFrame:
-    """Returns what the regression reads: facts without running totals, crossed with kinds, and the taste."""
+    """Returns what the regression reads: facts without running totals, the kind of campaign, and the taste."""
     kept = table.drop(columns=list(facts.RUNNING))
-    return facts.with_kinds(kept, campaigns, crossed=True).join(taste(shop, campaigns, table.index, vectors))
+    return facts.with_kinds(kept, campaigns).join(taste(shop, campaigns, table.index, vectors))
 
 
 def fit(shop: Shop, campaigns: Campaigns, ids: list[str], until: pd.Timestamp) -> Model:

@@ -57,13 +57,12 @@ def test_running_totals_grow_with_the_calendar_and_rates_do_not_leave_0_to_1(sho
     assert table["redeems"].between(0, 1).all()
 
 
-def test_kinds_are_columns_and_crossed_ones_are_products(shop_and_campaigns):
+def test_kinds_are_columns_of_0_and_1(shop_and_campaigns):
     shop, found = shop_and_campaigns
     found = replace(found, plan=found.plan.assign(kind=["A", "B", "A", "B"]))
-    table = facts.facts(shop, found, ["may", "summer"])
-    crossed = facts.with_kinds(table, found, crossed=True)
-    assert (crossed["B x redeems"] == table["redeems"] * crossed["B"]).all()
-    assert crossed.loc["may", "B"].eq(1).all() and crossed.loc["summer", "B"].eq(0).all()
+    table = facts.with_kinds(facts.facts(shop, found, ["may", "summer"]), found)
+    assert table.loc["may", "B"].eq(1).all() and table.loc["summer", "B"].eq(0).all()
+    assert table[["A", "B"]].sum(axis=1).eq(1).all()
 
 
 def test_a_household_that_is_not_there_is_named(shop_and_campaigns):

@@ -79,3 +79,13 @@ def test_forecasts_that_say_nothing_become_the_mean():
 def test_an_unknown_way_is_refused():
     with pytest.raises(ValueError, match="platt"):
         response.Calibrator("hope")
+
+
+def test_a_fact_that_was_nearly_always_0_does_not_decide_alone():
+    rng = np.random.default_rng(0)
+    x = np.c_[rng.normal(size=4000), np.arange(4000) < 8]
+    y = rng.random(4000) < 1 / (1 + np.exp(2 - x[:, 0]))
+    y[:8] = True
+    model = response.logistic().fit(x, y)
+    rare = model.predict_proba(np.array([[0.0, 1.0]]))[0, 1]
+    assert rare < 0.5 and rare == model.predict_proba(np.array([[0.0, 50.0]]))[0, 1]
