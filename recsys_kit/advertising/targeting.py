@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import output_file
-from recsys_kit.advertising import campaigns as campaign_tables
 from recsys_kit.advertising import response
+from recsys_kit.advertising.campaigns import Campaigns
 from recsys_kit.datasets import DataError, NotForThisShop, Shop, load
 
 __all__ = ["Wishes", "choose", "running", "target", "value_curve", "write"]
@@ -115,7 +115,7 @@ def value_curve(
     return pd.DataFrame(rows, columns=["budget", "sent", "spent", "promised", "brought"]).set_index("budget")
 
 
-def running(campaigns: campaign_tables.Campaigns, campaign: str) -> pd.Series:
+def running(campaigns: Campaigns, campaign: str) -> pd.Series:
     """Returns how many other campaigns each household has at the start of one, indexed by user_id."""
     plan, start = campaigns.plan, campaigns.plan.loc[campaign, "start"]
     others = plan.index[(plan["start"] < start) & (plan["end"] > start)]
@@ -123,7 +123,7 @@ def running(campaigns: campaign_tables.Campaigns, campaign: str) -> pd.Series:
     return sent.groupby("user_id").size()
 
 
-def target(shop: Shop, campaigns: campaign_tables.Campaigns, campaign: str, wishes: Wishes) -> pd.DataFrame:
+def target(shop: Shop, campaigns: Campaigns, campaign: str, wishes: Wishes) -> pd.DataFrame:
     """Chooses the households that get a campaign, from what was known before it started.
 
     Args:
@@ -177,9 +177,11 @@ def write(campaign: str, wishes: Wishes, out: Path, folder: str = "", say: Calla
         folder: Folder with your own shop; empty for The Complete Journey.
         say: Prints a line.
     """
+    from recsys_kit.advertising import campaigns
+
     out = output_file.check(out, (".csv", ".parquet"))
     shop = load(folder)
-    chosen = target(shop, campaign_tables.load(shop, folder), campaign, wishes)
+    chosen = target(shop, campaigns.load(shop, folder), campaign, wishes)
     save = chosen.to_parquet if out.suffix == ".parquet" else chosen.to_csv
     output_file.write(out, lambda part: save(part, index=False))
     say(

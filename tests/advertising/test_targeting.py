@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from coupon_shop import write_coupon_shop
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -21,6 +21,7 @@ def table(rows):
     return pd.DataFrame(rows, columns=["user_id", "cost", "value"]).astype({"cost": float, "value": float})
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine solves slowly
 @given(OFFERS, st.integers(1, 40), st.sampled_from([None, 1, 2]), st.booleans())
 def test_budget_and_cap_are_never_exceeded(rows, budget, cap, exact):
     offers = table(rows)
@@ -31,6 +32,7 @@ def test_budget_and_cap_are_never_exceeded(rows, budget, cap, exact):
         assert chosen["user_id"].value_counts().max() <= cap
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine solves slowly
 @given(OFFERS, st.integers(1, 40), st.sampled_from([None, 1]))
 def test_the_knapsack_is_as_good_as_trying_everything(rows, budget, cap):
     offers, best = table(rows), 0.0
