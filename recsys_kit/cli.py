@@ -290,6 +290,26 @@ def search(
         typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
 
 
+@app.command()
+def target(
+    campaign: Annotated[str, typer.Option(help="The campaign to send: an id of campaigns.csv, or 1 to 27.")],
+    budget: Annotated[float, typer.Option(help="What may be spent on sending; never more is.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file: rank, user_id, campaign_id, chance, cost, value.")],
+    cost: Annotated[float, typer.Option(help="Of sending it to one household.")] = 1.0,
+    worth: Annotated[float, typer.Option(help="Of a household that redeems, its discount taken off.")] = 10.0,
+    cap: Annotated[int, typer.Option(help="At most so many campaigns at once for a household, this one included.")] = 3,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Your own shop: events, campaigns, campaign_targets, redemptions, and coupons if there are."),
+    ] = None,
+) -> None:
+    """Choose the households that get a campaign under a budget, from what was known before it starts."""
+    from recsys_kit.advertising import targeting
+
+    wishes = targeting.Wishes(budget, cost, worth, cap)
+    targeting.write(campaign, wishes, out, _folder(data), typer.echo)
+
+
 @app.command(cls=LongWork)
 def forecast(
     out: Annotated[Path, typer.Option(help="Parquet or CSV file to write: a row for each series and week.")],
