@@ -35,7 +35,7 @@ class Fitted:
         mean: (K,) of the prior: a type of which nothing is known.
         spread: (K, K) covariance of the prior: how types differ.
         strength: How much stronger than its estimate the prior was taken.
-        design_effect: By how much shocks that a week's products share widen the variance.
+        design_effect: (T,) by how much shocks that a week's products share widen the variance.
     """
 
     types: pd.Index
@@ -45,7 +45,7 @@ class Fitted:
     mean: np.ndarray
     spread: np.ndarray
     strength: float
-    design_effect: float
+    design_effect: np.ndarray
 
     def table(self, level: float = 0.95, name: str = "log_price") -> pd.DataFrame:
         """Returns (T,) `elasticity`, `low` and `high` of each type, at this level."""
@@ -99,9 +99,9 @@ def fit(
 ) -> Fitted:
     """Fits log units on the facts with an effect for each product, and pools the types' coefficients.
 
-    Types' coefficients are taken to be drawn from one normal distribution, whose mean and covariance are estimated from
-    all types (by expectation-maximisation); each type's own is then a mean of its data and of that distribution, weighed
-    by how much either knows. Shocks that all products of a type share in a week widen the variances.
+    Types' coefficients are taken to be drawn from one normal distribution, whose mean and covariance are estimated
+    from all types (by expectation-maximisation); each type's own is then a mean of its data and of that distribution,
+    weighed by how much either knows. Shocks that all products of a type share in a week widen the variances.
 
     Args:
         table: See `panel.weekly`.
@@ -189,16 +189,16 @@ def _ridge(square: np.ndarray) -> np.ndarray:
     return (1e-6 * (1 + np.trace(square, axis1=1, axis2=2)))[:, None, None] * np.eye(square.shape[-1])
 
 
-def _design_effect(x, left, code, week, square, noise) -> float:
-    """Median over types of the price's variance with weeks as clusters, by its variance without."""
+def _design_effect(x, left, code, week, square, noise) -> np.ndarray:
+    """(T,) the price's variance with weeks as clusters by that without: half a type's own, half the mean of all."""
     weeks = int(week.max()) + 1
     scores = _sums(x * left[:, None], code * weeks + week, len(square) * weeks).reshape(len(square), weeks, -1)
     bread = np.linalg.inv(square + _ridge(square))
-    row = bread[:, 0]  # (T, K)
-    clustered = np.einsum("tk,twk->tw", row, scores)
+    clustered = np.einsum("tk,twk->tw", bread[:, 0], scores)
     ratio = (clustered**2).sum(axis=1) * weeks / (weeks - 1) / (noise * bread[:, 0, 0])
     moved = square[:, 0, 0] > 1e-3
-    return float(np.clip(np.median(ratio[moved]), 1.0, None)) if moved.any() else 1.0
+    mean = ratio[moved].mean() if moved.any() else 1.0
+    return np.clip((np.where(moved, ratio, mean) + mean) / 2, 1.0, None)
 
 
 def _prior(weight: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What a product sold in a week, at which price, promoted in which way: the table behind every elasticity (notebook 14).
+"""What a product sold in a week, at which price, promoted in which way: the table behind elasticities (notebook 14).
 
 Letters for shapes: N rows (a product in a week), I products, W weeks, K ways to promote.
 """
@@ -35,7 +35,7 @@ def weekly(
         promotions: See `datasets.promotions.load`; None: nothing is known of promotions, and all of them are 0.
         products: Least products of a type.
         share: Least part of the weeks in which a product was sold.
-        until: Products are chosen by the weeks before this one, so that a test on later weeks chooses nothing; 0: by all.
+        until: Products are chosen by the weeks before this one, so that later weeks choose nothing; 0: by all.
 
     Returns:
         (N,) `item_id`, `item_type`, `category`, `week` (0 is the first), `units`, `price` (the week's median),

@@ -79,7 +79,7 @@ def outcomes(price: float, prices: np.ndarray, units: float, elasticity: np.ndar
 
 
 def suggest(products: pd.DataFrame, rules: Rules, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Returns a row for each product: the price that brings the largest expected margin among those that keep the rules.
+    """Returns a row for each product: the price of the largest expected margin among those that keep the rules.
 
     The elasticity is drawn from its distribution, so the margin has one, too. A change must raise the margin with
     the chance that `rules.confidence` names; else the present price stays. Then each category's expected margin rate
