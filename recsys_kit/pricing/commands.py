@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import output_file
-from recsys_kit.datasets import items as catalogue
+from recsys_kit.datasets import items
 from recsys_kit.datasets.tables import PROMOTIONS, Shop
 from recsys_kit.pricing import elasticity, panel, suggestions
 from recsys_kit.pricing.elasticity import Fitted
@@ -81,7 +81,7 @@ def price(
     names = elasticity.FACTS if promotions is not None else elasticity.FACTS[:1]
     fitted = elasticity.fit(table, names)
     found = suggestions.suggest(present(table, fitted), rules)
-    found.insert(1, "title", catalogue.titles(shop.items, found["item_id"]).to_numpy())
+    found.insert(1, "title", items.titles(shop.items, found["item_id"]).to_numpy())
     return found.sort_values(["category", "item_type", "item_id"], ignore_index=True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recsys_kit.datasets import items as catalogue
+from recsys_kit.datasets import items
 from recsys_kit.datasets.tables import PROMOTIONS, NotForThisShop, Shop
 
 __all__ = ["CLIP", "LEAST_WEEKS", "later_price", "weekly", "with_empty_weeks"]
@@ -70,7 +70,7 @@ def weekly(
     grouped = rows.groupby(["item_id", "week"], observed=True, sort=True)
     table = grouped.agg(units=("units", "sum"), price=("price", "median")).reset_index()
     ids = pd.Index(table["item_id"].unique())
-    kind = catalogue.item_types(shop.items, ids)
+    kind = items.item_types(shop.items, ids)
     many = kind.groupby(kind).transform("size") >= products
     table = table[table["item_id"].isin(ids[many.to_numpy()])].reset_index(drop=True)
     if table.empty:
