@@ -18,7 +18,7 @@ CLIP = 40.0
 LEAST_WEEKS = 12
 """Whole weeks below which a price has hardly moved."""
 _ONE_PRICE = 0.4
-"""Different prices a row from which on a product is sold by weight: its "unit price" is weight times price."""
+"""Part of a week's further rows with a price of their own from which on a product is sold by weight."""
 
 
 def weekly(
@@ -61,11 +61,12 @@ def weekly(
         rows = rows[rows["item_id"].isin(shop.items.loc[shop.items["is_merchandise"], "item_id"])]
     rows["price"] = rows["price"].round(2)
     seen = rows[rows["week"] < (until or weeks)]
-    by_item = seen.groupby("item_id", observed=True).agg(
-        rows=("price", "size"), prices=("price", "nunique"), weeks=("week", "nunique")
-    )
+    by_week = seen.groupby(["item_id", "week"], observed=True)["price"].agg(["size", "nunique", "first"])
+    by_item = by_week.groupby("item_id").agg({"size": ["size", "sum"], "nunique": "sum", "first": "nunique"})
+    by_item.columns = ["weeks", "rows", "prices", "different"]
+    further = (by_item["prices"] - by_item["weeks"]) / (by_item["rows"] - by_item["weeks"]).clip(lower=1)
     kept = by_item["weeks"] >= share * (until or weeks)
-    kept &= (by_item["prices"] > 1) & (by_item["prices"] / by_item["rows"] <= _ONE_PRICE)
+    kept &= (by_item["different"] > 1) & (further <= _ONE_PRICE)
     rows = rows[rows["item_id"].isin(by_item.index[kept])]
     grouped = rows.groupby(["item_id", "week"], observed=True, sort=True)
     table = grouped.agg(units=("units", "sum"), price=("price", "median")).reset_index()
