@@ -331,6 +331,28 @@ def forecast(
     typer.echo(f"{series:,} series, {weeks} weeks from {table['week_start'].min():%Y-%m-%d}: {out}")
 
 
+@app.command(cls=LongWork)
+def price(
+    out: Annotated[Path, typer.Option(help="Parquet or CSV file to write: a row for each product.")],
+    cost: Annotated[float, typer.Option(help="Cost as a part of the present price: an assumption.")] = 0.7,
+    largest: Annotated[float, typer.Option(help="Largest change, as a part of the present price.")] = 0.1,
+    ending: Annotated[int, typer.Option(help="Last digit of a price; -1: any.")] = 9,
+    margin_floor: Annotated[float | None, typer.Option(help="Least margin of a category. Default: today's.")] = None,
+    confidence: Annotated[float, typer.Option(help="Chance of a gain from which on a price is changed.")] = 0.9,
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+) -> None:
+    """Suggest prices of products that keep the shop's rules, with intervals, into a file."""
+    from recsys_kit import datasets
+    from recsys_kit.pricing import commands, suggestions
+
+    out = commands.check(out)
+    rules = suggestions.Rules(cost, largest, ending, margin_floor, confidence)
+    shop = datasets.load(_folder(data))
+    table = commands.price(shop, datasets.promotions.load(_folder(data)), rules, typer.echo)
+    commands.write(table, out)
+    typer.echo(f"{len(table):,} products, {int((table['change'] != 0).sum()):,} with another price: {out}")
+
+
 @app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
