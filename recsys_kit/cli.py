@@ -289,6 +289,25 @@ def search(
         typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
 
 
+@app.command(cls=LongWork)
+def card(
+    out: Annotated[Path, typer.Option(help="Markdown file to write.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    cutoff: Annotated[str, typer.Option(help="First test day, YYYY-MM-DD. Default: the last 31 days.")] = "",
+    language: Annotated[str, typer.Option(help="en, zh, or both.")] = "both",
+) -> None:
+    """Measure the counting recommender on a shop and write its model card, in English and Chinese."""
+    from recsys_kit import datasets, output_file
+    from recsys_kit.fairness import card as model_card
+
+    out = output_file.check(out, () if str(out).startswith("/dev/") else (".md",))
+    if language not in (*model_card.LANGUAGES, "both"):
+        raise ValueError(f"`--language` must be en, zh or both. Received: {language}")
+    languages = model_card.LANGUAGES if language == "both" else (language,)
+    model_card.write(datasets.load(_folder(data)), out, cutoff, languages)
+    typer.echo(f"model card: {out}")
+
+
 @app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
