@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001  (Chinese has its own commas)
+# ruff: noqa: E501, RUF001  (a sentence of the card is a line; Chinese has its own commas)
 """A model card from the run's own numbers, in English and Chinese: no sentence in it is older than its figures.
 
 The model is the counting recommender, "decayed frequency + popularity": what `recsys-kit recommend --light` leans on.
