@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 from recsys_kit import datasets, preprocessing, results_file
-from recsys_kit.datasets import items as catalogue
 from recsys_kit.fairness import bubble
 
 WEIGHTS = {
@@ -44,7 +43,7 @@ def shop() -> datasets.Shop:
 def world(seed: int) -> bubble.World:
     """Returns the world of a seed."""
     split = preprocessing.task(shop()).test
-    return bubble.world(split, catalogue.look_up(shop().items, split.items)["category"], seed=seed)
+    return bubble.world(split, datasets.items.look_up(shop().items, split.items)["category"], seed=seed)
 
 
 def run(arm: str, weight: float, seed: int) -> dict[str, Any]:

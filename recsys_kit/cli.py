@@ -297,14 +297,13 @@ def card(
     language: Annotated[str, typer.Option(help="en, zh, or both.")] = "both",
 ) -> None:
     """Measure the counting recommender on a shop and write its model card, in English and Chinese."""
-    from recsys_kit import datasets, output_file
-    from recsys_kit.fairness import card as model_card
+    from recsys_kit import datasets, fairness, output_file
 
     out = output_file.check(out, () if str(out).startswith("/dev/") else (".md",))
-    if language not in (*model_card.LANGUAGES, "both"):
+    if language not in (*fairness.card.LANGUAGES, "both"):
         raise ValueError(f"`--language` must be en, zh or both. Received: {language}")
-    languages = model_card.LANGUAGES if language == "both" else (language,)
-    model_card.write(datasets.load(_folder(data)), out, cutoff, languages)
+    languages = fairness.card.LANGUAGES if language == "both" else (language,)
+    fairness.card.write(datasets.load(_folder(data)), out, cutoff, languages)
     typer.echo(f"model card: {out}")
 
 

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_kit import baselines, evaluation, output_file, preprocessing
+from recsys_kit import baselines, datasets, evaluation, output_file, preprocessing
 from recsys_kit.datasets import Shop
-from recsys_kit.datasets import items as catalogue
 from recsys_kit.evaluation import Scorer
 from recsys_kit.fairness import audit, shares
 
@@ -69,7 +68,7 @@ WORDS = {
 
 def items_of(shop: Shop, split: preprocessing.Split) -> dict[str, np.ndarray]:
     """Returns for each group of items that the shop knows (V,) whether an item belongs to it."""
-    table = catalogue.look_up(shop.items, split.items)
+    table = datasets.items.look_up(shop.items, split.items)
     sales = np.asarray(split.counts().sum(0)).ravel()
     members = {}
     if "brand" in table:
@@ -105,7 +104,7 @@ def figures(shop: Shop, cutoff: str = "", k: int = 10) -> dict[str, Any]:
     values = evaluation.evaluate(scorer, split.answers, k)["ndcg"]
     lists = ask(scorer, len(split.test_users), k)[0]
     groups, counts = audit.groups(shop, split), split.counts()
-    category = catalogue.look_up(shop.items, split.items)["category"]
+    category = datasets.items.look_up(shop.items, split.items)["category"]
     code = pd.factorize(category.astype(str))[0]
     buyers, mine = np.bincount(counts.indices, minlength=counts.shape[1]), counts[split.test_users]
     low, high = evaluation.bootstrap_interval(values.to_numpy())
