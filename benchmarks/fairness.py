@@ -26,6 +26,7 @@ WEIGHTS = {
     "DPP": (0.05, 0.2, 0.6),
     "exploration": (0.1, 0.3, 0.6),
     "calibration": (0.3, 0.8, 0.97),
+    "sampling": (0.2, 0.5, 1.0, 2.0),
 }
 """What each arm is tried with; an arm with one weight has none."""
 
@@ -72,10 +73,13 @@ def main() -> None:
     """Simulates everything and writes the results file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the results file")
+    parser.add_argument("--add", action="store_true", help="keep the rows that it has; make those that are missing")
     options = parser.parse_args()
-    rows = []
+    rows = results_file.read(options.out, shop().fingerprint).rows if options.add else []
+    there = {(row["arm"], row["weight"], row["seed"]) for row in rows}
     for seed in (*CHOOSE, *JUDGE):
-        rows += [run(arm, weight, seed) for arm, weights in WEIGHTS.items() for weight in weights]
+        grid = [(arm, weight, seed) for arm, weights in WEIGHTS.items() for weight in weights]
+        rows += [run(*one) for one in grid if one not in there]
         print(f"seed {seed} done", flush=True)
         write(options.out, rows)  # what is interrupted leaves whole seeds
     table = pd.DataFrame(rows)

@@ -21,7 +21,7 @@ from recsys_kit.recommendation import diversity
 
 __all__ = ["ARMS", "World", "entropy", "kept_of", "simulate", "world"]
 
-ARMS = ("no list", "random", "oracle", "counting", "MMR", "DPP", "exploration", "calibration")
+ARMS = ("no list", "random", "oracle", "counting", "MMR", "DPP", "exploration", "calibration", "sampling")
 CANDIDATES = 100  # of each household, which the re-rankers choose from
 
 
@@ -86,7 +86,8 @@ def simulate(world: World, arm: str, weight: float = 0.0, rounds: int = 30, seed
         arm: One of `ARMS`. "no list": purchases follow taste; "random": lists of items drawn at random; "oracle": the
             K items that the household likes best; "counting": decayed purchases + 0.3 popularity; the others re-rank
             what counting says.
-        weight: Of the re-ranker; of "exploration" the share of places (the last ones) that are drawn by popularity.
+        weight: Of the re-ranker; of "exploration" the share of places (the last ones) that are drawn by popularity; of
+            "sampling" the temperature: at 1 the list is drawn anew each week in proportion to the scores.
         rounds: Weeks; the recommender counts anew after each.
         seed: Seed of all choices.
 
@@ -187,6 +188,9 @@ def _lists(world: World, counts: np.ndarray, arm: str, weight: float, rng: np.ra
         np.put_along_axis(luck, found[:, : k - new], -np.inf, 1)
         return np.hstack([found[:, : k - new], top_k(luck.astype(np.float32), k)[:, :new]])
     value = np.take_along_axis(scores, found, 1)
+    if arm == "sampling":
+        luck = np.log(np.maximum(value, 1e-9)) + weight * rng.gumbel(size=value.shape)
+        return np.take_along_axis(found, top_k(luck, k), 1)
     if arm == "calibration":
         return calibrated(found, value, mix_of(sp.csr_matrix(counts), world.category), world.category, k, weight)
     vectors = np.eye(world.category.max() + 1, dtype=np.float32)[world.category]  # alike: of the same category

@@ -184,10 +184,9 @@ def list_ndcg(lists: np.ndarray, answers: sp.csr_matrix) -> np.ndarray:
         >>> list_ndcg(np.array([[0, 1]]), sp.csr_matrix([[True, False, False]])).tolist()
         [1.0]
     """
-    k = lists.shape[1]
-    bought = np.zeros(lists.shape, bool)
-    for row in range(len(lists)):
-        bought[row] = np.isin(lists[row], answers.indices[answers.indptr[row] : answers.indptr[row + 1]])
+    k, width = lists.shape[1], answers.shape[1]
+    rows, columns = answers.nonzero()
+    bought = np.isin(lists + width * np.arange(len(lists))[:, None], columns + width * rows.astype(np.int64))
     worth = discounts(k)
     best = np.cumsum(worth)[np.minimum(np.maximum(np.diff(answers.indptr), 1), k) - 1]
     return (bought & (lists >= 0)) @ worth / best
