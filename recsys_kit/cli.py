@@ -353,6 +353,24 @@ def price(
     typer.echo(f"{len(table):,} products, {int((table['change'] != 0).sum()):,} with another price: {out}")
 
 
+@app.command(cls=LongWork)
+def card(
+    out: Annotated[Path, typer.Option(help="Markdown file to write.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    cutoff: Annotated[str, typer.Option(help="First test day, YYYY-MM-DD. Default: the last 31 days.")] = "",
+    language: Annotated[str, typer.Option(help="en, zh, or both.")] = "both",
+) -> None:
+    """Measure the counting recommender on a shop and write its model card, in English and Chinese."""
+    from recsys_kit import datasets, fairness, output_file
+
+    out = output_file.check(out, () if str(out).startswith("/dev/") else (".md",))
+    if language not in (*fairness.card.LANGUAGES, "both"):
+        raise ValueError(f"`--language` must be en, zh or both. Received: {language}")
+    languages = fairness.card.LANGUAGES if language == "both" else (language,)
+    fairness.card.write(datasets.load(_folder(data)), out, cutoff, languages)
+    typer.echo(f"model card: {out}")
+
+
 @app.command(cls=ManyValues)
 def notebooks(
     only: Annotated[list[str] | None, typer.Option(help="Notebooks to execute: 04 05, or names. Default: all.")] = None,
