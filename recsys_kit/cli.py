@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from recsys_kit import decisions
+
 __all__ = ["app"]
 
 
@@ -235,8 +237,8 @@ def recommend(
     out = recommendation.check_path(out)
     recommendation.check_wishes(k, diversity)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
-    folder = output_file.check_folder(workspace)
-    recommender = recommendation.open_shop(_folder(data), folder, light=light, say=typer.echo)
+    folder = output_file.checkdecisions.folder(workspace)
+    recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo)
     rules = recommendation.Rules(new_only=new_only)
     lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
     recommendation.write(lists, out)
@@ -275,7 +277,9 @@ def search(
             raise ValueError("--queries needs --out FILE.csv")
         out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
         table = read_queries(queries)
-        lists, notes = run_file(table, k, _folder(data), output_file.check_folder(workspace), typer.echo)
+        lists, notes = run_file(
+            table, k, decisions.folder(data), output_file.checkdecisions.folder(workspace), typer.echo
+        )
         for note in notes:
             typer.echo(f"no answer: {note}", err=True)
         try:
@@ -287,88 +291,13 @@ def search(
         typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
     else:
         check_query(query)
-        typer.echo(run_one(query, user, k, _folder(data), output_file.check_folder(workspace), typer.echo))
+        typer.echo(
+            run_one(query, user, k, decisions.folder(data), output_file.checkdecisions.folder(workspace), typer.echo)
+        )
 
 
-@app.command()
-def target(
-    campaign: Annotated[str, typer.Option(help="The campaign to send: an id of campaigns.csv, or 1 to 27.")],
-    budget: Annotated[float, typer.Option(help="What may be spent on sending; never more is.")],
-    out: Annotated[Path, typer.Option(help="CSV or Parquet file: rank, user_id, campaign_id, chance, cost, value.")],
-    cost: Annotated[float, typer.Option(help="Of sending it to one household.")] = 1.0,
-    worth: Annotated[float, typer.Option(help="Of a household that redeems, its discount taken off.")] = 10.0,
-    cap: Annotated[int, typer.Option(help="At most so many campaigns at once for a household, this one included.")] = 3,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Your own shop: events, campaigns, campaign_targets, redemptions, and coupons if there are."),
-    ] = None,
-) -> None:
-    """Choose the households that get a campaign under a budget, from what was known before it starts."""
-    from recsys_kit.advertising import targeting
-
-    wishes = targeting.Wishes(budget, cost, worth, cap)
-    targeting.write(campaign, wishes, out, _folder(data), typer.echo)
-
-
-@app.command(cls=LongWork)
-def forecast(
-    out: Annotated[Path, typer.Option(help="Parquet or CSV file to write: a row for each series and week.")],
-    weeks: Annotated[int, typer.Option(help="How many weeks ahead, 1 to 8.")] = 4,
-    service: Annotated[float, typer.Option(help="Quantile of demand that the stock shall reach.")] = 0.95,
-    lead: Annotated[int, typer.Option(help="Weeks until an order arrives, below --weeks.")] = 1,
-    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
-) -> None:
-    """Forecast weekly units of categories, types and stores, with intervals and what to stock, into a file."""
-    from recsys_kit import datasets
-    from recsys_kit.demand import commands
-
-    out = commands.check(out, weeks, service, lead)
-    shop = datasets.load(_folder(data))
-    plan = datasets.promotions.load(_folder(data))
-    table = commands.forecast(shop, plan, weeks, service, lead, typer.echo)
-    commands.write(table, out)
-    series = len(table) // weeks
-    typer.echo(f"{series:,} series, {weeks} weeks from {table['week_start'].min():%Y-%m-%d}: {out}")
-
-
-@app.command(cls=LongWork)
-def price(
-    out: Annotated[Path, typer.Option(help="Parquet or CSV file to write: a row for each product.")],
-    cost: Annotated[float, typer.Option(help="Cost as a part of the present price: an assumption.")] = 0.7,
-    largest: Annotated[float, typer.Option(help="Largest change, as a part of the present price.")] = 0.1,
-    ending: Annotated[int, typer.Option(help="Last digit of a price; -1: any.")] = 9,
-    margin_floor: Annotated[float | None, typer.Option(help="Least margin of a category. Default: today's.")] = None,
-    confidence: Annotated[float, typer.Option(help="Chance of a gain from which on a price is changed.")] = 0.9,
-    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
-) -> None:
-    """Suggest prices of products that keep the shop's rules, with intervals, into a file."""
-    from recsys_kit import datasets
-    from recsys_kit.pricing import commands, suggestions
-
-    out = commands.check(out)
-    rules = suggestions.Rules(cost, largest, ending, margin_floor, confidence)
-    shop = datasets.load(_folder(data))
-    table = commands.price(shop, datasets.promotions.load(_folder(data)), rules, typer.echo)
-    commands.write(table, out)
-    typer.echo(f"{len(table):,} products, {int((table['change'] != 0).sum()):,} with another price: {out}")
-
-
-@app.command(cls=LongWork)
-def card(
-    out: Annotated[Path, typer.Option(help="Markdown file to write.")],
-    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
-    cutoff: Annotated[str, typer.Option(help="First test day, YYYY-MM-DD. Default: the last 31 days.")] = "",
-    language: Annotated[str, typer.Option(help="en, zh, or both.")] = "both",
-) -> None:
-    """Measure the counting recommender on a shop and write its model card, in English and Chinese."""
-    from recsys_kit import datasets, fairness, output_file
-
-    out = output_file.check(out, () if str(out).startswith("/dev/") else (".md",))
-    if language not in (*fairness.card.LANGUAGES, "both"):
-        raise ValueError(f"`--language` must be en, zh or both. Received: {language}")
-    languages = fairness.card.LANGUAGES if language == "both" else (language,)
-    fairness.card.write(datasets.load(_folder(data)), out, cutoff, languages)
-    typer.echo(f"model card: {out}")
+for decision in (decisions.target, decisions.forecast, decisions.price, decisions.card):
+    app.command(cls=LongWork)(decision)
 
 
 @app.command(cls=ManyValues)
@@ -401,11 +330,6 @@ def _use_backend(name: str) -> None:
     if "keras" in sys.modules and sys.modules["keras"].backend.backend() != name:
         raise ValueError(f"keras already runs on {sys.modules['keras'].backend.backend()}; start anew to use {name}")
     os.environ["KERAS_BACKEND"] = name
-
-
-def _folder(path: Path | None) -> str:
-    """Returns the folder of a shop as text, `~` spelt out (a shell leaves it in `--data=~/shop`); empty for none."""
-    return "" if path is None else str(path.expanduser())
 
 
 def _say_aside(line: str) -> None:
