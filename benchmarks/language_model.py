@@ -27,7 +27,7 @@ from recsys_kit.search import glossary
 
 CUTOFF, CANDIDATES, RECENT, SOLD_DAYS = "2017-12-01", 50, 10, 60
 TEST, VALIDATION = 160, 48  # households: judged, for the weight of the mixture
-SMALL, WORDED = 40, 24  # households: for what was trained, for other words
+SMALL, WORDED = 40, 24  # households: for what was trained (rank 4: as many as the test), for other words
 PARTS = Path("workspace/language_model")
 WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 STEPS, EPOCHS, SEED = 30, 3, 0
@@ -199,6 +199,11 @@ def asked(wording: str, when: str, wanted: int, parts: Path, until: float, tuned
     return pd.concat([pd.read_csv(folder / f"{row}.csv") for row in rows], keys=rows, names=["row"])
 
 
+def tuned_lists(name: str) -> int:
+    """Returns on how many households a fine-tuned model is judged."""
+    return TEST if name == "rank 4" else SMALL
+
+
 def ndcg(scores: np.ndarray, when: str, rows: np.ndarray) -> pd.Series:
     """Returns NDCG@10 of each list."""
     return evaluation.evaluate(scores, sp.csr_matrix(lists(when).answers[rows]))["ndcg"]
@@ -242,7 +247,7 @@ def row(part: str, method: str, parts: Path = PARTS) -> dict[str, object]:
         method: What is judged.
         parts: Where the finished parts lie; popularity needs none.
     """
-    wanted = {"rerank": TEST, "wording": WORDED, "tuned": SMALL}[part]
+    wanted = {"rerank": TEST, "wording": WORDED, "tuned": tuned_lists(method)}[part]
     rows, extra = chosen("test", wanted), {}
     frozen = asked("list", "test", wanted, parts, 0.0) if method != POPULARITY else None
     if part == "rerank":
@@ -347,7 +352,7 @@ def main() -> None:
             if not (options.parts / f"{name}.json").exists():
                 tune(name, options.parts)
             if name != OVERFIT:
-                asked("list", "test", SMALL, options.parts, until, name)
+                asked("list", "test", tuned_lists(name), options.parts, until, name)
     for wording in (*WORDINGS[1:], *ORDERS):
         if not wanted or "wording" in wanted:
             asked(wording, "test", WORDED, options.parts, until)
