@@ -8,8 +8,11 @@ Letters for shapes: N pictures, S pixels of a side.
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -18,7 +21,7 @@ import pandas as pd
 from recsys_kit.datasets import shipped
 from recsys_kit.datasets.tables import NotForThisShop, Shop, problem
 
-__all__ = ["STYLES", "broken", "drawings", "folder", "has_pictures", "read", "types", "with_pictures"]
+__all__ = ["STYLES", "broken", "data_uri", "drawings", "folder", "has_pictures", "read", "types", "with_pictures"]
 
 STYLES = ("3d", "flat", "noto")
 """Hands that the kit's drawings are by: shaded, the same without shading, and another designer's."""
@@ -135,3 +138,21 @@ def read(paths: Iterable[str | Path], size: int = 160, margin: float = 0.0) -> n
         square.alpha_composite(picture, ((size - inner) // 2, (size - inner) // 2))
         found.append(np.asarray(square.convert("RGB")))
     return np.stack(found) if found else np.zeros((0, size, size, 3), np.uint8)
+
+
+@lru_cache(maxsize=2048)
+def data_uri(path: str | Path, size: int = 56) -> str:
+    """Returns a small copy of a picture as text that a page can hold: `data:image/webp;base64,...`.
+
+    Args:
+        path: The file.
+        size: Pixels of its longer side.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    picture.thumbnail((size, size))
+    content = io.BytesIO()
+    picture.save(content, "WEBP", quality=70)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()

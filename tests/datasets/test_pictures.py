@@ -126,3 +126,13 @@ def test_the_kit_s_own_shop_gets_drawings_and_keeps_its_fingerprint(journey):
 def test_an_unknown_style_is_refused(journey):
     with pytest.raises(ValueError, match=r"`style` must be one of 3d, flat, noto. Received: style='oil'"):
         pictures.with_pictures(journey, "oil")
+
+
+def test_a_picture_becomes_text_for_a_page_small_and_in_its_proportions(tmp_path):
+    import base64
+    import io
+
+    Image.new("RGB", (300, 150), "red").save(tmp_path / "a.png")
+    head, content = pictures.data_uri(tmp_path / "a.png", 40).split(",")
+    assert head == "data:image/webp;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (40, 20)

@@ -1,5 +1,6 @@
 """The page of notebook 08 in a real browser: Voilà serves it, headless Chromium moves its controls."""
 
+import copy
 import os
 import re
 import shutil
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from recsys_kit.recommendation import page
 
@@ -23,6 +26,33 @@ DRIVER = shutil.which("chromedriver")
 def test_what_a_title_holds_is_shown_not_run():
     html = page.html_table(pd.DataFrame({"item": ["<script>alert(1)</script>"]}), "A & B")
     assert "<script>" not in html and "A &amp; B" in html
+
+
+def test_a_picture_stands_in_the_row_of_its_item_and_a_missing_one_is_left_out(recommender, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (300, 200), "red").save(tmp_path / "photos" / "a.png")
+    catalogue, items = recommender.split.items, recommender.shop.items
+    named = {catalogue[0]: "photos/a.png", catalogue[1]: "photos/gone.png"}
+    drawn = copy.copy(recommender)
+    drawn.shop = replace(recommender.shop, items=items.assign(image=items["item_id"].map(named)))
+    files = page.item_pictures(drawn, tmp_path)
+    assert len(files) == len(catalogue) and files[0] == tmp_path / "photos" / "a.png" and files[2] is None
+    html = page.html_table(pd.DataFrame({"item": ["tea", "milk", "jam"]}), "List", drawn=files[:3])
+    rows = html.split("<tr>")[2:]
+    assert ["<img" in row for row in rows] == [True, False, False]
+    assert "data:image/webp;base64," in rows[0] and 'alt=""' in rows[0]
+    assert len({row.count("<td>") for row in rows}) == 1
+
+
+def test_the_lists_of_a_shop_with_pictures_are_drawn_and_others_stay_as_they_are(recommender, tmp_path):
+    assert page.item_pictures(recommender) is None
+    assert "<img" not in page.page(recommender, k=3).parts["list"].value
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    drawn = copy.copy(recommender)
+    drawn.shop = replace(recommender.shop, items=recommender.shop.items.assign(image="a.png"))
+    parts = page.page(drawn, k=3, data=tmp_path).parts
+    assert parts["list"].value.count("<img") == 3
+    assert parts["history"].value.count("<img") == len(page.history(drawn, parts["user"].value))
 
 
 def free_port():
