@@ -218,30 +218,18 @@ class _Batches(cold_items.FortnightBatches):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How modalities are fused, and how it is learned.
+class Settings(cold_items.Settings):
+    """How modalities are fused; the rest of how it is learned is told by `cold_items.Settings`.
 
     Attributes:
+        windows: How many fortnights before the cutoff are learned from: one, as behaviour is known up to the last.
         way: One of `WAYS`.
         dropout: Chance that a modality of an item is hidden while training, one for all or one each.
-        width: D.
-        epochs: Passes.
-        windows: How many fortnights before the cutoff are learned from.
-        batch_size: B.
-        drawn: Items drawn a batch beside those that were bought.
-        learning_rate: Adam's highest rate; it falls along a cosine.
-        seed: Seed.
     """
 
+    windows: int = 1
     way: str = "early"
     dropout: float | Sequence[float] = 0.3
-    width: int = 48
-    epochs: int = 1
-    windows: int = 1
-    batch_size: int = 32
-    drawn: int = 400
-    learning_rate: float = 3e-3
-    seed: int = 0
 
 
 def train(case: Arrivals, modalities: Mapping[str, np.ndarray], settings: Settings | None = None) -> Fitted:

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.preprocessing import OneHotEncoder
 
 from recsys_kit.datasets import pictures
+from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.multimodal import encoder
 from recsys_kit.neural import start_vectors, text_encoder
 from recsys_kit.optimization.cold_items import Arrivals
@@ -28,8 +30,13 @@ __all__ = [
     "other_pictures",
     "picture_vectors",
     "pictures_of",
+    "presence",
+    "shelf_price",
+    "table_facts",
     "text_vectors",
 ]
+
+_FACTS = ("department", "category", "product_type", "brand", "manufacturer", "size")
 
 
 def pictures_of(table: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
@@ -126,11 +133,20 @@ def behaviour(case: Arrivals, width: int = 64, days: float = 0.0) -> np.ndarray:
 def dealt_out(values: np.ndarray, seed: int) -> np.ndarray:
     """Returns a modality's vectors (V, W) dealt out to other items: a picture tells nothing of its item any more.
 
+    Who has a picture still does, and who has none gets none: presence alone may tell something (see `presence`).
+
     Args:
-        values: The vectors.
+        values: The vectors; zeros where an item has none.
         seed: Seed.
     """
-    return values[np.random.default_rng(seed).permutation(len(values))]
+    found, there = values.copy(), np.flatnonzero(values.any(1))
+    found[there] = values[np.random.default_rng(seed).permutation(there)]
+    return found
+
+
+def presence(values: np.ndarray) -> np.ndarray:
+    """Returns (V, 1): 1 where an item has a modality's vector (V, W), else 0."""
+    return values.any(1, keepdims=True).astype(np.float32)
 
 
 def other_pictures(code: np.ndarray, seed: int) -> np.ndarray:
@@ -147,3 +163,49 @@ def other_pictures(code: np.ndarray, seed: int) -> np.ndarray:
     swapped = np.empty(count, int)
     swapped[order] = np.roll(order, 1)  # a ring, so that none stays in its place
     return np.where(code >= 0, np.r_[swapped, -1][code], -1)
+
+
+def table_facts(
+    items: pd.DataFrame, catalogue: pd.Index, price: pd.Series | None = None, width: int = 64
+) -> np.ndarray:
+    """Returns (V, W) vectors of what a shop's table says of an item: department, type, brand, maker, size and price.
+
+    A price that is missing is taken as the middle of the item's type, so that its absence tells nothing of sales.
+
+    Args:
+        items: The shop's items; of the columns, those that are there are used.
+        catalogue: (V,) item ids.
+        price: Price by item id; None: without prices.
+        width: W without the price.
+    """
+    table = look_up(items, catalogue)
+    there = [name for name in _FACTS if name in table and table[name].nunique() > 1]
+    parts = [np.zeros((len(table), 1), np.float32)]
+    if there:
+        words = table[there].astype("str").fillna("")
+        marks = OneHotEncoder(min_frequency=5, handle_unknown="infrequent_if_exist").fit_transform(words)
+        width = min(width, marks.shape[1] - 1)
+        parts = [TruncatedSVD(width, random_state=0).fit_transform(marks)] if width > 0 else parts
+    if price is not None and price.notna().any():
+        log = np.log(price.reindex(catalogue).clip(lower=0.01)).reset_index(drop=True)
+        kind = item_types(items, catalogue).reset_index(drop=True)
+        log = log.fillna(log.groupby(kind).transform("median")).fillna(log.median())
+        parts.append(((log - log.mean()) / (log.std() + 1e-9)).to_numpy()[:, None])
+    found = np.hstack(parts).astype(np.float32)
+    return found / max(np.linalg.norm(found, axis=1).mean(), 1e-9)
+
+
+def shelf_price(events: pd.DataFrame, until: pd.Timestamp) -> pd.Series | None:
+    """Returns the middle of each item's price before discounts, by item id; None if the events have no price.
+
+    It is known for new items too: a shop sets a price before it sells anything.
+
+    Args:
+        events: The shop's events.
+        until: Later events are not looked at.
+    """
+    if "price" not in events:
+        return None
+    past = events[events["timestamp"] < until]
+    full = past["price"] + (past["discount"].fillna(0) if "discount" in past else 0)
+    return full.groupby(past["item_id"], observed=True).median()

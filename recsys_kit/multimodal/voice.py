@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import math
+import re
+import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -66,22 +71,26 @@ class Listener:
     """Turns sounds into words.
 
     Args:
-        words: All that can be heard, such as the words of a shop's titles; those without a known pronunciation are
-            left out. None: any English, by the package's own model of sentences.
+        texts: What a shop writes, such as its titles: their words can be heard, common ones more easily. Words without
+            a known pronunciation are left out. None: any English, by the package's own model of sentences.
     """
 
-    def __init__(self, words: Iterable[str] | None = None):
+    def __init__(self, texts: Iterable[str] | None = None):
         from pocketsphinx import Decoder
 
-        self.decoder = Decoder(samprate=RATE, cmn="batch", loglevel="FATAL")  # batch: loudness over the whole question
-        self.words: list[str] = []
-        if words is not None:
-            self.words = sorted(word for word in {word.lower() for word in words} if self.decoder.lookup_word(word))
-            if not self.words:
-                raise ValueError("no word of `words` has a known pronunciation: there is nothing to hear.")
-            grammar = f"#JSGF V1.0; grammar shop; public <question> = ({' | '.join(self.words)})+;"
-            self.decoder.add_jsgf_string("shop", grammar)
-            self.decoder.activate_search("shop")
+        settings = {"samprate": RATE, "cmn": "batch", "loglevel": "FATAL"}  # batch: loudness over the whole question
+        self.decoder, self.words = Decoder(**settings), []
+        if texts is None:
+            return
+        count = Counter(word for text in texts for word in re.findall("[a-z']+", text.lower()))
+        count = {word: size for word, size in sorted(count.items()) if self.decoder.lookup_word(word)}
+        if not count:
+            raise ValueError("no word of `texts` has a known pronunciation: there is nothing to hear.")
+        self.words = list(count)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "words.arpa"
+            path.write_text(_chances(count), encoding="utf-8")
+            self.decoder = Decoder(lm=str(path), **settings)
 
     def hear(self, sound: np.ndarray) -> str:
         """Returns the words of a sound (S,), empty if there are none."""
@@ -90,6 +99,14 @@ class Listener:
         self.decoder.end_utt()
         found = self.decoder.hyp()
         return found.hypstr if found else ""
+
+
+def _chances(count: dict[str, int]) -> str:
+    """Writes how often each word comes, whatever stood before it, as a language model in ARPA's format."""
+    total = sum(count.values()) * 1.5  # a third of all are ends: questions are short
+    rows = [("<s>", 1e-9), ("</s>", 1 / 3), *((word, size / total) for word, size in count.items())]
+    lines = "\n".join(f"{math.log10(chance):.4f} {word}" for word, chance in rows)
+    return f"\\data\\\nngram 1={len(rows)}\n\n\\1-grams:\n{lines}\n\n\\end\\\n"
 
 
 def word_errors(said: str, heard: str) -> int:

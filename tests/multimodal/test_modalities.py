@@ -32,6 +32,35 @@ def test_pictures_that_are_dealt_out_are_the_same_pictures_at_other_items():
     assert np.array_equal(found, modalities.dealt_out(values, 1))
 
 
+def test_who_has_no_picture_is_dealt_none():
+    values = np.array([[1.0, 2], [0, 0], [3, 0], [0, 0], [5, 6], [7, 8]])
+    found = modalities.dealt_out(values, 4)
+    assert np.array_equal(found.any(1), values.any(1)) and not np.array_equal(found, values)
+    assert modalities.presence(values).ravel().tolist() == [1, 0, 1, 0, 1, 1]
+
+
+def test_what_the_table_says_is_a_vector_and_a_missing_price_is_the_middle_of_its_type():
+    ids = pd.Index([f"i{place}" for place in range(20)])
+    items = pd.DataFrame(
+        {"item_id": ids, "category": ["a", "b"] * 10, "product_type": "x", "brand": ["p"] * 10 + ["q"] * 10}
+    )
+    price = pd.Series([1.0, 9.0] * 10, ids)
+    price["i4"] = np.nan
+    found = modalities.table_facts(items, ids, price, width=2)
+    assert found.shape[0] == 20 and np.isfinite(found).all()
+    assert np.allclose(found[4], found[2], atol=1e-5) and not np.allclose(found[4], found[3], atol=0.1)
+    assert np.isclose(np.linalg.norm(found, axis=1).mean(), 1, atol=1e-4)
+    assert not modalities.table_facts(items[["item_id"]], ids).any()
+
+
+def test_a_price_is_before_discounts_and_from_before_the_day():
+    days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-03-01"], utc=True)
+    events = pd.DataFrame({"item_id": ["a", "a", "a"], "timestamp": days, "price": [1.0, 2.0, 99.0]})
+    events["discount"] = [1.0, np.nan, 0.0]
+    assert modalities.shelf_price(events, days[2]).to_dict() == {"a": 2.0}
+    assert modalities.shelf_price(events.drop(columns="price"), days[2]) is None
+
+
 def test_another_picture_for_each_keeps_who_shares_one_and_who_has_none():
     code = np.array([0, 2, -1, 0, 1, 2])
     found = modalities.other_pictures(code, 3)

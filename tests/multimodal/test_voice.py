@@ -36,5 +36,5 @@ def test_what_is_said_in_the_shop_s_words_is_heard():
 
 @installed
 def test_without_a_word_that_can_be_said_there_is_nothing_to_hear():
-    with pytest.raises(ValueError, match="no word of `words` has a known pronunciation"):
+    with pytest.raises(ValueError, match="no word of `texts` has a known pronunciation"):
         voice.Listener(["qqxzq"])
