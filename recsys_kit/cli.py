@@ -237,7 +237,7 @@ def recommend(
     out = recommendation.check_path(out)
     recommendation.check_wishes(k, diversity)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
-    folder = output_file.checkdecisions.folder(workspace)
+    folder = output_file.check_folder(workspace)
     recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo)
     rules = recommendation.Rules(new_only=new_only)
     lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
@@ -278,7 +278,7 @@ def search(
         out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
         table = read_queries(queries)
         lists, notes = run_file(
-            table, k, decisions.folder(data), output_file.checkdecisions.folder(workspace), typer.echo
+            table, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo
         )
         for note in notes:
             typer.echo(f"no answer: {note}", err=True)
@@ -292,7 +292,7 @@ def search(
     else:
         check_query(query)
         typer.echo(
-            run_one(query, user, k, decisions.folder(data), output_file.checkdecisions.folder(workspace), typer.echo)
+            run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo)
         )
 
 
