@@ -277,9 +277,7 @@ def search(
             raise ValueError("--queries needs --out FILE.csv")
         out = output_file.check(out, () if str(out).startswith("/dev/") else (".csv",))
         table = read_queries(queries)
-        lists, notes = run_file(
-            table, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo
-        )
+        lists, notes = run_file(table, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo)
         for note in notes:
             typer.echo(f"no answer: {note}", err=True)
         try:
@@ -291,9 +289,7 @@ def search(
         typer.echo(f"{answered:,} of {len(table):,} queries answered, {len(lists):,} results: {out}")
     else:
         check_query(query)
-        typer.echo(
-            run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo)
-        )
+        typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
 for decision in (decisions.target, decisions.forecast, decisions.price, decisions.card):

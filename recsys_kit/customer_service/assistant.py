@@ -176,13 +176,14 @@ class Assistant:
         intent, sure = self.names[int(best[0])], float(sure[0])
         if about_others(plain, mine, intent):
             return self._say(replace(base, intent=OTHERS, confidence=sure))
-        if sure < self.threshold and memory.product and not catalogue.product_words(plain):  # "and its price?"
-            follows = {name: float(p) for name, p in zip(self.names, chances[0], strict=True) if name in PRODUCTS}
-            likely = max(follows, key=follows.get)
-            if follows[likely] >= self.threshold * FOLLOWING:
-                intent, sure = likely, self.threshold
+        needed = self.threshold
+        if sure < needed and memory.product and not catalogue.product_words(plain):  # "and its price?"
+            follows = {float(p): name for name, p in zip(self.names, chances[0], strict=True) if name in PRODUCTS}
+            likely = max(follows, default=0.0)
+            if likely >= needed * FOLLOWING:
+                intent, sure, needed = follows[likely], likely, needed * FOLLOWING
         base = replace(base, confidence=sure)
-        if sure < self.threshold:
+        if sure < needed:
             return self._say(replace(base, intent="unsure", handed_over=True))
         base = replace(base, intent=intent, handed_over=intent in ("human", "complaint"))
         if intent in ORDERS and mine.orders.empty:

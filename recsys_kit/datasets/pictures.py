@@ -58,7 +58,7 @@ def with_pictures(shop: Shop, style: str = "3d") -> Shop:
 
     Args:
         shop: The shop.
-        style: Of the drawings, one of `STYLES`; a wheel comes without the last.
+        style: Of the drawings, one of `STYLES`; a wheel comes with the first alone.
 
     Raises:
         NotForThisShop: If it is another shop, and has no pictures.

@@ -78,7 +78,7 @@ def qini(effect: np.ndarray, score: np.ndarray) -> float:
     Example:
         >>> effect = np.array([1.0, 0.0, 0.0, 0.0])
         >>> qini(effect, effect), qini(effect, -effect)
-        (0.375, -0.125)
+        (0.09375, -0.09375)
     """
     effect, score = np.asarray(effect, float), np.asarray(score, float)
     levels, code = np.unique(-score, return_inverse=True)
