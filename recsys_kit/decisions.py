@@ -45,14 +45,14 @@ def forecast(
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
 ) -> None:
     """Forecast weekly units of categories, types and stores, with intervals and what to stock, into a file."""
-    from recsys_kit import datasets
+    from recsys_kit import datasets, output_file
     from recsys_kit.demand import commands
 
     out = commands.check(out, weeks, service, lead)
     shop = datasets.load(folder(data))
     plan = datasets.promotions.load(folder(data))
     table = commands.forecast(shop, plan, weeks, service, lead, typer.echo)
-    commands.write(table, out)
+    output_file.write_table(out, table, commands.TEXTS)
     series = len(table) // weeks
     typer.echo(f"{series:,} series, {weeks} weeks from {table['week_start'].min():%Y-%m-%d}: {out}")
 
@@ -67,14 +67,14 @@ def price(
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
 ) -> None:
     """Suggest prices of products that keep the shop's rules, with intervals, into a file."""
-    from recsys_kit import datasets
+    from recsys_kit import datasets, output_file
     from recsys_kit.pricing import commands, suggestions
 
-    out = commands.check(out)
+    out = output_file.check(out, output_file.TABLES)
     rules = suggestions.Rules(cost, largest, ending, margin_floor, confidence)
     shop = datasets.load(folder(data))
     table = commands.price(shop, datasets.promotions.load(folder(data)), rules, typer.echo)
-    commands.write(table, out)
+    output_file.write_table(out, table, commands.TEXTS)
     typer.echo(f"{len(table):,} products, {int((table['change'] != 0).sum()):,} with another price: {out}")
 
 

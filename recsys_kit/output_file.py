@@ -13,7 +13,10 @@ from recsys_kit.workspace import atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check", "check_folder", "without_formulas", "write"]
+__all__ = ["TABLES", "check", "check_folder", "without_formulas", "write", "write_table"]
+
+TABLES = (".parquet", ".csv")
+"""How the name of a table's file may end."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a formula starts for a spreadsheet; the last four are the wide forms of the first four."""
@@ -67,6 +70,20 @@ def write(path: str | Path, fill: Callable[[Path], object]) -> Path:
     with atomic(path) as part:
         fill(part)
     return path
+
+
+def write_table(path: str | Path, table: pd.DataFrame, texts: Sequence[str] = ()) -> Path:
+    """Writes a table as Parquet or CSV, by the file's ending (`TABLES`), whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        table: The table; its index is not written.
+        texts: Columns in which, in CSV, no text may be a formula; see `without_formulas`.
+    """
+    if Path(path).suffix == ".parquet":
+        return write(path, lambda part: table.to_parquet(part, index=False))
+    safe = without_formulas(table, texts)
+    return write(path, lambda part: safe.to_csv(part, index=False, encoding="utf-8"))
 
 
 def without_formulas(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

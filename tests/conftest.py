@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import executions
+import hypothesis
 import nbformat
 import pytest
 from small_course import PARAMETERS
 from typer.testing import CliRunner
 
 from recsys_kit import cli, datasets, preprocessing
+
+hypothesis.settings.register_profile("kit", deadline=None)  # no test asserts an absolute time
+hypothesis.settings.load_profile("kit")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -78,3 +78,12 @@ def test_a_text_that_starts_as_a_formula_is_none_any_more(start):
     assert safe["title"].tolist() == [f"'{start}1+1", f"a{start}b"]
     assert safe["item_id"].tolist() == [f"{start}1", "b"] and safe["n"].tolist() == [-1, 2]
     assert table["title"].tolist() == [f"{start}1+1", f"a{start}b"]
+
+
+@pytest.mark.parametrize("ending", output_file.TABLES)
+def test_a_table_is_written_by_the_files_ending_and_no_text_of_a_csv_is_a_formula(tmp_path, ending):
+    table = pd.DataFrame({"title": ["=1+1", "Tea"], "price": [1.5, 2.0]}, index=[7, 8])
+    path = output_file.write_table(tmp_path / f"out{ending}", table, ["title"])
+    read = pd.read_parquet(path) if ending == ".parquet" else pd.read_csv(path)
+    assert read["title"].tolist() == (["=1+1", "Tea"] if ending == ".parquet" else ["'=1+1", "Tea"])
+    assert list(read) == ["title", "price"]

@@ -179,11 +179,10 @@ def write(campaign: str, wishes: Wishes, out: Path, folder: str = "", say: Calla
     """
     from recsys_kit.advertising import campaigns
 
-    out = output_file.check(out, (".csv", ".parquet"))
+    out = output_file.check(out, output_file.TABLES)
     shop = load(folder)
     chosen = target(shop, campaigns.load(shop, folder), campaign, wishes)
-    save = chosen.to_parquet if out.suffix == ".parquet" else chosen.to_csv
-    output_file.write(out, lambda part: save(part, index=False))
+    output_file.write_table(out, chosen)
     say(
         f"campaign {campaign}: {len(chosen):,} households, "
         f"cost {chosen['cost'].sum():,.2f} of {wishes.budget:,.2f}: {out}"

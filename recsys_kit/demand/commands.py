@@ -12,10 +12,12 @@ from recsys_kit import output_file
 from recsys_kit.datasets.tables import Shop
 from recsys_kit.demand import forecasts, inventory, plan, series
 
-__all__ = ["AHEAD", "check", "forecast", "write"]
+__all__ = ["AHEAD", "TEXTS", "check", "forecast"]
 
 AHEAD = 8
 """Most weeks that a forecast of one year may look ahead."""
+TEXTS = ("category", "product_type")
+"""Columns of the forecast that hold a shop's own words."""
 _HELD_OUT = 9  # origins on whose weeks the intervals are set
 
 
@@ -31,7 +33,7 @@ def check(out: str | Path, weeks: int, service: float, lead: int) -> Path:
         raise ValueError(f"--service must be 0.5 or more and below 1. Received: {service}")
     if not 0 <= lead < weeks:
         raise ValueError(f"--lead must be 0 or more and below --weeks ({weeks}). Received: {lead}")
-    return output_file.check(out, (".parquet", ".csv"))
+    return output_file.check(out, output_file.TABLES)
 
 
 def forecast(
@@ -91,15 +93,6 @@ def forecast(
     variance = np.nanmean((truth - past[..., middle]) ** 2, axis=(0, 2)) + 0.1
     units = _adding_up(made[..., middle], tree.constraints, variance)
     return _table(tree, units, made, inventory.reorder_point(made, forecasts.QUANTILES, service, lead))
-
-
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Writes the table as Parquet or CSV, by the file's ending; in CSV no name is a formula."""
-    if path.suffix == ".parquet":
-        output_file.write(path, lambda part: table.to_parquet(part, index=False))
-    else:
-        safe = output_file.without_formulas(table, ["category", "product_type"])
-        output_file.write(path, lambda part: safe.to_csv(part, index=False, encoding="utf-8"))
 
 
 def _adding_up(points: np.ndarray, constraints: np.ndarray, variance: np.ndarray) -> np.ndarray:

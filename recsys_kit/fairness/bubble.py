@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy import stats
 
 from recsys_kit.baselines import decayed_counts
 from recsys_kit.evaluation import beyond_accuracy, discounts, top_k
@@ -138,9 +139,7 @@ def entropy(counts: np.ndarray) -> np.ndarray:
         >>> entropy(np.array([[2, 2, 0], [5, 0, 0]])).tolist()
         [1.0, 0.0]
     """
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return -np.where(share > 0, share * np.log2(share), 0).sum(1) + 0.0
+    return np.nan_to_num(stats.entropy(counts, base=2, axis=1))  # nothing counted: nothing to tell
 
 
 def kept_of(last: pd.DataFrame) -> pd.DataFrame:

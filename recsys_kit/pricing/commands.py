@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit import output_file
 from recsys_kit.datasets import items
 from recsys_kit.datasets.tables import PROMOTIONS, Shop
 from recsys_kit.pricing import elasticity, panel, suggestions
 from recsys_kit.pricing.elasticity import Fitted
 from recsys_kit.pricing.suggestions import Rules
 
-__all__ = ["check", "present", "price", "write"]
+__all__ = ["TEXTS", "present", "price"]
+
+TEXTS = ("title", "item_type", "category")
+"""Columns of the suggestions that hold a shop's own words."""
 
 _RECENT = 8  # weeks by which present price and units are told
-
-
-def check(out: str | Path) -> Path:
-    """Returns the path of the file to write; complains before anything is computed.
-
-    Raises:
-        ValueError: If the file can't be written.
-    """
-    return output_file.check(out, (".parquet", ".csv"))
 
 
 def present(table: pd.DataFrame, fitted: Fitted, recent: int = _RECENT) -> pd.DataFrame:
@@ -83,12 +75,3 @@ def price(
     found = suggestions.suggest(present(table, fitted), rules)
     found.insert(1, "title", items.titles(shop.items, found["item_id"]).to_numpy())
     return found.sort_values(["category", "item_type", "item_id"], ignore_index=True)
-
-
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Writes the table as Parquet or CSV, by the file's ending; in CSV no name is a formula."""
-    if path.suffix == ".parquet":
-        output_file.write(path, lambda part: table.to_parquet(part, index=False))
-    else:
-        safe = output_file.without_formulas(table, ["title", "item_type", "category"])
-        output_file.write(path, lambda part: safe.to_csv(part, index=False, encoding="utf-8"))

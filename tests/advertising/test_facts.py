@@ -5,17 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from coupon_shop import write_coupon_shop
 
-from recsys_kit import datasets
-from recsys_kit.advertising import campaigns, facts
-
-
-@pytest.fixture(scope="module")
-def shop_and_campaigns(tmp_path_factory):
-    folder = write_coupon_shop(tmp_path_factory.mktemp("shop"))
-    shop = datasets.read_shop(folder)
-    return shop, campaigns.load(shop, folder)
+from recsys_kit.advertising import facts
 
 
 def test_without_the_future_the_facts_are_the_same(shop_and_campaigns):

@@ -6,10 +6,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from coupon_shop import write_coupon_shop
 
-from recsys_kit import datasets
-from recsys_kit.advertising import campaigns, networks, response
+from recsys_kit.advertising import networks, response
 
 MAKERS = {
     "factorisation machine": lambda: networks.factorisation_machine(5, 2),
@@ -27,13 +25,6 @@ def asked(model, rows=6, seed=0):
     rng = np.random.default_rng(seed)
     parts = [rng.normal(size=(rows, *part.shape[1:])).astype("float32") for part in model.inputs]
     return parts if len(parts) > 1 else parts[0]
-
-
-@pytest.fixture(scope="module")
-def shop_and_campaigns(tmp_path_factory):
-    folder = write_coupon_shop(tmp_path_factory.mktemp("shop"))
-    shop = datasets.read_shop(folder)
-    return shop, campaigns.load(shop, folder)
 
 
 @pytest.mark.parametrize("name", MAKERS)

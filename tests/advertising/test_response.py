@@ -5,19 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from coupon_shop import write_coupon_shop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys_kit import datasets
-from recsys_kit.advertising import campaigns, response
-
-
-@pytest.fixture(scope="module")
-def shop_and_campaigns(tmp_path_factory):
-    folder = write_coupon_shop(tmp_path_factory.mktemp("shop"))
-    shop = datasets.read_shop(folder)
-    return shop, campaigns.load(shop, folder)
+from recsys_kit.advertising import response
 
 
 def test_the_model_finds_who_redeems(shop_and_campaigns):
