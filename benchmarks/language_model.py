@@ -267,6 +267,8 @@ def row(part: str, method: str, parts: Path = PARTS) -> dict[str, object]:
         own = ndcg(lift_of(own_found), "test", rows)
         extra = pd.read_json(parts / f"{tuned}.json", typ="series").to_dict() if tuned else {}
         extra |= {"plain": round(float(ndcg(table_of(own_found, "after"), "test", rows).mean()), 6)}
+        if len(rows) > SMALL:  # what fewer lists would have said
+            extra |= {"difference_of_first": round(float((own - base)[:SMALL].mean()), 6)}
     made = report.compare({reference: base, method: own}, reference).table.loc[method]
     numbers = {key: round(float(made[key]), 6) for key in ("value", "difference", "low", "high")}
     return {"part": part, "method": method, "lists": len(rows), "against": reference} | numbers | extra
