@@ -88,6 +88,10 @@ def render(path: Path, source: Path, names: Sequence[str]) -> Path:
         def link(self, text: str, url: str, title: str | None = None) -> str:
             return super().link(text, _target(url, path.parent, source, names), title)
 
+        def inline_html(self, html: str) -> str:
+            # It gets each tag by itself and would close it at once: the text of <kbd>Shift</kbd> would stand behind.
+            return super().inline_html(html) if html.startswith("<img") else html
+
     def to_html(text: str) -> str:
         renderer = Renderer(escape=False, embed_images=True, path=str(source), anchor_link_text="¶")
         return MarkdownWithMath(renderer=renderer).render(text)

@@ -27,6 +27,15 @@ def test_pages_show_maths_and_pictures_and_load_nothing_from_elsewhere(write_not
     assert "<title>01 · Maths</title>" in page
 
 
+def test_tags_inside_a_sentence_keep_what_they_hold(write_notebook, tmp_path):
+    path = write_notebook(
+        "01_keys", markdown='# 01 · Keys\n\nPress <kbd>Shift</kbd> and <b>*wait*</b>. <img alt="box" src="a.svg">'
+    )
+    (path.parent / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    page = report_page.render(path, path.parent, []).read_text(encoding="utf-8")
+    assert 'Press <kbd>Shift</kbd> and <b><em>wait</em></b>. <img alt="box" src="data:image/svg+xml;base64,' in page
+
+
 def test_a_formula_that_cannot_be_read_stays_as_text():
     assert report_page._mathml("\\left( a", "inline").startswith(("<code>", "<math"))
 
