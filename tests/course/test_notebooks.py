@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 
 import nbformat
 import notebook_checks as checks
 import pytest
+from PIL import Image
 from small_course import HEADLINE, PARAMETERS
 
 from recsys_kit import report
@@ -270,6 +273,17 @@ def test_a_code_cell_without_a_sentence_before_it_is_found(course):
         f"no sentence stands before the code cell that begins {line!r}"
         for line in ("print(3)", "from recsys_kit import report")
     ]
+
+
+@pytest.mark.parametrize(("shown", "sharp"), [(4, True), (8, False), (None, False)])
+def test_a_figure_that_is_not_sharp_is_found(course, shown, sharp):
+    written = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(written, "png")
+    data = {"image/png": base64.b64encode(written.getvalue()).decode()}
+    notebook = notebooks.read(course)
+    with_output(5, "display_data", data, metadata={"image/png": {"width": shown}} if shown else {})(course, notebook)
+    nbformat.write(notebook, course)
+    assert (checks.figures_are_sharp(course) == []) == sharp
 
 
 def test_every_check_is_seen_to_fail():
