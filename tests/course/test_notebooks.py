@@ -39,7 +39,6 @@ NOT_YET_SHARP = {
     "06_evaluation",
     "07_optimization",
     "08_recommendation",
-    "09_large_models",
     "10_search",
     "11_cross_sell",
     "12_advertising",
@@ -50,7 +49,6 @@ NOT_YET_SHARP = {
     "20_privacy",
     "21_explainability",
     "22_fairness",
-    "23_multimodal",
 }
 """Pages that were last executed when figures had 80 dots an inch; whoever executes one takes it off this list."""
 
