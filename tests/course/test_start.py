@@ -180,6 +180,12 @@ def test_a_place_where_no_course_can_lie_is_refused(tmp_path):
             start.lay_down(folder)
 
 
+def test_make_lab_opens_copies_that_git_does_not_track():
+    lab = re.search(r"(?m)^lab:.*\n((?:\t.*\n)+)", (TOP / "Makefile").read_text(encoding="utf-8"))[1]
+    assert "recsys-kit start course" in lab and "--ServerApp.root_dir=course" in lab
+    assert "/course/" in (TOP / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
 # The command
 
 
