@@ -43,7 +43,6 @@ NOT_YET_SHARP = {
     "11_cross_sell",
     "12_advertising",
     "13_demand",
-    "14_pricing",
     "15_localization",
     "16_customer_service",
     "20_privacy",
