@@ -24,10 +24,11 @@ _TEXT = {
     "items": ("item_id", "title", "category", "product_type", "department", "brand", "size"),
     "users": ("user_id",),
     "promotions": ("item_id",),
+    "queries": ("query_id", "query", "user_id", "item_id", "event_type"),
 }
 _NUMBERS = ("quantity", "price", "discount")
 _PLAIN_NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d{1,2})?"  # "00123" is a code, not a number
-_IDS = ("user_id", "item_id", "basket_id", "store_id")
+_IDS = ("user_id", "item_id", "basket_id", "store_id", "query_id")
 _ROUNDED = r"\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*"  # as spreadsheets, and floats, write a long number
 _TRUTH = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
