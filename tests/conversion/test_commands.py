@@ -1,12 +1,14 @@
 """`recsys-kit convert`: proposes, is corrected, and makes a shop; --yes takes a whole recipe and nothing else."""
 
 import json
+import sqlite3
 
 import foreign_exports
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from recsys_kit import conversion, datasets
+from recsys_kit import conversion, datasets, recommendation
 from recsys_kit.cli import app
 from recsys_kit.conversion import commands
 from recsys_kit.datasets.tables import DataError
@@ -93,3 +95,19 @@ def test_a_name_and_a_zone_that_are_there_already_stay(tmp_path):
     commands.convert(str(tmp_path / "in"), tmp_path / "shop", yes=True, say=lambda line: None)
     shop = datasets.read_shop(tmp_path / "shop")
     assert (shop.name, shop.timezone) == ("Films", "Europe/Paris")
+
+
+def test_lists_can_be_written_into_a_table(tmp_path, monkeypatch):
+    rows = {"user_id": ["a", "b"], "rank": [1, 1], "item_id": ["x", "y"], "score": [0.5, None], "reason": ["", ""]}
+    monkeypatch.setattr(recommendation, "open_shop", lambda *words, **named: None)
+    monkeypatch.setattr(recommendation, "lists_to_write", lambda *words: pd.DataFrame(rows))
+    target = f"sqlite:///{tmp_path / 'lists.db'}#lists"
+    words = ["recommend", "--light", "--workspace", str(tmp_path / "ws"), "--out", target]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0 and f"2 users, 2 recommendations: {target}" in done.output
+    with sqlite3.connect(tmp_path / "lists.db") as connection:
+        assert connection.execute("SELECT * FROM lists").fetchall() == [("a", 1, "x", 0.5, ""), ("b", 1, "y", None, "")]
+        connection.execute("ALTER TABLE lists ADD COLUMN more TEXT")
+    monkeypatch.setattr(recommendation, "open_shop", None)  # what can't be written is said before anything is built
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2 and "Name another table" in done.output
