@@ -42,7 +42,7 @@ def convert(source: str, folder: Path, yes: bool = False, recipe: str = "", say:
     settings = _settings(folder)
     with _open(source) as tables:
         if recipe or "convert" not in settings:
-            found = _proposed(tables, recipe, say)
+            found = _proposed(tables, recipe, say, look=not yes)
             settings = found.plan if not settings else {**settings, "convert": found.plan["convert"]}
             if not yes:
                 _write_proposal(folder, settings, source, found, say)
@@ -73,7 +73,7 @@ def _settings(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
-def _proposed(tables: Any, recipe: str, say: Callable) -> Proposal:
+def _proposed(tables: Any, recipe: str, say: Callable, look: bool) -> Proposal:
     """Returns settings with a plan: a recipe's if one fits, else one from the names of columns."""
     match = matching.best(tables, recipe)
     if match and not match.lacking:
@@ -83,8 +83,9 @@ def _proposed(tables: Any, recipe: str, say: Callable) -> Proposal:
         for table in match.plan["tables"]:
             for part in making.parts(match.plan, table):
                 for name in tables.matching(part["file"]):
-                    columns = ", ".join(f"{theirs} → {ours}" for theirs, ours in part["columns"].items())
-                    say(f"  {table} from {name}: {columns}")
+                    say(f"  {table} from {name}:")
+                    for line in _previewed(tables, name, part) if look else ():
+                        say(f"  {line}")
                 for step in part.get("steps", ()):
                     if "why" in step:
                         say(f"    without: {step['why']}")
@@ -107,6 +108,16 @@ def _proposed(tables: Any, recipe: str, say: Callable) -> Proposal:
         say(f"  {line}")
     doubts = [*nearly, *found.doubts] or ["no recipe: look at the proposal, then run the command without --yes"]
     return Proposal({"convert": found.plan}, found.reasons, doubts)
+
+
+def _previewed(tables: Any, name: str, part: dict[str, Any]) -> list[str]:
+    """Returns a line for each column; those that a step makes have no values yet."""
+    frame = tables.read(name, shop_json.reading(part).layout)
+    there = {theirs: ours for theirs, ours in part["columns"].items() if theirs in frame}
+    made = [
+        f"  {theirs} → {ours}: made by the steps" for theirs, ours in part["columns"].items() if theirs not in there
+    ]
+    return [*proposal.preview(frame, there), *made]
 
 
 def _write_proposal(folder: Path, settings: dict[str, Any], source: str, found: Proposal, say: Callable) -> None:

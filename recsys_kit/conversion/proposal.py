@@ -99,7 +99,7 @@ def preview(frame: pd.DataFrame, columns: dict[str, str]) -> list[str]:
     """
     lines = []
     for theirs, ours in columns.items():
-        values = frame[theirs].astype("str") if theirs in frame else pd.Series(dtype="str")
+        values = frame[theirs].astype("str")
         empty = values.isna() | (values.str.strip() == "")
         first = values[~empty].iloc[0] if (~empty).any() else "nothing"
         share = f", {empty.mean():.0%} empty" if empty.any() else ""

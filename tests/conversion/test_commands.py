@@ -33,6 +33,7 @@ def test_a_recipe_is_proposed_first_and_carried_out_the_second_time(tmp_path):
     foreign_exports.retailrocket(tmp_path / "in")
     code, said = run(tmp_path / "in", tmp_path / "shop")
     assert code == 0 and "This is RetailRocket" in said and "Nothing is converted yet." in said
+    assert "transactionid → basket_id: 260 distinct, 90% empty, such as '5009'" in said
     assert [path.name for path in (tmp_path / "shop").iterdir()] == ["shop.json"]
     code, said = run(tmp_path / "in", tmp_path / "shop")
     assert code == 0 and "events: 2,600 rows read, 2,600 written" in said
