@@ -17,6 +17,8 @@ from recsys_kit.datasets.tables import DataError
 
 __all__ = ["convert"]
 
+_OURS = ("name", "timezone", "currency", "convert")
+
 
 def convert(source: str, folder: Path, yes: bool = False, recipe: str = "", say: Callable = print) -> None:
     """Makes a shop's folder of an export or a database, or proposes how.
@@ -70,7 +72,11 @@ def _settings(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     shop_json.read(folder)
-    return json.loads(path.read_text(encoding="utf-8-sig"))
+    settings = json.loads(path.read_text(encoding="utf-8-sig"))
+    theirs = [key for key in settings if key not in _OURS]
+    if theirs:  # they would be applied to the tables that are made, whose words are the kit's
+        raise DataError(f"{path}: `{theirs[0]}` belongs to a table here: put it into one of `convert.tables`.")
+    return settings
 
 
 def _proposed(tables: Any, recipe: str, say: Callable, look: bool) -> Proposal:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_kit import output_file
-from recsys_kit.conversion import steps
+from recsys_kit.conversion import sources, steps
 from recsys_kit.conversion.steps import Ledger
 from recsys_kit.datasets import files as table_files
 from recsys_kit.datasets import own_shop, shop_json, tables, theirs
@@ -162,6 +162,7 @@ def write(
 def _part(table: str, part: Mapping[str, Any], source: Any, ledger: Ledger):
     how = shop_json.reading(part, f"shop.json: `convert.tables.{table}`")
     name = part.get("file") or part["query"]
+    name = name if isinstance(name, str) else ", ".join(name)
     frame = _read(source, part, how.layout, ledger.notes)
     if frame is None:
         if part.get("optional"):
@@ -202,7 +203,7 @@ def _read(source: Any, part: Mapping[str, Any], layout, notes: list[str]) -> pd.
     names = source.matching(part["file"])
     frames = [source.read(name, layout, notes) for name in names]
     for name, frame in zip(names, frames, strict=True):
-        if sorted(frame) != sorted(frames[0]):
+        if sorted(frame) != sorted(frames[0]) and not sources.is_json(name):  # JSON leaves out keys without a value
             raise DataError(
                 f"convert: {names[0]} and {name} are read as one table and must have the same columns. "
                 f"{names[0]} has: {', '.join(frames[0])}. {name} has: {', '.join(frame)}."

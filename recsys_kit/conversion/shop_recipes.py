@@ -183,7 +183,7 @@ SHOP_RECIPES: dict[str, dict[str, Any]] = {
                         "is": ["cancelled", "failed", "refunded", "pending", "checkout-draft", "trash"],
                         "why": "an order that was not paid, or paid back",
                     },
-                    {"subtract": "item_quantity", "less": "item_refunded_qty", "into": "kept"},
+                    {"subtract": "item_quantity", "less": "item_refunded_qty", "unsigned": True, "into": "kept"},
                     {"drop": "kept", "below": 1, "why": "a line that was sent back whole"},
                     {"hash": "billing_email"},
                     {"prefix": "guest ", "to": "billing_email", "into": "guest"},
@@ -225,6 +225,7 @@ SHOP_RECIPES: dict[str, dict[str, Any]] = {
                     _GA4_EXPLODE,
                     _GA4_NOT_SET,
                     {"flatten": "ecommerce", "keys": ["ecommerce.transaction_id"]},
+                    {"blank": ["ecommerce.transaction_id"], "is": "(not set)"},
                     _GA4_USER,
                     {
                         "unique": ["ecommerce.transaction_id", "items.item_id"],

@@ -22,7 +22,7 @@ from recsys_kit.datasets import packed
 from recsys_kit.datasets.layout import Layout
 from recsys_kit.datasets.tables import DataError
 
-__all__ = ["Files", "as_text", "opened"]
+__all__ = ["Files", "as_text", "is_json", "opened"]
 
 _LINES = (".json", ".jsonl", ".ndjson")
 _OTHERS = (".dat", *_LINES)
@@ -112,7 +112,7 @@ class Files:
             DataError: If it can't be read.
         """
         path = self.paths[name]
-        if packed.bare(path).suffix.lower() in _LINES:
+        if is_json(name):
             with packed.unpacked(path) as plain:
                 return as_text(_json_lines(plain, name))
         return as_text(table_files.read_file(path, layout, notes)).reset_index(drop=True)
@@ -141,6 +141,11 @@ def opened(source: str) -> Iterator[Files]:
             yield _some(Files(Path(folder)), path)
     else:
         yield _some(Files(path), path)
+
+
+def is_json(name: str) -> bool:
+    """Whether a file holds JSON objects, one a line; its ending tells."""
+    return packed.bare(Path(name)).suffix.lower() in _LINES
 
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:

@@ -199,8 +199,12 @@ def _power(frame, step, ledger, other):
 
 
 def _subtract(frame, step, ledger, other):
-    """`{"subtract": COLUMN, "less": COLUMN, "into": NEW}`: the difference; an empty value to take off is 0."""
+    """`{"subtract": COLUMN, "less": COLUMN, "into": NEW}`: the difference; an empty value to take off is 0.
+
+    With `"unsigned": true` what is taken off may be written with a minus or without.
+    """
     less = pd.to_numeric(frame[step["less"]], errors="coerce").fillna(0)
+    less = less.abs() if step.get("unsigned") else less
     rest = (pd.to_numeric(frame[step["subtract"]], errors="coerce") - less).round(6)
     return frame.assign(**{step["into"]: rest.astype("str").where(rest.notna())})
 
@@ -243,7 +247,7 @@ def _unique(frame, step, ledger, other):
     """`{"unique": COLUMNS}`: the first row of each value.
 
     With `"prefer": COLUMN` it is the first in which that is not empty; with `"among": {COLUMN: VALUE}` only rows with
-    that value are looked at, and all others stay.
+    that value are looked at, and all others stay, as do those without a value in one of the columns.
     """
     keys = step["unique"] if isinstance(step["unique"], list | tuple) else [step["unique"]]
     order = frame.index
@@ -251,7 +255,7 @@ def _unique(frame, step, ledger, other):
         order = frame[step["prefer"]].isna().sort_values(kind="stable").index
     again = frame.loc[order].duplicated(list(keys)).reindex(frame.index)
     for column, value in step.get("among", {}).items():
-        again &= (frame[column] == value).fillna(False).astype(bool)
+        again &= (frame[column] == value).fillna(False).astype(bool) & frame[list(keys)].notna().all(axis=1)
     ledger.count(ledger.merged, step.get("why", f"the same {', '.join(keys)} again"), int(again.sum()))
     return frame[~again].reset_index(drop=True)
 

@@ -98,6 +98,14 @@ def test_a_name_and_a_zone_that_are_there_already_stay(tmp_path):
     assert (shop.name, shop.timezone) == ("Films", "Europe/Paris")
 
 
+def test_what_explains_a_file_belongs_to_its_table(tmp_path):
+    foreign_exports.movielens(tmp_path / "in")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.json").write_text('{"columns": {"userId": "user_id"}}')
+    code, said = run(tmp_path / "in", tmp_path / "shop", "--yes")
+    assert code == 2 and "`columns` belongs to a table here: put it into one of `convert.tables`" in said
+
+
 def test_lists_can_be_written_into_a_table(tmp_path, monkeypatch):
     rows = {"user_id": ["a", "b"], "rank": [1, 1], "item_id": ["x", "y"], "score": [0.5, None], "reason": ["", ""]}
     monkeypatch.setattr(recommendation, "open_shop", lambda *words, **named: None)

@@ -1,5 +1,7 @@
 """Exports of shop systems and of web analytics become shops with the right counts, money, times and reasons."""
 
+import json
+
 import foreign_exports
 import pandas as pd
 import pytest
@@ -36,6 +38,18 @@ def test_the_first_online_retail_has_american_dates_and_an_older_encoding(tmp_pa
         return want
 
     check(*converted(tmp_path, write, "online_retail"))
+
+
+def test_days_of_analytics_are_one_table_though_each_leaves_out_what_it_lacks(tmp_path):
+    def write(folder):
+        want = shop_exports.ga4(folder)
+        lines = (folder / "events_20210101.json").read_text().splitlines(keepends=True)
+        (folder / "events_20210101.json").write_text("".join(lines[:300]))
+        rest = [json.loads(line) for line in lines[300:]]
+        foreign_exports.json_lines(folder / "events_20210102.json", [{**row, "geo": {"country": "IT"}} for row in rest])
+        return want
+
+    check(*converted(tmp_path, write, "ga4"))
 
 
 @pytest.mark.parametrize("name", ["shopify", "woocommerce"])

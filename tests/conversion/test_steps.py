@@ -56,14 +56,16 @@ def test_the_first_value_that_is_not_empty_and_not_a_word_for_nothing():
 
 
 def test_money_of_one_unit_and_what_was_taken_off():
-    frame = {"total": ["9", "5", "x"], "count": ["2", "0", "1"], "off": ["0.5", None, "1"]}
+    frame = {"total": ["9", "5", "x"], "count": ["2", "0", "1"], "off": ["0.5", None, "1"], "back": ["-1", "0", "1"]}
     made, _ = run(
         frame,
         {"divide": "total", "by": "count", "into": "each"},
         {"subtract": "each", "less": "off", "into": "paid"},
+        {"subtract": "count", "less": "back", "unsigned": True, "into": "kept"},
         {"power_of_2": "count", "into": "undone"},
     )
     assert made["paid"].fillna("").tolist() == ["4.0", "", ""]
+    assert made["kept"].tolist() == ["1", "0", "0"]
     assert made["undone"].tolist() == ["4.0", "1.0", "2.0"]
 
 
@@ -79,6 +81,8 @@ def test_of_several_rows_the_latest_the_first_or_their_number():
     assert run(frame, {"unique": "id"})[0]["time"].tolist() == ["2", "1"]
     assert run(frame, {"unique": "id", "prefer": "name"})[0]["name"].tolist() == ["X", "Y"]
     assert len(run(frame, {"unique": "id", "among": {"name": "Y"}})[0]) == 3
+    again = {"id": ["x", "x", None, None], "event": ["buy", "buy", "buy", "buy"]}
+    assert len(run(again, {"unique": "id", "among": {"event": "buy"}})[0]) == 3  # what has no id is nobody's double
     made, ledger = run(frame, {"count": "units", "of": ["id"]})
     assert made["units"].tolist() == ["2", "1"] and sum(ledger.merged.values()) == 1
 
