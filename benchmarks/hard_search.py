@@ -55,9 +55,7 @@ def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
     refused = np.array([result.empty for result in lists])
     ndcg = queries.scores(found.get("reranked", found["translated"]), grade)["ndcg"].to_numpy()
     kinds = [result.rename(columns={"product_category": "category"}) for result in lists]
-    first = [
-        len(one) > 0 and bool(fits(rule, one.head(1))[0]) for one, rule in zip(kinds, table["rule"], strict=True)
-    ]
+    first = [len(one) > 0 and bool(fits(rule, one.head(1))[0]) for one, rule in zip(kinds, table["rule"], strict=True)]
     return table.assign(refused=refused, ndcg=np.where(refused, 0.0, ndcg), first=np.array(first, float))
 
 
