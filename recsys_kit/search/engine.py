@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from recsys_kit.search import fusion
 from recsys_kit.search.index import SALES, SHORTLIST, Index, refuses, scores
 
-__all__ = ["LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
+__all__ = ["GATE", "LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
 
 RESULT_COLUMNS = (
     "query_id",
@@ -33,6 +34,8 @@ RESULT_COLUMNS = (
 """The columns of a file of results; `more` says how many other sizes and brands of the same product there are."""
 
 LONGEST_QUERY = 200  # characters of a query
+GATE = 0.15
+"""How much worse than the best by text a document may be, to be moved by what a household likes; see notebook 10."""
 
 
 def check_query(text: object) -> str:
@@ -110,7 +113,8 @@ def search_many(
 def _items(index: Index, score: np.ndarray, k: int, household, weight: float) -> pd.DataFrame:
     """Returns the best item of each of the best documents: a list shows one size of a product, and how many more."""
     order = np.argsort(-score, kind="stable")[: max(SHORTLIST, k)]
-    place = pd.Series(score[order], index=order)
+    gated = score if household is None else fusion.behind_gate(score, GATE)
+    place = pd.Series(gated[order], index=order)
     rows = index.items[index.items["document"].isin(order)]
     text = rows["document"].map(place).to_numpy()
     liking = np.log1p(rows["sold"].to_numpy()) * SALES
@@ -129,6 +133,6 @@ def _items(index: Index, score: np.ndarray, k: int, household, weight: float) ->
             "product_category": document["category"].to_numpy(),
             "product_type": document["product_type"].to_numpy(),
             "more": document["products"].to_numpy() - 1,
-            "score": rows["total"].round(4).to_numpy(),
+            "score": np.round(rows["total"].to_numpy() + (score - gated)[rows["document"]], 4),
         }
     )

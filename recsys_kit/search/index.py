@@ -303,11 +303,14 @@ def _wished(index: Index, own: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     """Scores by what is said about the product: what it should be like, and what it should not be."""
     wishes = [attributes.read(text) for text in texts]
     said = [bool(wish.attributes or wish.without) for wish in wishes]
-    nouns = ["" if some else attributes.last_noun(text) for text, some in zip(texts, said, strict=True)]
+    # a Chinese noun is read by the glossary, which only the kit's own shop is written in
+    silent = [some or not (index.codes or text.isascii()) for text, some in zip(texts, said, strict=True)]
+    nouns = ["" if no else attributes.last_noun(text) for text, no in zip(texts, silent, strict=True)]
     result = _mixed(index, own, nouns, NOUN)
     if not any(said):
         return result
-    heads = [attributes.in_english(wish.head) if some else "" for wish, some in zip(wishes, said, strict=True)]
+    read = attributes.in_english if index.codes else str
+    heads = [read(wish.head) if some else "" for wish, some in zip(wishes, said, strict=True)]
     result = _mixed(index, result, heads, HEAD).copy()
     for row in np.flatnonzero(said):
         bad = index.words.scores(wishes[row].without) if wishes[row].without else np.zeros(len(index.documents))

@@ -17,8 +17,9 @@ from recsys_kit.search import lexical, word_lists
 
 __all__ = ["REFUSED", "Doubt", "facts", "fit", "is_nonsense", "is_silent", "unanswerable"]
 
-REFUSED = 0.015
-"""Part of the good dev queries that may be refused, each judged by a model that has not seen its intent."""
+REFUSED, SAID = 0.01, 0.8
+"""Part of the good dev queries that may be refused, each judged by a model that has not seen its intent;
+and the cosine from which a document says what was asked for, whatever the model thinks. Chosen on the dev queries."""
 
 NONSENSE, UNSPEAKABLE = 0.38, 0.6
 """Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the
@@ -46,8 +47,9 @@ class Doubt:
     limit: float
 
     def score(self, vector: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Maps vectors (Q, E) and facts (Q, F) to (Q,) how little fits, as log-odds above the limit."""
-        return _inputs(vector, known, self.usual) @ self.weights + self.bias - self.limit
+        """Maps vectors (Q, E) and facts (Q, F) to (Q,) how little fits, as log-odds above the limit; -inf: it fits."""
+        odds = _inputs(vector, known, self.usual) @ self.weights + self.bias
+        return np.where(known[:, 0] >= SAID, -np.inf, odds - self.limit)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Returns it as arrays, for the workspace."""
@@ -111,6 +113,7 @@ def fit(vector: np.ndarray, known: np.ndarray, groups: Sequence[str]) -> Doubt:
     for learn, out in GroupKFold(min(_FOLDS, len(set(names)))).split(x, bad, groups):
         held[out] = model().fit(x[learn], bad[learn]).decision_function(x[out])
     done = model().fit(x, bad)
+    held[known[:, 0] >= SAID] = held.min()
     limit = float(np.quantile(held[~bad], 1 - REFUSED))
     return Doubt(done.coef_[0].astype(np.float64), float(done.intercept_[0]), usual, limit)
 

@@ -69,7 +69,7 @@ def within(
 
     Returns:
         One row for each case and query with a purchase: case, query, ndcg and mrr (of the first ten), items (how many
-        were ranked).
+        were ranked), and relevant (which part of the first ten is of a relevant kind).
     """
     answers = split.answers.tocsc()
     parts = []
@@ -94,13 +94,13 @@ def within(
         )
         score = text[q][document[column]][None] + scale * like
         result = evaluation.evaluate(score, bought[cases])
-        parts.append(
-            pd.DataFrame(
-                {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
-            ).assign(mrr=result["mrr"].to_numpy())
-        )
+        ten = min(10, len(column))
+        best = np.argpartition(-score, ten - 1, axis=1)[:, :ten]
+        row = {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
+        row |= {"mrr": result["mrr"].to_numpy(), "relevant": relevant[column][best].mean(1)[result.index]}
+        parts.append(pd.DataFrame(row))
     if not parts:
-        return pd.DataFrame(columns=["case", "query", "ndcg", "items", "mrr"])
+        return pd.DataFrame(columns=["case", "query", "ndcg", "items", "mrr", "relevant"])
     return pd.concat(parts, ignore_index=True)
 
 
