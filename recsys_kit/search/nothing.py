@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from recsys_kit.datasets import texts as text_files
+from recsys_kit.datasets import texts
 from recsys_kit.search import lexical, word_lists
 
 __all__ = ["REFUSED", "Doubt", "facts", "fit", "is_nonsense", "is_silent", "unanswerable"]
@@ -63,7 +63,7 @@ class Doubt:
 
 def unanswerable() -> list[str]:
     """Returns the kit's queries that no shelf of a grocery shop answers, to learn from: `data/nothing.csv`."""
-    return text_files.read(text_files.DATA / "nothing.csv", ("language", "query"))["query"].tolist()
+    return texts.read(texts.DATA / "nothing.csv", ("language", "query"))["query"].tolist()
 
 
 def facts(meaning: np.ndarray, words: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -50,6 +50,7 @@ def test_the_same_translation_is_searched_once_and_none_scores_nothing(monkeypat
         return {"fused": np.ones((len(texts), 2))}
 
     monkeypatch.setattr(search_index, "_until_fused", stages)
+    monkeypatch.setattr(search_index, "_wished", lambda index, own, texts: own)
     found = search_index.translation_scores(Two, ["b", "", "b"])
     assert asked == [["b"]]
     assert found.tolist() == [[1, 1], [0, 0], [1, 1]]
