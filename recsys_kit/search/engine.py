@@ -34,7 +34,7 @@ RESULT_COLUMNS = (
 """The columns of a file of results; `more` says how many other sizes and brands of the same product there are."""
 
 LONGEST_QUERY = 200  # characters of a query
-GATE = 0.15
+GATE = 0.1
 """How much worse than the best by text a document may be, to be moved by what a household likes; see notebook 10."""
 
 
