@@ -35,7 +35,8 @@ RESULT_COLUMNS = (
 
 LONGEST_QUERY = 200  # characters of a query
 GATE = 0.1
-"""How much worse than the best by text a document may be, to be moved by what a household likes; notebook 10 shows what other widths would do."""
+"""How much worse than the best by text a document may be, to be moved by what a household likes; notebook 10 shows what
+other widths would do."""
 
 
 def check_query(text: object) -> str:
