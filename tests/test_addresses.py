@@ -162,6 +162,8 @@ def test_whatever_a_builder_uses_changes_its_address(copy):
         ("'search_tower'", "neural.text_encoder.encode"),
         ("'search_reranker'", "search.index.facts"),
         ("'search_reranker'", "search.queries.grades"),
+        ("'search_doubt'", "search.nothing.facts"),
+        ("'search_doubt'", "search.spelling.corrected"),
         ("'search_folds'", "search.index.facts"),
         ("'search_folds'", "search.judging.task"),
         ("'intent_head'", "customer_service.intent_head.train"),

@@ -23,7 +23,6 @@ SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 NOT_YET_SHORT = {
     "07_optimization",
     "08_recommendation",
-    "10_search",
     "11_cross_sell",
     "15_localization",
 }
