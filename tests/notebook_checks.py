@@ -223,7 +223,7 @@ def figures_are_sharp(path: Path) -> list[str]:
         for output in cell.get("outputs", []):
             if content := output.get("data", {}).get("image/png"):
                 pixels = Image.open(io.BytesIO(base64.b64decode(content))).width
-                if pixels != 2 * output.metadata.get("image/png", {}).get("width", 0):
+                if pixels // 2 != output.metadata.get("image/png", {}).get("width", 0):
                     problems.append(f"the figure of cell {number} is not sharp: execute it with `recsys-kit notebooks`")
     return problems
 

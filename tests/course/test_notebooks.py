@@ -40,7 +40,6 @@ NOT_YET_SHARP = {
     "08_recommendation",
     "10_search",
     "11_cross_sell",
-    "12_advertising",
     "13_demand",
     "15_localization",
     "16_customer_service",
