@@ -24,7 +24,6 @@ NOT_YET_SHORT = {
     "07_optimization",
     "08_recommendation",
     "10_search",
-    "11_cross_sell",
     "15_localization",
 }
 """Pages whose code cells are too long or lack a sentence before them; whoever shortens one takes it off this list."""
@@ -40,7 +39,6 @@ NOT_YET_SHARP = {
     "07_optimization",
     "08_recommendation",
     "10_search",
-    "11_cross_sell",
     "12_advertising",
     "13_demand",
     "14_pricing",
