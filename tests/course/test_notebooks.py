@@ -23,7 +23,6 @@ SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 NOT_YET_SHORT = {
     "07_optimization",
     "08_recommendation",
-    "11_cross_sell",
     "15_localization",
 }
 """Pages whose code cells are too long or lack a sentence before them; whoever shortens one takes it off this list."""
@@ -39,7 +38,6 @@ NOT_YET_SHARP = {
     "07_optimization",
     "08_recommendation",
     "10_search",
-    "11_cross_sell",
     "13_demand",
     "15_localization",
     "16_customer_service",
