@@ -17,7 +17,7 @@ from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.datasets.tables import PROMOTIONS
 from recsys_kit.preprocessing import Split
 
-__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "ordered", "pair_scorer"]
+__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "ordered", "ordered_new", "pair_scorer"]
 
 _DAY = pd.Timedelta(days=1)
 OWN = features.RANKING_COLUMNS[:-4]
@@ -188,6 +188,27 @@ def ordered(
     kept[row[near], place[near]] = values[order][near]
     rows[row[near], place[near]] = order[near]
     return cases, items, kept, rows
+
+
+def ordered_new(table: pd.DataFrame, values: np.ndarray, cases: np.ndarray, most: int) -> np.ndarray:
+    """Returns (N, M) the rows of each case's best candidates that it never bought, best first; -1 for an empty place.
+
+    Args:
+        table: R rows with `case`, `item` and `seen`.
+        values: (R,) scores.
+        cases: (N,) the cases, in ascending order; every case of the table is among them.
+        most: M, the longest list.
+
+    Example:
+        >>> table = pd.DataFrame({"case": [4, 4, 7], "item": [0, 1, 0], "seen": [True, False, True]})
+        >>> ordered_new(table, np.array([0.1, 0.9, 0.5]), np.array([4, 7]), 1).tolist()
+        [[1], [-1]]
+    """
+    new = np.flatnonzero(~table["seen"].to_numpy(bool))
+    some, _, _, place = ordered(table.iloc[new], np.asarray(values)[new], most)
+    found = np.full((len(cases), most), -1)
+    found[np.searchsorted(cases, some)] = np.where(place >= 0, np.append(new, -1)[place], -1)
+    return found
 
 
 def boosting(
