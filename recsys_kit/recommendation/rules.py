@@ -31,6 +31,9 @@ class Rules:
         new_only: Only what the household never bought.
         discovery: So many places of a list, its last ones, go to what the household never bought, if the list has no
             such items already.
+
+    Raises:
+        ValueError: If `discovery` or `not_again_hours` is negative.
     """
 
     out_of_stock: Collection[str] = ()
@@ -40,6 +43,11 @@ class Rules:
     not_again_hours: float = 6.0
     new_only: bool = False
     discovery: int = 1
+
+    def __post_init__(self):
+        for name in ("discovery", "not_again_hours"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"`{name}` must be 0 or more. Received: {name}={getattr(self, name)}.")
 
 
 def allowed(rules: Rules, catalogue: pd.Index, items: pd.DataFrame) -> np.ndarray:

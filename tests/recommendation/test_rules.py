@@ -43,3 +43,9 @@ def test_new_items_take_the_last_places_and_no_more_than_are_missing():
     assert rules.with_discovery(lists, fresh, known, places=1).tolist() == [[0, 1, 4], [0, 4, 1], [0, 4, -1], [5, 4, 6]]
     assert rules.with_discovery(lists, fresh, known, places=2).tolist() == [[0, 4, 5], [0, 4, 5], [0, 4, -1], [5, 4, 6]]
     assert rules.with_discovery(lists, fresh, known, places=0).tolist() == lists.tolist()
+
+
+@pytest.mark.parametrize("wrong", [{"discovery": -1}, {"not_again_hours": float("nan")}])
+def test_a_rule_below_zero_is_an_error(wrong):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be 0 or more"):
+        rules.Rules(**wrong)
