@@ -228,8 +228,8 @@ def recommend(
     workspace: Annotated[Path, typer.Option(help="Where the trained model is, or will be.")] = Path("workspace"),
     new_only: Annotated[bool, typer.Option("--new-only", help="Only what a household never bought.")] = False,
     diversity: Annotated[float, typer.Option(help="0: the ranker's order; 1: as different as can be.")] = 0.0,
-    discovery: Annotated[int, typer.Option(help="Places of a list for what a household never bought.")] = 1,
-    not_again_hours: Annotated[float, typer.Option(help="Leave out what was bought so shortly before.")] = 6.0,
+    discovery: Annotated[int, typer.Option(help="Places of a list for what a household never bought.")] = 0,
+    not_again_hours: Annotated[float, typer.Option(help="Leave out what was bought so shortly before.")] = 24.0,
     allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
 ) -> None:

@@ -112,7 +112,7 @@ class Recommender:
         Args:
             users: Their ids; None: all with a history.
             k: Length of a list.
-            rules: What the shop insists on; None: `Rules()`, which keeps a place for something new.
+            rules: What the shop insists on; None: `Rules()`, nothing that was bought in the last day.
             diversity_weight: 0 keeps the ranker's order, 1 looks at nothing but difference within the list.
             novelty: 0 to 1, how much a rare item is preferred to a best seller.
             method: "MMR" or "DPP".

@@ -30,7 +30,7 @@ class Rules:
         not_again_hours: What was bought so shortly before is not recommended; 0: everything may be.
         new_only: Only what the household never bought.
         discovery: So many places of a list, its last ones, go to what the household never bought, if the list has no
-            such items already.
+            such items already. One place of ten costs about 2% of NDCG on The Complete Journey, so none is the default.
 
     Raises:
         ValueError: If `discovery` or `not_again_hours` is negative.
@@ -40,9 +40,9 @@ class Rules:
     never: Collection[str] = ()
     column: str = "category"
     most: int = 0
-    not_again_hours: float = 6.0
+    not_again_hours: float = 24.0
     new_only: bool = False
-    discovery: int = 1
+    discovery: int = 0
 
     def __post_init__(self):
         for name in ("discovery", "not_again_hours"):

@@ -91,10 +91,10 @@ def test_rules_hold_for_everybody(recommender, everyone):
     )
 
 
-def test_the_default_list_has_a_place_for_something_new_and_nothing_of_the_last_hours(recommender):
+def test_a_list_has_a_place_for_something_new_if_asked_and_nothing_of_the_last_day(recommender):
     split = recommender.split
     plain = recommender.recommend(k=5, rules=Rules(discovery=0, not_again_hours=0))
-    lists = recommender.recommend(k=5)
+    lists = recommender.recommend(k=5, rules=Rules(discovery=1))
     bought = set(zip(split.history["user_id"], split.history["item_id"], strict=True))
     late = split.history[split.history["timestamp"] > split.cutoff - pd.Timedelta(hours=Rules().not_again_hours)]
 
