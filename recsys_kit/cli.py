@@ -249,6 +249,8 @@ def recommend(
     workspace: Annotated[Path, typer.Option(help="Where the trained model is, or will be.")] = Path("workspace"),
     new_only: Annotated[bool, typer.Option("--new-only", help="Only what a household never bought.")] = False,
     diversity: Annotated[float, typer.Option(help="0: the ranker's order; 1: as different as can be.")] = 0.0,
+    discovery: Annotated[int, typer.Option(help="Places of a list for what a household never bought.")] = 0,
+    not_again_hours: Annotated[float, typer.Option(help="Leave out what was bought so shortly before.")] = 24.0,
     allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
 ) -> None:
@@ -259,10 +261,10 @@ def recommend(
     if path is None:
         conversion.databases.check_target(out, list(recommendation.LIST_COLUMNS))
     recommendation.check_wishes(k, diversity)
+    rules = recommendation.Rules(new_only=new_only, discovery=discovery, not_again_hours=not_again_hours)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
     folder = output_file.check_folder(workspace)
     recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo)
-    rules = recommendation.Rules(new_only=new_only)
     lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
     if path is None:
         shown = conversion.databases.write(out, lists[list(recommendation.LIST_COLUMNS)])
