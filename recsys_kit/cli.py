@@ -42,7 +42,7 @@ class LongWork(TyperCommand):
 class ManyValues(LongWork):
     """A command whose options may be followed by several values: `--only 04 05`, `--seeds 0 1 2`, `-p NAME VALUE`."""
 
-    many = ("--only", "--seeds", "--users")
+    many = ("--only", "--seeds", "--users", "--lists")
 
     def parse_args(self, ctx, args):
         return super().parse_args(ctx, spread(args, self.many))
@@ -322,6 +322,7 @@ def search(
 
 for decision in (decisions.target, decisions.forecast, decisions.price, decisions.card):
     app.command(cls=LongWork)(decision)
+app.command(cls=ManyValues)(decisions.forget)
 
 
 @app.command(cls=ManyValues)
