@@ -28,7 +28,6 @@ NOT_YET_SHORT = {
 """Pages whose code cells are too long or lack a sentence before them; whoever shortens one takes it off this list."""
 
 NOT_YET_SHARP = {
-    "00_start_here",
     "01_preprocessing",
     "02_features",
     "03_baselines",
@@ -37,12 +36,10 @@ NOT_YET_SHARP = {
     "06_evaluation",
     "07_optimization",
     "08_recommendation",
-    "10_search",
     "13_demand",
     "15_localization",
     "16_customer_service",
     "20_privacy",
-    "21_explainability",
     "22_fairness",
 }
 """Pages that were last executed when figures had 80 dots an inch; whoever executes one takes it off this list."""
