@@ -38,7 +38,6 @@ NOT_YET_SHARP = {
     "08_recommendation",
     "13_demand",
     "15_localization",
-    "16_customer_service",
     "20_privacy",
     "22_fairness",
 }
