@@ -132,7 +132,9 @@ def test_whatever_a_builder_uses_changes_its_address(copy):
             module, name = line.split(":")
             if module.startswith("recsys_kit.") and name != "*":
                 wanted.setdefault((module, name), set()).add(index)
-    assert all(any(index in each for each in wanted.values()) for index in range(len(FOUND)))
+    idle = set(range(len(FOUND))).difference(*wanted.values())
+    shown = {FOUND[index][0] for index in idle}  # a page that stores tables of its own, to show that they are removed
+    assert shown <= {"notebook_notebooks_20_privacy"}
     for module in sorted({module for module, _ in wanted}):
         names = sorted(name for other, name in wanted if other == module)
         path = sources.file(module)
