@@ -38,7 +38,6 @@ NOT_YET_SHARP = {
     "08_recommendation",
     "13_demand",
     "15_localization",
-    "20_privacy",
     "22_fairness",
 }
 """Pages that were last executed when figures had 80 dots an inch; whoever executes one takes it off this list."""
