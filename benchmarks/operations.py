@@ -1,0 +1,294 @@
+"""A year of files and thirty nights: faults found and false alarms, what they cost, what the gate stops (notebook 17).
+
+    python benchmarks/operations.py --out benchmarks/results/operations.json
+
+The kinds of rows: `quiet` (a day without a fault), `fault` (one kind and size on random days), `cost` (what a fault
+does to lists if nobody notices), `gate` (how often a kind of model is stopped), `night` (one of thirty in a row). What
+is there is kept with `--add`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import baselines, datasets, evaluation, preprocessing, results_file
+from recsys_kit.operations import contracts, faults, gate, nights
+
+DRAWN = 60  # days for each kind and size of fault
+COST_DAY = pd.Timestamp("2017-10-16")
+UNNOTICED = (1, 28)  # days that a fault goes on
+FIRST_NIGHT = pd.Timestamp("2017-10-02")
+NIGHTS = 30
+PLANTED = {5: "cents for dollars", 12: "truncated file", 20: "load twice"}
+LOST = 0.01  # part of the households lost with each training of the model that decays slowly
+BAD = {
+    "the same": {},
+    "another decay": {"decay": 150.0},
+    "2% worse": {"lost": 0.02},
+    "5% worse": {"lost": 0.05},
+    "stale features, 7 days": {"stale_days": 7},
+    "stale features, 28 days": {"stale_days": 28},
+    "permuted ids": {"permuted": True},
+}
+"""Models of the gate's table. What "2% worse" loses is drawn until it is 2%: see `_lost`."""
+MODEL = {"decay": 120.0, "popularity_weight": 0.3}
+
+
+@cache
+def shop() -> datasets.Shop:
+    """Returns the kit's own shop."""
+    return datasets.load()
+
+
+@cache
+def table() -> pd.DataFrame:
+    """Returns what arrived in it, all year."""
+    return contracts.arrivals(shop())
+
+
+@cache
+def year() -> tuple:
+    """Returns all days' measures, their references, the holidays, and the days that are judged."""
+    usual, known = contracts.replay(table())
+    judged = usual.index[usual.index >= usual.index[0] + pd.Timedelta(weeks=6)]
+    return usual, known, contracts.holidays([2017], shop().timezone), judged
+
+
+def judged(today: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Returns the judgement of a day's file, by the eight weeks before it."""
+    usual, known, named, _ = year()
+    past = usual[(usual.index < day) & (usual.index >= day - pd.Timedelta(weeks=contracts.WEEKS))]
+    return contracts.judge(contracts.measure(today, known[day], day), past, day, named)
+
+
+def file_of(day: pd.Timestamp) -> pd.DataFrame:
+    """Returns a day's file."""
+    rows = table()["day"].to_numpy()
+    return table()[rows == np.datetime64(day)]
+
+
+def quiet(number: int) -> dict[str, Any]:
+    """Returns whether a day without a planted fault rings."""
+    day = year()[3][number]
+    found = judged(file_of(day), day)
+    rung, near = found.index[found["alarm"]], next((name for name in found["holiday"] if name), "")
+    return {"day": f"{day:%Y-%m-%d}", "rung": ", ".join(rung), "holiday": near}
+
+
+def fault(name: str, number: int) -> dict[str, Any]:
+    """Returns how often a fault of one size (0: usual, 1: small) is found on its day."""
+    days = np.random.default_rng(7).choice(year()[3], DRAWN, replace=False)
+    rng, size, found = np.random.default_rng(number), faults.FAULTS[name][number], []
+    for day in map(pd.Timestamp, days):
+        table = judged(faults.plant(name, file_of(day), rng, size), day)
+        found.append(table.index[table["alarm"]].tolist())
+    first = pd.Series([check for checks in found for check in checks]).value_counts()
+    return {"size": size, "days": DRAWN, "found": sum(map(bool, found)), "by": ", ".join(first.index[:3])}
+
+
+def _events(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns events in the form of `preprocessing`, from what arrived, faults and all."""
+    names = {"user": "user_id", "item": "item_id", "basket": "basket_id"}
+    ids = {new: "x" + rows[old].astype(str) for old, new in names.items()}
+    time = (rows["day"] + pd.to_timedelta(rows["hour"], unit="h")).dt.tz_localize("UTC")
+    return pd.DataFrame({**ids, "timestamp": time, "price": rows["price"]}).sort_values("timestamp", ignore_index=True)
+
+
+def _judged_lists(rows: pd.DataFrame, end: pd.Timestamp, clean: preprocessing.Split) -> tuple[pd.Series, pd.Series]:
+    """Returns NDCG@10 and what a list sells, in each case of the clean task, from a history that may have a fault."""
+    events = _events(rows)
+    events = events[events["user_id"].isin(set(clean.users))]
+    known = clean.items.get_indexer(events["item_id"])
+    user = clean.users.get_indexer(events["user_id"])
+    history = events.assign(user=user, item=known)[(known >= 0) & (events["timestamp"] < clean.cutoff).to_numpy()]
+    bot = _events(rows)
+    everybody = bot[(bot["timestamp"] >= clean.cutoff - pd.Timedelta(days=60)) & (bot["timestamp"] < clean.cutoff)]
+    place = clean.items.get_indexer(everybody["item_id"])
+    popular = np.bincount(place[place >= 0], minlength=len(clean.items)).astype(float)
+    split = preprocessing.Split(**{**clean.__dict__, "history": history.reset_index(drop=True)})
+    counts = baselines.decayed_counts(split, 120)[split.test_users]
+
+    def scorer(cases: np.ndarray) -> np.ndarray:
+        return counts[cases].toarray() + 0.3 * popular / popular.max()
+
+    ndcg = evaluation.evaluate(scorer, clean.answers)["ndcg"]
+    lists = evaluation.top_lists(scorer, len(clean.test_users), 10)
+    price = np.exp(contracts.learn(table()[table()["day"] < COST_DAY]).prices)
+    worth = pd.Series(clean.items.str[1:].astype(int)).map(price).fillna(0).to_numpy()
+    hit = np.take_along_axis(clean.answers.toarray(), lists, 1) * worth[lists]
+    return ndcg, pd.Series(hit.sum(1), index=range(len(lists)))
+
+
+@cache
+def _clean() -> tuple:
+    end = COST_DAY + pd.Timedelta(days=7)
+    rows = table()[(table()["day"] < end)]
+    split = preprocessing.split_by_time(_events(rows), COST_DAY.tz_localize("UTC"), end.tz_localize("UTC"), 10, 3)
+    before = rows[rows["day"] < COST_DAY]
+    return before, end, split, _judged_lists(before, end, split)
+
+
+def cost(name: str, number: int) -> dict[str, Any]:
+    """Returns what a fault costs downstream if it goes on for some days before the lists are made."""
+    before, end, split, (ndcg, sales) = _clean()
+    rng, parts = np.random.default_rng(number), []
+    since = COST_DAY - pd.Timedelta(days=number)
+    for _, rows in before[before["day"] >= since].groupby("day"):
+        parts.append(faults.plant(name, rows, rng))
+    broken = pd.concat([before[before["day"] < since], *parts], ignore_index=True)
+    bad_ndcg, bad_sales = _judged_lists(broken, end, split)
+    ndcg_pair, sales_pair = (
+        evaluation.paired_difference(bad, good, draws=500) for bad, good in ((bad_ndcg, ndcg), (bad_sales, sales))
+    )
+    told = broken.loc[broken["day"] >= since, "price"].sum() / before.loc[before["day"] >= since, "price"].sum() - 1
+    row = {
+        "clean_ndcg": ndcg.mean(),
+        "ndcg": ndcg_pair["difference"],
+        "low": ndcg_pair["low"],
+        "high": ndcg_pair["high"],
+    }
+    row |= {"clean_sales": sales.mean(), "sales": sales_pair["difference"], "sales_low": sales_pair["low"]}
+    row |= {"sales_high": sales_pair["high"], "told": told}
+    return {key: round(float(one), 5) for key, one in row.items()}
+
+
+@cache
+def _cleaned() -> pd.DataFrame:
+    return preprocessing.clean(shop())[0]
+
+
+@cache
+def _week(back: int) -> preprocessing.Split:
+    end = (FIRST_NIGHT - pd.Timedelta(days=7 * back)).tz_localize(shop().timezone).tz_convert("UTC")
+    return preprocessing.split_by_time(_cleaned(), end - pd.Timedelta(days=7), end, min_items=1)
+
+
+@cache
+def _live(back: int) -> pd.Series:
+    return gate.value(MODEL, _week(back))
+
+
+def _lost(loss: float) -> float:
+    """Returns which part of the households must be lost so that NDCG falls by a part of it, on the average."""
+    whole = np.mean([_live(back).mean() for back in range(3)])
+    none = np.mean([gate.value(gate.spoil(MODEL, lost=1.0), _week(back)).mean() for back in range(3)])
+    return loss * whole / (whole - none)
+
+
+def stopped(name: str) -> dict[str, Any]:
+    """Returns how often the gate stops a model, by three weeks and households drawn from them."""
+    how = dict(BAD[name])
+    if "lost" in how:
+        how["lost"] = _lost(how["lost"])
+    new = [gate.value(gate.spoil(MODEL, **how), _week(back)) for back in range(3)]
+    rates = [gate.rejected(one, _live(back)) for back, one in enumerate(new)]
+    loss = 1 - np.mean([one.mean() for one in new]) / np.mean([_live(back).mean() for back in range(3)])
+    cases = int(np.mean([len(one) for one in new]))
+    return {"loss": round(float(loss), 4), "stopped": round(float(np.mean(rates)), 4), "cases": cases}
+
+
+def run(kind: str, name: str, number: int) -> dict[str, Any]:
+    """Returns a row of the results file.
+
+    Args:
+        kind: "quiet", "fault", "cost" or "gate"; the rows "night" are made in one go.
+        name: The fault, or the model.
+        number: The day, the size, or for how many days.
+    """
+    makes = {
+        "quiet": lambda: quiet(number),
+        "fault": lambda: fault(name, number),
+        "cost": lambda: cost(name, number),
+        "gate": lambda: stopped(name),
+    }
+    return {"kind": kind, "name": name, "number": number, **makes[kind]()}
+
+
+def thirty_nights() -> list[dict[str, Any]]:
+    """Returns thirty nights in a row, each with a training: three faults, good models and bad ones."""
+    rng, rows, trained = np.random.default_rng(0), [], []
+    plan = {8: {"permuted": True}, 15: {"stale_days": 28}, 18: {"lost": _lost(0.05)}, 22: {"lost": _lost(0.02)}}
+
+    def train(split: preprocessing.Split) -> dict[str, Any]:
+        night = trained[-1]
+        slow = {"lost": LOST * (night - 23)} if night > 23 else {}
+        return gate.spoil(gate.train(split, gate.GRID), **(plan.get(night) or slow))
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(NIGHTS):
+            name = PLANTED.get(number, "")
+            trained.append(number)
+            one = nights.Nights(
+                shop(),
+                Path(folder),
+                nights.Settings(every=1),
+                train,
+                lambda today, name=name: faults.plant(name, today, rng) if name else today,
+            )
+            one.__dict__.update(_table=table(), _events=_cleaned())  # read once for all nights
+            began = time.perf_counter()
+            row = one.run(f"{FIRST_NIGHT + pd.Timedelta(days=number):%Y-%m-%d}", lambda text: None)
+            bad = (
+                "" if name else json.dumps(plan.get(number) or ({"lost": LOST * (number - 23)} if number > 23 else {}))
+            )
+            seconds = round(time.perf_counter() - began, 1)
+            before = {path: path.read_bytes() for path in Path(folder).rglob("*.*")}
+            one.run(row["day"], lambda text: None)
+            same = before == {path: path.read_bytes() for path in Path(folder).rglob("*.*")}
+            planted = {"fault": name, "bad": "" if bad == "{}" else bad, "seconds": seconds, "again_the_same": same}
+            rows.append({"kind": "night", "name": row["day"], "number": number, **row, **planted})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def wanted() -> list[tuple[str, str, int]]:
+    """Returns the arguments of all rows but the nights."""
+    rows = [("gate", name, 0) for name in BAD]
+    rows += [("fault", name, size) for name in faults.FAULTS for size in (0, 1)]
+    rows += [("cost", name, days) for name in faults.FAULTS for days in UNNOTICED]
+    return rows + [("quiet", "", number) for number in range(len(year()[3]))]
+
+
+def main() -> None:
+    """Makes all rows and writes the results file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="the results file")
+    parser.add_argument("--add", action="store_true", help="keep the rows that it has; make those that are missing")
+    options = parser.parse_args()
+    rows = results_file.read(options.out, shop().fingerprint).rows if options.add else []
+    there = {(row["kind"], row["name"], row["number"]) for row in rows}
+
+    def keep() -> None:
+        results_file.write(
+            options.out,
+            rows,
+            command=f"python benchmarks/operations.py --out {options.out.as_posix()}",
+            row="benchmarks/operations.py:run",
+            cheapest={"kind": "gate", "name": "the same", "number": 0},
+            data=shop().fingerprint,
+            seeds=[0, 1, 7],
+        )
+
+    for one in wanted():
+        if one not in there:
+            rows.append(run(*one))
+            if one[0] != "quiet":
+                print(rows[-1], flush=True)
+                keep()
+    keep()
+    if not any(row["kind"] == "night" for row in rows):
+        rows += thirty_nights()
+        keep()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Contracts on what arrives: is today's file right (notebook 17)?
+
+A day is measured against a reference that past weeks taught, and its measures against those of past days. Rules of the
+tables themselves (ids, types, times) are those of entry: `datasets.tables.problems`, by pandera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from recsys_kit.datasets.tables import Shop
+from recsys_kit.report import progress
+
+__all__ = ["CHECKS", "WEEKS", "Check", "Reference", "arrivals", "holidays", "judge", "learn", "measure", "replay"]
+
+WEEKS = 8
+"""Weeks of the past that teach what is usual."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number of a day, and what of it is unusual.
+
+    Attributes:
+        says: What it measures.
+        floor: The smallest spread that is believed: in a quiet shop every trifle would be unusual.
+        sides: 1: only much is wrong; -1: only little; 0: both.
+        calendar: Whether it goes with the weekday, and may be unusual on a holiday.
+        surprise: Whether it says itself how unlikely it is: -log10 of a chance; past days are not asked.
+    """
+
+    says: str
+    floor: float
+    sides: int = 1
+    calendar: bool = False
+    surprise: bool = False
+
+
+CHECKS = {
+    "volume": Check("rows, as a logarithm", 0.05, 0, True),
+    "buyers": Check("households, as a logarithm", 0.05, 0, True),
+    "freshness": Check("hours from the last purchase to midnight", 0.05, 1, True),
+    "hours": Check("mean hour of the purchases", 0.1, 0, True),
+    "other day": Check("share of rows that are of another day", 0.002),
+    "repeated": Check("share of rows that were there already, or whose basket was", 0.002),
+    "prices": Check("share of rows at five times, or a fifth, of the item's usual price", 0.002),
+    "price level": Check("mean logarithm of price by the item's usual price", 0.01, 0, True),
+    "stores": Check("-log10 of the chance that a store so much visited has no basket", 0.5, 1, True, True),
+    "categories": Check("rows expected of the largest category without any", 1.0, 1, True),
+    "new category": Check("share of rows of categories that were never seen", 0.001),
+    "one buyer": Check("baskets of the busiest household", 1.0, 1, True),
+    "mix": Check("distance of the shares of categories from the usual ones", 0.01, 1, True),
+}
+_TAIL = 4  # degrees of freedom of Student's t: days have heavier tails than the normal curve
+_HOLIDAY = 3.0  # how many times wider the limits of calendar checks are on a holiday and beside it
+
+
+def arrivals(shop: Shop) -> pd.DataFrame:
+    """Returns what arrived, a row a purchase: ids, `price`, `store_id`, `category`, local `day`, `hour` of that day.
+
+    Args:
+        shop: The shop. Without stores, categories or prices their checks find nothing.
+    """
+    events = shop.events[(shop.events["event_type"] == "purchase").to_numpy()]
+    local = events["timestamp"].dt.tz_convert(shop.timezone).dt.tz_localize(None)
+    day = local.dt.normalize()
+    code, names = pd.factorize(events["item_id"])
+    known = shop.items.drop_duplicates("item_id").set_index("item_id")["category"].astype(str).reindex(names)
+    store = events["store_id"] if "store_id" in events else pd.Series("", index=events.index)
+    return pd.DataFrame(
+        {
+            "user": pd.factorize(events["user_id"])[0],
+            "item": code,
+            "basket": pd.factorize(events["basket_id"])[0],
+            "price": events["price"].to_numpy(float),
+            "store": pd.Categorical(store.to_numpy()),
+            "category": pd.Categorical(known.fillna("unknown").to_numpy()[code]),
+            "day": day.to_numpy(),
+            "hour": (local - day).dt.total_seconds().to_numpy() / 3600,
+        }
+    )
+
+
+def holidays(years: Iterable[int], timezone: str) -> dict[pd.Timestamp, str]:
+    """Returns the holidays of a shop's country by day, as pandas knows them; empty where it knows none.
+
+    Args:
+        years: Years to name.
+        timezone: Zone of the shop; American ones have American holidays. Others bring their own calendar.
+    """
+    from pandas.tseries import holiday
+
+    if not timezone.startswith(("America/New_York", "America/Chicago", "America/Denver", "America/Los", "US/")):
+        return {}
+    own = [
+        holiday.Holiday("Christmas Eve", month=12, day=24),
+        holiday.Holiday("New Year's Eve", month=12, day=31),
+        holiday.Holiday("Easter Sunday", month=1, day=1, offset=[holiday.Easter()]),
+    ]
+    calendar = holiday.AbstractHolidayCalendar("shop", [*holiday.USFederalHolidayCalendar.rules, *own])
+    found = {}
+    for year in years:
+        named = calendar.holidays(f"{year}-01-01", f"{year}-12-31", return_name=True)
+        found |= {day: name for day, name in named.items() if "Observed" not in str(name)}
+    return found
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What past weeks say of a usual day.
+
+    Attributes:
+        prices: Median logarithm of the price of each item.
+        stores: Share of the baskets of each store.
+        without: Share of the past days on which each store had no basket.
+        categories: Share of the rows of each category.
+        baskets: Ids of the baskets of the past weeks.
+    """
+
+    prices: pd.Series
+    stores: pd.Series
+    without: pd.Series
+    categories: pd.Series
+    baskets: pd.Index
+
+
+def learn(past: pd.DataFrame) -> Reference:
+    """Learns what is usual.
+
+    Args:
+        past: Rows of `arrivals` of the past weeks.
+    """
+    priced = past[past["price"] > 0]
+    baskets = past.drop_duplicates("basket")
+    visited = baskets.drop_duplicates(["store", "day"])["store"].astype(str).value_counts()
+    return Reference(
+        np.log(priced["price"]).groupby(priced["item"]).median(),
+        baskets["store"].astype(str).value_counts(normalize=True),
+        1 - visited / past["day"].nunique(),
+        past["category"].astype(str).value_counts(normalize=True),
+        pd.Index(baskets["basket"]),
+    )
+
+
+def measure(today: pd.DataFrame, known: Reference, day: pd.Timestamp) -> pd.Series:
+    """Returns the numbers of `CHECKS` of one day's file.
+
+    Args:
+        today: The file: rows of `arrivals`.
+        known: What is usual.
+        day: The day that the file is of.
+    """
+    baskets = today.drop_duplicates("basket")
+    hour = today["hour"] + (today["day"] - day).dt.total_seconds() / 3600
+    ratio = np.log(today["price"].where(today["price"] > 0)) - today["item"].map(known.prices)
+    ratio = ratio.dropna()
+    chance = np.minimum(known.without + np.exp(-known.stores * len(baskets)), 1)  # that a store has none today
+    gone = chance[~chance.index.isin(baskets["store"].astype(str))].min()
+    any_gone = chance[chance <= gone].sum() if known.stores.size > 1 else 1.0  # that any so unlikely to has none
+    names = today["category"].astype(str)
+    counts = names.value_counts()
+    usual = known.categories * len(today)
+    category_gone = usual[~usual.index.isin(counts.index)]
+    both = known.categories.index.union(counts.index)
+    again = today.duplicated(["user", "item", "basket", "day", "hour"]) | today["basket"].isin(known.baskets)
+    return pd.Series(
+        {
+            "volume": np.log(len(today)),
+            "buyers": np.log(today["user"].nunique()),
+            "freshness": max(0.0, 24 - hour.max()),
+            "hours": hour.mean(),
+            "other day": ((hour < 0) | (hour >= 24)).mean(),
+            "repeated": again.mean(),
+            "prices": (ratio.abs() > np.log(5)).mean() if len(ratio) else 0.0,
+            "price level": ratio.clip(-1, 1).mean() if len(ratio) else 0.0,
+            "stores": max(0.0, -np.log10(any_gone)) if any_gone else 0.0,
+            "categories": category_gone.max() if len(category_gone) else 0.0,
+            "new category": (~names.isin(known.categories.index)).mean(),
+            "one buyer": float(baskets["user"].value_counts().max()),
+            "mix": jensenshannon(known.categories.reindex(both, fill_value=0), counts.reindex(both, fill_value=0)),
+        }
+    )
+
+
+def judge(
+    today: pd.Series,
+    usual: pd.DataFrame,
+    day: pd.Timestamp,
+    named: Mapping[pd.Timestamp, str] | None = None,
+    false_alarms: float = 0.5,
+) -> pd.DataFrame:
+    """Holds a day's measures to those of past days.
+
+    Args:
+        today: What `measure` returned.
+        usual: The same of past days, a row a day (index: the day).
+        day: The day.
+        named: Holidays. On them and the days beside them what goes with the calendar has wider limits.
+        false_alarms: How many false alarms a month are aimed at, over all checks together.
+
+    Returns:
+        One row a check: `value`, `usual`, `spreads` (how many spreads it is away, on the side that counts; of a
+        surprise the value itself), `chance` of so much on a usual day, `alarm`, and `holiday` (its name, where the
+        limits were wider).
+    """
+    limit = false_alarms / 30 / len(CHECKS)
+    names = [(named or {}).get(day + pd.Timedelta(days=shift), "") for shift in (0, 1, -1)]
+    near = next((name if not place else f"beside {name}" for place, name in enumerate(names) if name), "")
+    weekday = usual.index.day_of_week == day.day_of_week
+    rows = {}
+    for name, check in CHECKS.items():
+        past = usual[name]
+        middle, rest = past.median(), past - past.median()
+        if check.calendar and weekday.sum() >= 4:
+            middle = past[weekday].median()
+            rest = past - past.groupby(usual.index.day_of_week).transform("median")
+        spread = max(1.4826 * rest.abs().median() * np.sqrt(1 + 1 / max(weekday.sum(), 1)), check.floor)
+        wide = bool(near) and check.calendar
+        away = (today[name] - middle) / spread / (_HOLIDAY if wide else 1)
+        away = abs(away) if check.sides == 0 else away * check.sides
+        chance = stats.t.sf(away, _TAIL) * (2 if check.sides == 0 else 1)
+        if check.surprise:
+            away = today[name] / (_HOLIDAY if wide else 1)
+            chance = 10.0**-away
+        rows[name] = {"value": today[name], "usual": middle, "spreads": away, "chance": chance}
+        rows[name] |= {"alarm": bool(chance < limit), "holiday": near if wide else ""}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("check")
+
+
+def replay(
+    table: pd.DataFrame, weeks: int = WEEKS, first: pd.Timestamp | None = None
+) -> tuple[pd.DataFrame, dict[pd.Timestamp, Reference]]:
+    """Measures day after day as they arrive; each against the weeks before it, learned anew every seven days.
+
+    Args:
+        table: What `arrivals` returned.
+        weeks: How many weeks teach.
+        first: The first day to measure; None: as early as a fortnight has taught.
+
+    Returns:
+        The measures, a row a day, and each day's reference.
+    """
+    days = np.sort(table["day"].unique())
+    order = table.sort_values("day", kind="stable")
+    starts = np.searchsorted(order["day"].to_numpy(), days)
+    ends, rows, references = np.append(starts[1:], len(order)), {}, {}
+    begin = int(np.searchsorted(days, np.datetime64(first))) if first is not None else 14
+    known = None
+    for place in progress(range(max(begin, 1), len(days)), "days"):
+        if known is None or (place - begin) % 7 == 0:
+            since = np.searchsorted(days, days[place] - np.timedelta64(7 * weeks, "D"))
+            known = learn(order.iloc[starts[since] : starts[place]])
+        day = pd.Timestamp(days[place])
+        rows[day], references[day] = measure(order.iloc[starts[place] : ends[place]], known, day), known
+    return pd.DataFrame.from_dict(rows, orient="index"), references
