@@ -23,11 +23,12 @@ import pandas as pd
 from recsys_kit import baselines, datasets, evaluation, preprocessing, results_file
 from recsys_kit.operations import contracts, faults, gate, nights
 
-DRAWN = 60  # days for each kind and size of fault
+DRAWN = 50  # days for each kind and size of fault
 COST_DAY = pd.Timestamp("2017-10-16")
 UNNOTICED = (1, 28)  # days that a fault goes on
 FIRST_NIGHT = pd.Timestamp("2017-10-02")
 NIGHTS = 30
+HOUSEHOLDS = 400  # of the shop of the thirty nights
 PLANTED = {5: "cents for dollars", 12: "truncated file", 20: "load twice"}
 LOST = 0.01  # part of the households lost with each training of the model that decays slowly
 BAD = {
@@ -97,21 +98,18 @@ def fault(name: str, number: int) -> dict[str, Any]:
 
 def _events(rows: pd.DataFrame) -> pd.DataFrame:
     """Returns events in the form of `preprocessing`, from what arrived, faults and all."""
-    names = {"user": "user_id", "item": "item_id", "basket": "basket_id"}
-    ids = {new: "x" + rows[old].astype(str) for old, new in names.items()}
-    time = (rows["day"] + pd.to_timedelta(rows["hour"], unit="h")).dt.tz_localize("UTC")
-    return pd.DataFrame({**ids, "timestamp": time, "price": rows["price"]}).sort_values("timestamp", ignore_index=True)
+    events = rows[["user", "item", "basket", "price"]].set_axis(["user_id", "item_id", "basket_id", "price"], axis=1)
+    events["timestamp"] = (rows["day"] + pd.to_timedelta(rows["hour"], unit="h")).dt.tz_localize("UTC")
+    return events.sort_values("timestamp", ignore_index=True)
 
 
 def _judged_lists(rows: pd.DataFrame, end: pd.Timestamp, clean: preprocessing.Split) -> tuple[pd.Series, pd.Series]:
     """Returns NDCG@10 and what a list sells, in each case of the clean task, from a history that may have a fault."""
     events = _events(rows)
-    events = events[events["user_id"].isin(set(clean.users))]
-    known = clean.items.get_indexer(events["item_id"])
-    user = clean.users.get_indexer(events["user_id"])
-    history = events.assign(user=user, item=known)[(known >= 0) & (events["timestamp"] < clean.cutoff).to_numpy()]
-    bot = _events(rows)
-    everybody = bot[(bot["timestamp"] >= clean.cutoff - pd.Timedelta(days=60)) & (bot["timestamp"] < clean.cutoff)]
+    events = events[events["timestamp"] < clean.cutoff]
+    everybody = events[events["timestamp"] >= clean.cutoff - pd.Timedelta(days=60)]
+    known, user = clean.items.get_indexer(events["item_id"]), clean.users.get_indexer(events["user_id"])
+    history = events.assign(user=user, item=known)[(known >= 0) & (user >= 0)]
     place = clean.items.get_indexer(everybody["item_id"])
     popular = np.bincount(place[place >= 0], minlength=len(clean.items)).astype(float)
     split = preprocessing.Split(**{**clean.__dict__, "history": history.reset_index(drop=True)})
@@ -123,7 +121,7 @@ def _judged_lists(rows: pd.DataFrame, end: pd.Timestamp, clean: preprocessing.Sp
     ndcg = evaluation.evaluate(scorer, clean.answers)["ndcg"]
     lists = evaluation.top_lists(scorer, len(clean.test_users), 10)
     price = np.exp(contracts.learn(table()[table()["day"] < COST_DAY]).prices)
-    worth = pd.Series(clean.items.str[1:].astype(int)).map(price).fillna(0).to_numpy()
+    worth = clean.items.to_series().map(price).fillna(0).to_numpy()
     hit = np.take_along_axis(clean.answers.toarray(), lists, 1) * worth[lists]
     return ndcg, pd.Series(hit.sum(1), index=range(len(lists)))
 
@@ -131,7 +129,7 @@ def _judged_lists(rows: pd.DataFrame, end: pd.Timestamp, clean: preprocessing.Sp
 @cache
 def _clean() -> tuple:
     end = COST_DAY + pd.Timedelta(days=7)
-    rows = table()[(table()["day"] < end)]
+    rows = table()[(table()["day"] < end) & (table()["day"] >= COST_DAY - pd.Timedelta(days=180))]
     split = preprocessing.split_by_time(_events(rows), COST_DAY.tz_localize("UTC"), end.tz_localize("UTC"), 10, 3)
     before = rows[rows["day"] < COST_DAY]
     return before, end, split, _judged_lists(before, end, split)
@@ -213,41 +211,49 @@ def run(kind: str, name: str, number: int) -> dict[str, Any]:
     return {"kind": kind, "name": name, "number": number, **makes[kind]()}
 
 
-def thirty_nights() -> list[dict[str, Any]]:
-    """Returns thirty nights in a row, each with a training: three faults, good models and bad ones."""
-    rng, rows, trained = np.random.default_rng(0), [], []
+@cache
+def _small() -> tuple[datasets.Shop, pd.DataFrame, pd.DataFrame]:
+    """Returns the shop of the thirty nights, what arrived in it and its cleaned events: read once for all nights."""
+    sample = datasets.sample_users(shop(), HOUSEHOLDS)
+    return sample, contracts.arrivals(sample), preprocessing.clean(sample)[0]
+
+
+def _bad(night: int) -> dict[str, Any]:
+    """Returns what is wrong with the model of a night."""
     plan = {8: {"permuted": True}, 15: {"stale_days": 28}, 18: {"lost": _lost(0.05)}, 22: {"lost": _lost(0.02)}}
+    return plan.get(night) or ({"lost": round(LOST * (night - 23), 2)} if night > 23 else {})
 
-    def train(split: preprocessing.Split) -> dict[str, Any]:
-        night = trained[-1]
-        slow = {"lost": LOST * (night - 23)} if night > 23 else {}
-        return gate.spoil(gate.train(split, gate.GRID), **(plan.get(night) or slow))
 
+def a_night(number: int, folder: Path) -> dict[str, Any]:
+    """Runs one of thirty nights in a row, each with a training, and runs it again; returns its row.
+
+    Args:
+        number: From 0 on; the nights before it have left their files.
+        folder: Where they are.
+    """
+    name, bad, (sample, rows, events) = PLANTED.get(number, ""), _bad(number), _small()
+    one = nights.Nights(
+        sample,
+        folder,
+        nights.Settings(every=1),
+        lambda split: gate.spoil(gate.train(split, gate.GRID[2:4]), **bad),
+        lambda today: faults.plant(name, today, np.random.default_rng(number)) if name else today,
+    )
+    one.__dict__.update(_table=rows, _events=events)
+    began = time.perf_counter()
+    row = one.run(f"{FIRST_NIGHT + pd.Timedelta(days=number):%Y-%m-%d}", lambda text: None)
+    seconds = round(time.perf_counter() - began, 1)
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    one.run(row["day"], lambda text: None)
+    same = before == {path: path.read_bytes() for path in folder.rglob("*.*")}
+    planted = {"fault": name, "bad": json.dumps(bad) if bad else "", "seconds": seconds, "again_the_same": same}
+    return {"kind": "night", "name": row["day"], "number": number, **row, **planted}
+
+
+def thirty_nights() -> list[dict[str, Any]]:
+    """Returns thirty nights in a row: three faults, good models and bad ones."""
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(NIGHTS):
-            name = PLANTED.get(number, "")
-            trained.append(number)
-            one = nights.Nights(
-                shop(),
-                Path(folder),
-                nights.Settings(every=1),
-                train,
-                lambda today, name=name: faults.plant(name, today, rng) if name else today,
-            )
-            one.__dict__.update(_table=table(), _events=_cleaned())  # read once for all nights
-            began = time.perf_counter()
-            row = one.run(f"{FIRST_NIGHT + pd.Timedelta(days=number):%Y-%m-%d}", lambda text: None)
-            bad = (
-                "" if name else json.dumps(plan.get(number) or ({"lost": LOST * (number - 23)} if number > 23 else {}))
-            )
-            seconds = round(time.perf_counter() - began, 1)
-            before = {path: path.read_bytes() for path in Path(folder).rglob("*.*")}
-            one.run(row["day"], lambda text: None)
-            same = before == {path: path.read_bytes() for path in Path(folder).rglob("*.*")}
-            planted = {"fault": name, "bad": "" if bad == "{}" else bad, "seconds": seconds, "again_the_same": same}
-            rows.append({"kind": "night", "name": row["day"], "number": number, **row, **planted})
-            print(rows[-1], flush=True)
-    return rows
+        return [a_night(number, Path(folder)) for number in range(NIGHTS)]
 
 
 def wanted() -> list[tuple[str, str, int]]:

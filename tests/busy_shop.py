@@ -15,7 +15,7 @@ ITEMS = 60
 
 @cache
 def busy_shop(seed: int = 0) -> Shop:
-    """A shop of 100 days: about 60 baskets a day in 8 stores, 12 categories, households with favourites."""
+    """A shop of 100 days: about 60 baskets a day in 4 stores, 12 categories, households with favourites."""
     rng = np.random.default_rng(seed)
     favourites = [rng.choice(ITEMS, 8, replace=False) for _ in range(USERS)]
     price, rows, basket = rng.uniform(1, 9, ITEMS).round(2), [], 0
@@ -27,7 +27,7 @@ def busy_shop(seed: int = 0) -> Shop:
             items = np.unique(np.r_[rng.choice(favourites[user], 3), rng.integers(0, ITEMS, 1)])
             time = at + pd.Timedelta(minutes=minutes)
             rows += [
-                (f"u{user:03d}", f"i{item:02d}", time, f"b{basket}", f"s{user % 8}", price[item]) for item in items
+                (f"u{user:03d}", f"i{item:02d}", time, f"b{basket}", f"s{user % 4}", price[item]) for item in items
             ]
     events = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "basket_id", "store_id", "price"])
     local = events["timestamp"].dt.tz_localize("America/New_York")

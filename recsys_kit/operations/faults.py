@@ -9,7 +9,7 @@ __all__ = ["FAULTS", "plant"]
 
 FAULTS = {
     "load twice": (1.0, 0.05),
-    "store missing": (3.0, 10.0),
+    "store missing": (1.0, 10.0),
     "cents for dollars": (1.0, 0.05),
     "time-zone shift": (5.0, 1.0),
     "renamed category": (10.0, 40.0),
