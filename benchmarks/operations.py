@@ -103,7 +103,7 @@ def _events(rows: pd.DataFrame) -> pd.DataFrame:
     return events.sort_values("timestamp", ignore_index=True)
 
 
-def _judged_lists(rows: pd.DataFrame, end: pd.Timestamp, clean: preprocessing.Split) -> tuple[pd.Series, pd.Series]:
+def _judged_lists(rows: pd.DataFrame, clean: preprocessing.Split) -> tuple[pd.Series, pd.Series]:
     """Returns NDCG@10 and what a list sells, in each case of the clean task, from a history that may have a fault."""
     events = _events(rows)
     events = events[events["timestamp"] < clean.cutoff]
@@ -132,18 +132,18 @@ def _clean() -> tuple:
     rows = table()[(table()["day"] < end) & (table()["day"] >= COST_DAY - pd.Timedelta(days=180))]
     split = preprocessing.split_by_time(_events(rows), COST_DAY.tz_localize("UTC"), end.tz_localize("UTC"), 10, 3)
     before = rows[rows["day"] < COST_DAY]
-    return before, end, split, _judged_lists(before, end, split)
+    return before, split, _judged_lists(before, split)
 
 
 def cost(name: str, number: int) -> dict[str, Any]:
     """Returns what a fault costs downstream if it goes on for some days before the lists are made."""
-    before, end, split, (ndcg, sales) = _clean()
+    before, split, (ndcg, sales) = _clean()
     rng, parts = np.random.default_rng(number), []
     since = COST_DAY - pd.Timedelta(days=number)
     for _, rows in before[before["day"] >= since].groupby("day"):
         parts.append(faults.plant(name, rows, rng))
     broken = pd.concat([before[before["day"] < since], *parts], ignore_index=True)
-    bad_ndcg, bad_sales = _judged_lists(broken, end, split)
+    bad_ndcg, bad_sales = _judged_lists(broken, split)
     ndcg_pair, sales_pair = (
         evaluation.paired_difference(bad, good, draws=500) for bad, good in ((bad_ndcg, ndcg), (bad_sales, sales))
     )
