@@ -2,7 +2,7 @@
 
     python benchmarks/operations.py --out benchmarks/results/operations.json
 
-The kinds of rows: `quiet` (a day without a fault), `fault` (one kind and size on random days), `cost` (what a fault
+The kinds of rows: `fault` (one kind and size on random days), `cost` (what a fault
 does to lists if nobody notices), `gate` (how often a kind of model is stopped), `night` (one of thirty in a row). What
 is there is kept with `--add`.
 """
@@ -75,14 +75,6 @@ def file_of(day: pd.Timestamp) -> pd.DataFrame:
     """Returns a day's file."""
     rows = table()["day"].to_numpy()
     return table()[rows == np.datetime64(day)]
-
-
-def quiet(number: int) -> dict[str, Any]:
-    """Returns whether a day without a planted fault rings."""
-    day = year()[3][number]
-    found = judged(file_of(day), day)
-    rung, near = found.index[found["alarm"]], next((name for name in found["holiday"] if name), "")
-    return {"day": f"{day:%Y-%m-%d}", "rung": ", ".join(rung), "holiday": near}
 
 
 def fault(name: str, number: int) -> dict[str, Any]:
@@ -198,12 +190,11 @@ def run(kind: str, name: str, number: int) -> dict[str, Any]:
     """Returns a row of the results file.
 
     Args:
-        kind: "quiet", "fault", "cost" or "gate"; the rows "night" are made in one go.
+        kind: "fault", "cost" or "gate"; the rows "night" are made in one go.
         name: The fault, or the model.
-        number: The day, the size, or for how many days.
+        number: The size, or for how many days.
     """
     makes = {
-        "quiet": lambda: quiet(number),
         "fault": lambda: fault(name, number),
         "cost": lambda: cost(name, number),
         "gate": lambda: stopped(name),
@@ -261,7 +252,7 @@ def wanted() -> list[tuple[str, str, int]]:
     rows = [("gate", name, 0) for name in BAD]
     rows += [("fault", name, size) for name in faults.FAULTS for size in (0, 1)]
     rows += [("cost", name, days) for name in faults.FAULTS for days in UNNOTICED]
-    return rows + [("quiet", "", number) for number in range(len(year()[3]))]
+    return rows
 
 
 def main() -> None:
@@ -287,9 +278,8 @@ def main() -> None:
     for one in wanted():
         if one not in there:
             rows.append(run(*one))
-            if one[0] != "quiet":
-                print(rows[-1], flush=True)
-                keep()
+            print(rows[-1], flush=True)
+            keep()
     keep()
     if not any(row["kind"] == "night" for row in rows):
         rows += thirty_nights()
