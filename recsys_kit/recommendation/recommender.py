@@ -64,13 +64,13 @@ class Recommender:
     Args:
         shop: The shop.
         split: Whose cases are served; see `everybody`.
-        model: What was learned; with its ranker.
+        model: What was learned; with its ranker, or with its next-item model.
         old: Items of its own history that compete for a household's list.
         new: Items that it never bought, from every source.
     """
 
     def __init__(self, shop: Shop, split: Split, model: Model, old: int = 100, new: int = 40):
-        if model.ranker is None:
+        if model.ranker is None and model.next_item is None:
             raise ValueError("`model` must have a ranker: use `build`, or put what `fit` returned into it.")
         self.shop, self.split, self.model, self.old, self.new = shop, split, model, old, new
         self.sources = two_stages.sources(model, split)
