@@ -23,7 +23,7 @@ __all__ = ["Split", "Task", "audit", "clean", "default_cutoff", "frequency_encod
 _LEAST_ITEMS = 20
 _LEAST_BACK = 10
 _LEAST_PART_BACK = 0.1
-_MOST_ITEMS = 50_000  # of a catalogue with all that was ever bought: each list is chosen among all of them
+_MOST_ITEMS = 20_000  # of a catalogue with all that was ever bought: each list is chosen among all of them
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def task(
     valid_start = start - pd.Timedelta(days=max(1, min(validation_days, days // 5)))
     kind = shop_kind.measure(events)
     min_users = min(10, max(2, kind.customers // 200))
-    if kind.choose(wanted) != shop_kind.NEXT_BASKET and kind.items <= _MOST_ITEMS:
+    if kind.task != shop_kind.NEXT_BASKET and kind.items <= _MOST_ITEMS:
         min_users = 1
     lines = events.groupby(["user_id", "basket_id"], observed=True, sort=False)["item_id"].nunique()
     min_items = 3 if lines.median() >= 3 else 1
