@@ -46,12 +46,10 @@ def judged(lists: pd.DataFrame, hidden: pd.Series) -> pd.DataFrame:
     )
 
 
-def lists_of(past: pd.DataFrame, task: str, light: bool, new_only: bool) -> pd.DataFrame:
-    """Returns the lists that `recsys-kit recommend` writes for a shop with these events."""
-    with tempfile.TemporaryDirectory() as folder:
-        past.to_csv(Path(folder) / "events.csv", index=False)
-        recommender = recommendation.open_shop(folder, Path(folder) / "ws", light=light, wanted=task)
-        return recommendation.lists_to_write(recommender, rules=recommendation.Rules(new_only=new_only))
+def lists_of(folder: str, task: str, light: bool, new_only: bool) -> pd.DataFrame:
+    """Returns the lists that `recsys-kit recommend` writes for a shop's folder; tasks share what is trained."""
+    recommender = recommendation.open_shop(folder, Path(folder) / "ws", light=light, wanted=task)
+    return recommendation.lists_to_write(recommender, rules=recommendation.Rules(new_only=new_only))
 
 
 def refitted(events: pd.DataFrame) -> dict[str, float]:
@@ -74,7 +72,9 @@ def compare(kind: str, seed: int, light: bool = False, **shape) -> dict[str, pd.
     past, hidden = hide_last(discovery_shop.events(repeats=REPEATS[kind], seed=seed, **shape))
     fits = shop_kind.NEXT_ITEM if kind == "discovery" else shop_kind.BOTH
     pure = [task for task in shop_kind.TASKS if task != fits and (kind == "mixed" or task != shop_kind.BOTH)]
-    return {task: judged(lists_of(past, task, light, kind == "discovery"), hidden) for task in (fits, *pure)}
+    with tempfile.TemporaryDirectory() as folder:
+        past.to_csv(Path(folder) / "events.csv", index=False)
+        return {task: judged(lists_of(folder, task, light, kind == "discovery"), hidden) for task in (fits, *pure)}
 
 
 def main() -> None:

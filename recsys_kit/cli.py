@@ -122,7 +122,7 @@ def run(
 
         shop = datasets.load(str(data))
         datasets.entry.check_span(shop)
-        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", "")):
+        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", ""), pairs.get("TASK", "")):
             typer.echo(line)
     results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):

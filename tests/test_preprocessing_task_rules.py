@@ -189,7 +189,7 @@ def test_both_splits_of_a_task_know_the_plan_if_there_is_one():
 def test_a_task_is_printed_without_its_events_and_cannot_be_changed():
     task = preprocessing.task(daily(30), judged=False)
     shown = {field.name for field in dataclasses.fields(task) if f"{field.name}=" in repr(task)}
-    assert shown == {"validation", "test", "min_users", "min_items"}
+    assert shown == {"validation", "test", "min_users", "min_items", "chosen"}
     with pytest.raises(dataclasses.FrozenInstanceError):
         task.min_users = 1
     events, cleaning = preprocessing.clean(daily(30))
