@@ -76,6 +76,7 @@ class Recommender:
         self.sources = two_stages.sources(model, split)
         self.facts = ranking.Facts(split, shop.items, shop.timezone)
         self.companions = reasons.Companions(split)
+        self.followers = None if model.next_item is None else reasons.Followers(split)
         self.newcomers = Newcomers(split, shop.users)
         best_sellers = max(10, len(split.items) // 100)
         least = np.sort(self.newcomers.popular)[-min(best_sellers, len(split.items))]
@@ -201,7 +202,9 @@ class Recommender:
             }
         )
         chosen = chosen.assign(user=self.split.test_users[chosen["case"]])
-        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions, self.popular)
+        frame["reason"] = reasons.sentences(
+            chosen, self.titles, self.types, self.companions, self.popular, self.followers
+        )
         return frame
 
     def _bought_lately(self, wanted: Rules) -> np.ndarray:
