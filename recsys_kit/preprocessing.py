@@ -90,10 +90,6 @@ class Task:
     kind: shop_kind.Kind | None = field(default=None, repr=False)
     chosen: str = shop_kind.NEXT_BASKET
 
-    def left_out(self, split: Split) -> sp.csr_matrix | None:
-        """Returns (N, V) what a list must not hold: where nobody buys a thing twice, all that a user bought before."""
-        return split.seen() if self.chosen == shop_kind.NEXT_ITEM else None
-
 
 def task(
     shop: Shop,
