@@ -1,3 +1,4 @@
+import discovery_shop
 import pandas as pd
 import pytest
 import shop_kinds
@@ -24,3 +25,13 @@ def test_the_task_that_fits_serves_everybody_and_is_not_below_a_pure_one():
         assert next(iter(found)) == fits and found[fits]["served"].all()
         table = report.compare({task: one["recall"] for task, one in found.items()}, fits).table
         assert not (table["verdict"] == "above").any()
+
+
+@pytest.mark.slow
+def test_recommend_is_as_good_as_bench_on_the_same_shop_within_a_standard_error():
+    shape = {"customers": 400, "items": 200}
+    found = shop_kinds.compare("discovery", 0, **shape)[shop_kind.NEXT_ITEM]
+    other = shop_kinds.refitted(discovery_shop.events(seed=0, **shape))
+    assert found["served"].all()
+    for name in ("recall", "ndcg"):
+        assert found[name].mean() > other[f"{name}@10"] - found[name].std() / len(found) ** 0.5
