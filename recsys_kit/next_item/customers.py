@@ -29,7 +29,7 @@ __all__ = ["Choice", "choose", "log_odds", "scorer", "sequences", "train"]
 WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Of the co-occurrence table beside the model, as `bench` tries them."""
 
-SHARPNESS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
+SHARPNESS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
 """What the sum of both is multiplied with, so that it says chances: both have counted the same purchases."""
 
 _LEAST = 20  # customers with two purchases or more; with fewer there is nothing to choose by
