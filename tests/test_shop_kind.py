@@ -1,10 +1,14 @@
 """Promises of the kind of shop: it is counted, said aloud, and chooses the task unless you do."""
 
+from pathlib import Path
+
 import discovery_shop
 import pandas as pd
 import pytest
 
-from recsys_kit import shop_kind
+from recsys_kit import datasets, preprocessing, shop_kind
+
+EXAMPLE = Path(__file__).parents[1] / "data" / "example_shop"
 
 
 def baskets(rows):
@@ -63,3 +67,9 @@ def test_the_generated_shops_are_what_they_claim(repeats, task):
     kind = shop_kind.measure(events.assign(basket_id=range(len(events))))
     assert kind.task == task
     assert kind.repeats == 0 if not repeats else 0.3 < kind.repeats < 0.6
+
+
+@pytest.mark.parametrize("folder", ["", str(EXAMPLE)], ids=["The Complete Journey", "the example shop"])
+def test_the_kits_own_shops_are_shops_of_repeats(folder):
+    events, _ = preprocessing.clean(datasets.load(folder, users=100))
+    assert shop_kind.measure(events).task == shop_kind.NEXT_BASKET
