@@ -122,7 +122,7 @@ def run(
 
         shop = datasets.load(str(data))
         datasets.entry.check_span(shop)
-        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", "")):
+        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", ""), pairs.get("TASK", "")):
             typer.echo(line)
     results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
@@ -253,10 +253,12 @@ def recommend(
     not_again_hours: Annotated[float, typer.Option(help="Leave out what was bought so shortly before.")] = 24.0,
     allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
+    task: Annotated[str, typer.Option(help='"next basket", "next item" or "both". Default: what fits the shop.')] = "",
 ) -> None:
     """Recommend items to households and write the lists to a Parquet file."""
-    from recsys_kit import conversion, output_file, recommendation
+    from recsys_kit import conversion, output_file, recommendation, shop_kind
 
+    shop_kind.check(task)
     path = None if conversion.is_address(out) else recommendation.check_path(out)
     if path is None:
         conversion.databases.check_target(out, list(recommendation.LIST_COLUMNS))
@@ -264,7 +266,7 @@ def recommend(
     rules = recommendation.Rules(new_only=new_only, discovery=discovery, not_again_hours=not_again_hours)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
     folder = output_file.check_folder(workspace)
-    recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo)
+    recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo, wanted=task)
     lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
     if path is None:
         shown = conversion.databases.write(out, lists[list(recommendation.LIST_COLUMNS)])

@@ -112,9 +112,8 @@ def execute(
         except Exception as caught:  # a dead kernel, a notebook that papermill cannot read, a full disk
             status, error = "failed", _explain(output, f"{type(caught).__name__}: {caught}")
     found = notebooks.headline(notebooks.read(output)) if status == "ok" else None
-    if found and _says_nothing(found):
-        status, error = "skipped", f"{found['metric']} is {found['value']:.4f} for all: nothing to compare on this shop"
-        found = None
+    if found and (why := _says_nothing(found)):
+        status, error, found = "skipped", why, None
     return Result(path.stem, status, time.perf_counter() - start, memory.peak_mb, found, error, traceback)
 
 
@@ -139,10 +138,14 @@ def _writes_to(log: IO[bytes]) -> type:
     return Manager
 
 
-def _says_nothing(headline: Mapping[str, Any]) -> bool:
-    """Returns whether no method found anything: two zeros, or no case to judge on."""
-    value, baseline = headline["value"], headline["baseline_value"]
-    return value != value or (value == baseline == 0 and headline.get("higher_is_better", True))
+def _says_nothing(headline: Mapping[str, Any]) -> str:
+    """Returns why a headline says nothing: no method found anything, no case to judge on, a model without a hit."""
+    metric, value, other = headline["metric"], headline["value"], headline["baseline_value"]
+    if value != value or (value == other == 0 and headline.get("higher_is_better", True)):
+        return f"{metric} is {value:.4f} for all: nothing to compare on this shop"
+    if value == 0 and headline.get("higher_is_better", True):
+        return f"{metric} is 0.0000 ({headline['baseline']}: {other:.4f}): no hit in any test case of this shop"
+    return ""
 
 
 def _explain(output: Path, error: str) -> str:
