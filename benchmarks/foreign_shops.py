@@ -198,7 +198,7 @@ def of_pages(rows: list[dict[str, Any]]) -> str:
         cells = [f"{found[shape, 'convert']['events']:,}" if (shape, "convert") in found else ""]
         for page in PAGES:
             one = found.get((shape, page))
-            cells.append(signs[one["status"]].format(one["cpu_seconds"]) if one else "")
+            cells.append(signs[one["status"]].format(one.get("cpu_seconds", 0)) if one else "")
             if one and one["status"] != "ok":
                 reasons.setdefault((one["status"], one["why"]), {}).setdefault(shape, []).append(page)
         lines.append(f"| `{shape}` | " + " | ".join(cells) + " |")
