@@ -1,6 +1,7 @@
 """What a shop brings when it comes in: which columns, how much of what, and what each notebook can do with it.
 
-The rules are those that the notebooks keep themselves; a test holds them to what the notebooks did on twelve shops.
+The rules are those that the notebooks keep themselves; a test holds them to what `benchmarks/foreign_shops.py` saw the
+notebooks do on converted exports.
 """
 
 from __future__ import annotations
