@@ -111,6 +111,10 @@ def run(
         list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value, for notebooks with it.")
     ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going/--stop", help="What a failing notebook does.")] = True,
+    redact: Annotated[
+        bool,
+        typer.Option("--redact", help="With --data: replace customers, texts, rare items before anything runs."),
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
     """Run notebooks with papermill and write a report; exits with 1 if one fails, with 0 if one was skipped."""
@@ -124,7 +128,13 @@ def run(
         datasets.entry.check_span(shop)
         for line in start_here.describe_shop(shop, pairs.get("CUTOFF", ""), pairs.get("TASK", "")):
             typer.echo(line)
-    results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
+    out = out or Path("runs") / (f"{profile}-redacted" if redact else profile)
+    if redact:
+        results = _run_redacted(
+            data, out, pairs, folder=folder, profile=profile, only=only or (), keep_going=keep_going
+        )
+    else:
+        results = runner.run(folder, out, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     raise typer.Exit(0 if all(result.status in ("ok", "skipped") for result in results) else 1)
@@ -342,6 +352,18 @@ def notebooks(
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
+
+
+def _run_redacted(data, out, pairs, **how):
+    """Runs on a redacted copy; models and tables stay out of the report's folder and go when the run ends."""
+    from recsys_kit.course import runner
+    from recsys_kit.datasets import redacted
+
+    if {"DATA", "WORKSPACE"} & set(pairs):
+        raise ValueError("--redact chooses DATA and WORKSPACE itself: leave them out of -p")
+    with redacted.prepared(data, out) as work:
+        own = {"WORKSPACE": str(work / "workspace")}
+        return runner.run(out=out, data=str(work / "shop"), parameters=pairs | own, **how)
 
 
 def _use_backend(name: str) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from recsys_kit.course import figures, notebooks, profiles, report_page
 from recsys_kit.course.results import LOG, Result
+from recsys_kit.datasets import redacted
 from recsys_kit.datasets.tables import NotForThisShop
 
 __all__ = ["PeakMemory", "describe", "execute", "run"]
@@ -211,6 +212,7 @@ def run(
         started=time.time(),
         users=samples.most_common(1)[0][0] if samples else 0,
         committed={} if data else report_page.committed(folder),
+        redacted=redacted.note(data),
     )
     show_bars = sys.stdout.isatty()
     outer = tqdm(total=len(paths), desc="notebooks", file=sys.stdout, disable=not show_bars, leave=False, position=1)
