@@ -1,0 +1,275 @@
+"""The experiments of a diagnosis: what counting knows, and what a sequence model adds to all of it (any shop).
+
+Letters for shapes: U users, V items, N cases, B cases of a block.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import datasets, evaluation, preprocessing
+from recsys_kit.datasets import NotForThisShop, Shop
+from recsys_kit.diagnosis import networks, sources, verdicts
+from recsys_kit.preprocessing import Split, Task
+
+__all__ = ["Settings", "diagnose", "kind_of_shop"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is computed.
+
+    Attributes:
+        users: Customers; a larger shop is sampled.
+        cases: Most cases that are judged.
+        fitted: Most cases that weights are fitted on.
+        steps: Most batches of a training; small data gets fewer, a third at least.
+        places: Most places of sequences, all users together; the newest are kept.
+        parts: Shares of the customers of whom the learning curve learns.
+        seed: Seed of everything random.
+    """
+
+    users: int = 3000
+    cases: int = 2000
+    fitted: int = 800
+    steps: int = 1500
+    places: int = 120_000
+    parts: tuple[float, ...] = (0.25, 0.5)
+    seed: int = 0
+
+
+def kind_of_shop(task: Task) -> dict[str, float | int | str]:
+    """Returns what kind of shop it is: repeats or discoveries, baskets or single items, how long, how dense.
+
+    Args:
+        task: The shop's task.
+    """
+    events = task.events.drop_duplicates(["user_id", "basket_id", "item_id"])
+    again = events.duplicated(["user_id", "item_id"])
+    pairs = int((~again).sum())
+    users, items = events["user_id"].nunique(), events["item_id"].nunique()
+    baskets = events.groupby(["user_id", "basket_id"], observed=True, sort=False).size()
+    repeats = float(again.mean())
+    return {
+        "kind": "repeats" if repeats > 0.5 else "discoveries" if repeats < 0.1 else "mixed",
+        "repeats": repeats,
+        "repeats_median_customer": float(again.groupby(events["user_id"]).mean().median()),
+        "repeats_median_item": float(again.groupby(events["item_id"]).mean().median()),
+        "baskets_of_one": float((baskets == 1).mean()),
+        "basket_size": float(baskets.mean()),
+        "baskets_median_customer": float(baskets.groupby(level=0).size().median()),
+        "items_median_customer": float(events.groupby("user_id").size().median()),
+        "customers": users,
+        "items": items,
+        "catalogue": len(task.test.items),
+        "density": pairs / max(1, users * items),
+        "days": (events["timestamp"].max() - events["timestamp"].min()).days + 1,
+    }
+
+
+@dataclass
+class _Bench:
+    """One split with its sources and cases."""
+
+    split: Split
+    rows: np.ndarray
+    families: dict[str, sources.Source] = field(default_factory=dict)
+
+
+def diagnose(
+    shop: Shop,
+    promotions: pd.DataFrame | None = None,
+    settings: Settings = Settings(),
+    say: Callable[[str], object] = print,
+    encode: Callable | None = None,
+) -> dict:
+    """Runs all experiments on a shop.
+
+    Args:
+        shop: The shop.
+        promotions: Its promotion plan, see `datasets.promotions`.
+        settings: How much is computed.
+        say: Gets a line for each stage.
+        encode: Function from titles to vectors; None: the kit's own encoder.
+
+    Returns:
+        What JSON can hold: `verdict`, `kind`, `scores` (NDCG@10 and interval of each method), `answers` (differences
+        with intervals), `curve`, `seconds`, `notes`.
+    """
+    began, notes, whole = time.perf_counter(), [], shop.events["user_id"].nunique()
+    shop = datasets.sample_users(shop, settings.users, settings.seed)
+    if shop.events["user_id"].nunique() < whole:
+        notes.append(f"{settings.users:,} of {whole:,} customers were sampled; more may show more.")
+    try:
+        task = preprocessing.task(shop, promotions=promotions)
+    except NotForThisShop as reason:
+        return {"shop": shop.name, "verdict": verdicts.refused(str(reason)), "notes": notes}
+    kind = kind_of_shop(task)
+    say(
+        f"{kind['customers']:,} customers, {kind['catalogue']:,} items; {kind['repeats']:.0%} of the purchases are "
+        f"repeats: a shop of {kind['kind']}"
+    )
+    run = _Run(shop, task, kind, settings, encode, notes)
+    say("counting…")
+    run.count()
+    say("sequence models…")
+    run.train()
+    say("judging…")
+    found = run.judge()
+    found["seconds"]["all"] = time.perf_counter() - began
+    return found
+
+
+class _Run:
+    """What the stages of a diagnosis hand on to each other."""
+
+    def __init__(self, shop: Shop, task: Task, kind: dict, settings: Settings, encode: Callable | None, notes: list):
+        self.shop, self.task, self.kind, self.settings, self.notes = shop, task, kind, settings, notes
+        rng = np.random.default_rng(settings.seed)
+        self.valid = _bench(task.validation, settings.fitted, rng)
+        self.test = _bench(task.test, settings.cases, rng)
+        self.baskets = kind["baskets_of_one"] < 0.5
+        self.titles = self._titles(encode)
+        self.seconds: dict[str, float] = {}
+
+    def _titles(self, encode: Callable | None) -> np.ndarray | None:
+        ids = self.task.test.items
+        titles = datasets.items.titles(self.shop.items, ids).astype(str)
+        if (titles.to_numpy() == ids.astype(str).to_numpy()).all() or titles.nunique() < 5:
+            self.notes.append("Items have no titles of their own: what texts say was not asked.")
+            return None
+        from recsys_kit.neural import text_encoder
+
+        return text_encoder.encode(titles.tolist(), encode, lower=True)
+
+    def count(self, learners: np.ndarray | None = None) -> None:
+        """Makes the families of counted sources, at both cutoffs."""
+        began = time.perf_counter()
+        for bench in (self.valid, self.test):
+            known = None if learners is None else np.isin(bench.split.users, learners)
+            bench.families = sources.counting(bench.split, known, self.titles)
+        self.seconds.setdefault("counting, to build", time.perf_counter() - began)
+
+    def train(self) -> None:
+        """Trains the networks and adds each as a source: with order, its twin, without order."""
+        users = len(self.task.validation.users)
+        self.steps = int(np.clip(len(self.task.validation.history) // 16, self.settings.steps // 3, self.settings.steps))
+        newest = max(8, self.settings.places // max(1, users))
+        plain, mixed = ([self._sequences(bench, newest, s) for bench in (self.valid, self.test)] for s in (False, True))
+        sizes = np.diff(plain[0].start)
+        self.length = int(np.clip(np.quantile(sizes[sizes > 0], 0.75) - 1, 2, 64))
+        self.network = networks.Network(plain[0].size, self.length, True, self.settings.seed)
+        twin = networks.Network(plain[0].size, self.length, False, self.settings.seed)
+        self.plain = plain
+        for name, network, asked in (
+            ("without order", self.network, mixed),
+            ("twin", twin, plain),
+            ("sequence model", self.network, plain),  # the last one: its weights are still asked below
+        ):
+            self.seconds[f"{name}, to train"] = network.fit(asked[0], self._check(asked[0]), asked[0], self.steps)
+            began = time.perf_counter()
+            for bench, sequences in zip((self.valid, self.test), asked, strict=True):
+                bench.families[name] = _source(network, sequences, bench.split)
+            self.seconds[f"{name}, to serve"] = time.perf_counter() - began
+
+    def _sequences(self, bench: _Bench, newest: int, shuffle: bool):
+        return networks.sequences(bench.split, self.baskets, newest, shuffle)
+
+    def _check(self, asked) -> Callable:
+        """Returns what a training watches: the likelihood of some of validation's answers, their geometric mean."""
+        split, rows = self.valid.split, self.valid.rows[:400]
+        users, size = split.test_users[rows], len(split.items)
+        answers = split.answers[rows].astype(float)
+        answers = answers.multiply(1 / answers.sum(axis=1)).tocsr()
+
+        def check(scorer) -> float:
+            logs = _log_chances(scorer(users)[:, :size])
+            return float(np.exp(answers.multiply(logs).sum() / len(rows)))
+
+        return check
+
+    def judge(self) -> dict:
+        """Fits all logits on validation, judges them once on the test, and reads the verdict off the intervals."""
+        counted = tuple(name for name in self.test.families if name not in NETWORKS)
+        timeless = tuple(name for name in counted if name not in ("follows", "time"))
+        wanted = {"popularity": ("popularity",), RIVAL: counted}
+        wanted |= {f"popularity and {name}": ("popularity", name) for name in counted if name != "popularity"}
+        wanted |= {f"sequence model alone": ("sequence model",), MODEL: (*counted, "sequence model")}
+        wanted |= {"twin beside counting": (*counted, "twin")}
+        wanted |= {f"order, {name}": (*timeless, name) for name in ("sequence model", "without order")}
+        wanted |= {f"without {name}": tuple(n for n in counted if n != name) for name in counted if name != "popularity"}
+        scores = self._fitted(wanted)
+        compared = {
+            "order": ("order, sequence model", "order, without order"),
+            "combinations": (MODEL, "twin beside counting"),
+            **{name: (RIVAL, f"without {name}") for name in counted if name != "popularity"},
+        }
+        answers = verdicts.answers(scores, compared)
+        found = verdicts.verdict(scores[MODEL], scores[RIVAL], answers, self.seconds["sequence model, to train"])
+        shown = [name for name in wanted if not name.startswith(("without", "order", "twin"))]
+        return {
+            "shop": self.shop.name,
+            "verdict": found,
+            "kind": self.kind,
+            "cases": len(scores),
+            "scores": [{"method": name, **verdicts.mean(scores[name])} for name in shown],
+            "answers": answers,
+            "curve": self._curve(counted, scores),
+            "seconds": self.seconds,
+            "notes": self.notes,
+        }
+
+    def _fitted(self, wanted: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+        drawn = sources.candidates(
+            self.valid.families, self.valid.split.answers, self.valid.rows, seed=self.settings.seed
+        )
+        logits = {name: sources.fit_logit(drawn, families) for name, families in wanted.items()}
+        began = time.perf_counter()
+        scores = sources.evaluated(self.test.families, logits, self.test.split.answers, self.test.rows)
+        self.seconds.setdefault("all sources, to serve and judge", time.perf_counter() - began)
+        return scores
+
+    def _curve(self, counted: tuple[str, ...], scores: pd.DataFrame) -> list[dict]:
+        """Returns what both reach where they learn from a part of the customers; all customers are asked."""
+        rng, users = np.random.default_rng(self.settings.seed), self.task.test.users
+        order, curve = rng.permutation(len(users)), []
+        for part in self.settings.parts:
+            learners = users[order[: int(part * len(users))]]
+            self.count(learners)
+            data = networks.sequences(
+                self.valid.split,
+                self.baskets,
+                max(8, self.settings.places // len(users)),
+                learners=np.isin(self.valid.split.users, learners),
+            )
+            self.network.fit(data, self._check(self.plain[0]), self.plain[0], int(part * self.steps))
+            for bench, sequences in zip((self.valid, self.test), self.plain, strict=True):
+                bench.families["sequence model"] = _source(self.network, sequences, bench.split)
+            found = self._fitted({RIVAL: counted, MODEL: (*counted, "sequence model")})
+            curve.append({"part": part, "counting": verdicts.mean(found[RIVAL]), "model": verdicts.mean(found[MODEL])})
+        return [*curve, {"part": 1.0, "counting": verdicts.mean(scores[RIVAL]), "model": verdicts.mean(scores[MODEL])}]
+
+
+RIVAL, MODEL = "counting, all together", "counting and sequence model"
+NETWORKS = ("sequence model", "twin", "without order")
+
+
+def _bench(split: Split, most: int, rng: np.random.Generator) -> _Bench:
+    """Returns a split with the cases of customers who bought before: of the others no method knows anything."""
+    rows = np.flatnonzero(np.isin(split.test_users, split.history["user"]))
+    return _Bench(split, np.sort(rng.permutation(rows)[:most]))
+
+
+def _source(network: networks.Network, asked, split: Split) -> sources.Source:
+    scorer, size = network.scorer(asked), len(split.items)
+    return lambda rows: [_log_chances(scorer(split.test_users[rows])[:, :size])]
+
+
+def _log_chances(logits: np.ndarray) -> np.ndarray:
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

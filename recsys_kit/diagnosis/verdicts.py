@@ -1,0 +1,131 @@
+"""From differences with intervals to a verdict in words, by thresholds that stand in the code before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import evaluation
+
+__all__ = ["THRESHOLDS", "Thresholds", "answers", "mean", "refused", "verdict"]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a verdict needs. They were frozen before the first shop was judged by them.
+
+    Attributes:
+        level: Of the verdict's interval, one comparison a shop.
+        least: A gain below this part of the rival's score is not worth a model, however sure.
+        excluded: If the interval ends below this part of the rival's score, counting is enough.
+        family: Chance that the interval of any of the other answers misses, all together.
+    """
+
+    level: float = 0.99
+    least: float = 0.02
+    excluded: float = 0.10
+    family: float = 0.05
+
+
+THRESHOLDS = Thresholds()
+
+_FIRST = {
+    "own counts": ("what the customer buys again (notebook 03)", "顾客的重复购买（笔记本 03）"),
+    "time": ("reminders by each item's own rhythm (notebooks 02 and 03)", "按商品自身的购买节奏提醒（笔记本 02、03）"),
+    "follows": ("what goes with the last basket (notebooks 03 and 11)", "与上一篮搭配的商品（笔记本 03、11）"),
+    "texts": ("items with similar titles (notebooks 07 and 10)", "标题相近的商品（笔记本 07、10）"),
+    "promotion": ("lists that read the promotion plan (notebooks 05 and 13)", "读取促销计划的列表（笔记本 05、13）"),
+}
+
+
+def mean(values: pd.Series, level: float = 0.95) -> dict[str, float]:
+    """Returns the mean of the cases with its bootstrap interval."""
+    low, high = evaluation.bootstrap_interval(values.to_numpy(), level)
+    return {"ndcg": float(values.mean()), "low": low, "high": high}
+
+
+def answers(
+    scores: pd.DataFrame, compared: Mapping[str, tuple[str, str]], thresholds: Thresholds = THRESHOLDS
+) -> list[dict]:
+    """Returns for each question the difference of two methods, and whether its interval lies above 0.
+
+    The intervals are wider the more questions there are (Bonferroni): all hold at once with a chance of 95%.
+
+    Args:
+        scores: One column a method, one row a case.
+        compared: For each question the method with, and the one without.
+        thresholds: See there.
+    """
+    level, found = 1 - thresholds.family / len(compared), []
+    for question, (with_it, without) in compared.items():
+        pair = evaluation.paired_difference(scores[with_it], scores[without], level)
+        values = {name: pair[name] for name in ("difference", "low", "high")}
+        found.append({"question": question, **values, "matters": values["low"] > 0})
+    return found
+
+
+def refused(reason: str) -> dict:
+    """Returns the verdict on a shop that no test can be made of."""
+    return {
+        "verdict": "too little to say",
+        "english": f"This shop is too small for an answer: {reason}.",
+        "chinese": f"数据太少，无法回答：{reason}。",
+        "needed": None,
+    }
+
+
+def verdict(
+    model: pd.Series, rival: pd.Series, found: list[dict], seconds: float, thresholds: Thresholds = THRESHOLDS
+) -> dict:
+    """Reads the verdict off the interval of what a sequence model adds to all counting together.
+
+    Args:
+        model: NDCG@10 of each case with the sequence model.
+        rival: Without.
+        found: The other answers, see `answers`; they say what to try first.
+        seconds: What the training took.
+        thresholds: See there.
+
+    Returns:
+        `verdict` ("worth it", "counting is enough" or "too little to say"), the numbers, `needed` (cases, where there
+        are too few), `first` (the question of what to try first), and the sentences `english` and `chinese`.
+    """
+    pair = evaluation.paired_difference(model, rival, thresholds.level)
+    gain, low, high, base = pair["difference"], pair["low"], pair["high"], float(rival.mean())
+    least, excluded = thresholds.least * base, thresholds.excluded * base
+    if low > 0 and gain > least:
+        word = "worth it"
+    elif high < excluded or (low > 0 and gain <= least):
+        word = "counting is enough"
+    else:
+        word = "too little to say"
+    needed = None
+    if word == "too little to say":
+        half = (high - low) / 2
+        ways = [half / gain] * (gain > least) + [half / (excluded - gain)] * (gain < excluded)
+        needed = int(np.ceil(min(ways) ** 2 * len(rival) / 100) * 100)
+    first = max((one for one in found if one["matters"] and one["question"] in _FIRST), key=lambda one: one["difference"], default=None)
+    numbers = {"gain": gain, "low": low, "high": high, "rival": base, "cases": len(rival), "level": thresholds.level}
+    english, chinese = _sentences(word, numbers, needed, first and first["question"], seconds)
+    return {"verdict": word, **numbers, "needed": needed, "first": first and first["question"], "english": english, "chinese": chinese}
+
+
+def _sentences(word: str, n: dict, needed: int | None, first: str | None, seconds: float) -> tuple[str, str]:
+    span = f"{n['gain']:+.4f} [{n['low']:+.4f}, {n['high']:+.4f}]"
+    part = f"{n['gain'] / max(n['rival'], 1e-9):+.1%}"
+    english = {
+        "worth it": f"A sequence model is worth it: {span} NDCG@10 ({part}) for {seconds:.0f} s of training, beside all counting together at {n['rival']:.4f}",
+        "counting is enough": f"Counting is enough: all together it reaches NDCG@10 {n['rival']:.4f}, and a sequence model adds {span} ({part})",
+        "too little to say": f"There is too little data to say: a sequence model adds {span} NDCG@10 to {n['rival']:.4f}; about {needed or 0:,} customers who come back in the test period would tell, {n['cases']:,} are there",
+    }[word]
+    chinese = {
+        "worth it": f"序列模型值得采用：训练 {seconds:.0f} 秒，NDCG@10 比全部计数方法合用的 {n['rival']:.4f} 高 {span}（{part}）",
+        "counting is enough": f"计数方法已经足够：合用时 NDCG@10 为 {n['rival']:.4f}，序列模型再增加 {span}（{part}）",
+        "too little to say": f"数据太少，还不能下结论：序列模型在 {n['rival']:.4f} 之上增加 {span}；约需 {needed or 0:,} 位在测试期内回来的顾客，现有 {n['cases']:,} 位",
+    }[word]
+    sure = f"({n['level']:.0%} interval over {n['cases']:,} customers)"
+    more = _FIRST[first] if first else ("best sellers: nothing else was shown to help", "畅销商品：没有证据表明其他信息有用")
+    return f"{english} {sure}. Try first: {more[0]}.", f"{chinese}（{n['level']:.0%} 区间，{n['cases']:,} 位顾客）。先试：{more[1]}。"
