@@ -28,9 +28,9 @@ from recsys_kit.next_item import laboratory
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "diagnosis.json"
 NOUNS = (
-    "tea coffee milk bread cheese butter yoghurt apple banana orange grape lemon tomato potato carrot onion garlic rice "
-    "pasta flour sugar salt pepper honey chocolate biscuit candy soup sauce oil vinegar fish beef chicken ham egg juice "
-    "water beer wine soap shampoo toothpaste towel candle battery pencil paper doll puzzle"
+    "tea coffee milk bread cheese butter yoghurt apple banana orange grape lemon tomato potato carrot onion garlic "
+    "rice pasta flour sugar salt pepper honey chocolate biscuit candy soup sauce oil vinegar fish beef chicken ham egg "
+    "juice water beer wine soap shampoo toothpaste towel candle battery pencil paper doll puzzle"
 ).split()
 KINDS = (
     "small large red green blue white black golden fresh dried sweet bitter organic classic deluxe mini double light "
@@ -45,9 +45,11 @@ TRUTHS = {
     "promotion": "counting is enough",
     "noise": "counting is enough",
     "too small": "too little to say",
+    "tiny": "too little to say",
 }
 """The shops with known truth, and the right verdict on each."""
 USERS = 2000
+SMALL = {"too small": 100, "tiny": 9}
 
 
 def shop(name: str, users: int = USERS, seed: int = 0) -> tuple[datasets.Shop, pd.DataFrame | None]:
@@ -66,11 +68,27 @@ def shop(name: str, users: int = USERS, seed: int = 0) -> tuple[datasets.Shop, p
     if name in SIMULATED:
         events, titles, plan = SIMULATED[name](users, knob, rng)
     else:
-        users, name = (40, "counts") if name == "too small" else (users, name)
+        name = "combinations" if name in ("too small", "tiny") else name
         more = {"lags": (2, 4)} if name == "combinations" else {}
         truth = laboratory.Truth(**({} if name == "noise" else {name: knob}), **more, seed=seed)
         events, titles, plan = laboratory.to_events(laboratory.simulate(truth, users, 24, seed), seed), None, None
     return _shop(events, titles, seed), plan
+
+
+def row(name: str, users: int, seed: int) -> dict[str, Any]:
+    """Diagnoses a shop; returns the verdict beside what is true, with its numbers."""
+    began = time.perf_counter()
+    settings = experiments.Settings(parts=())  # no learning curve, the rest as the command has it
+    found = experiments.diagnose(*shop(name, users, seed), settings, say=lambda line: None)
+    verdict = found["verdict"]
+    numbers = {key: verdict.get(key) for key in ("gain", "low", "high", "rival", "cases", "needed", "first")}
+    numbers = {key: round(value, 5) if isinstance(value, float) else value for key, value in numbers.items()}
+    answers = {one["question"]: round(one["difference"], 5) for one in found.get("answers", ())}
+    matters = [one["question"] for one in found.get("answers", ()) if one["matters"]]
+    true = TRUTHS.get(name.partition("=")[0])
+    said = {"name": name, "users": users, "seed": seed, "true": true, "verdict": verdict["verdict"], **numbers}
+    seconds = round(time.perf_counter() - began, 1) if answers else None
+    return said | {"matters": matters, "answers": answers, "seconds": seconds}
 
 
 def by_rhythm(users: int, knob: float, rng: np.random.Generator) -> tuple[pd.DataFrame, None, None]:
@@ -87,7 +105,7 @@ def by_rhythm(users: int, knob: float, rng: np.random.Generator) -> tuple[pd.Dat
 
 
 def by_text(users: int, knob: float, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series, None]:
-    """Each customer likes two of 50 nouns, in 20 kinds each, and hardly buys a thing twice: titles tell what it likes."""
+    """Each customer likes two of 50 nouns, in 20 kinds each, and hardly buys a thing twice: titles tell it."""
     liked = np.array([rng.choice(len(NOUNS), 2, replace=False) for _ in range(users)])
     size = len(NOUNS) * len(KINDS)
     rows = []
@@ -109,7 +127,7 @@ def by_promotion(users: int, knob: float, rng: np.random.Generator) -> tuple[pd.
         promoted = shelf[(days // 7).astype(int), rng.integers(0, 10, len(days))]
         item = np.where(rng.random(len(days)) < 0.7 * knob, promoted, rng.integers(0, 120, len(days)))
         rows += [(user, one, day) for one, day in zip(item, days, strict=True)]
-    week, place = np.indices(shelf.shape)
+    week = np.indices(shelf.shape)[0]
     plan = {
         "item_id": [f"item {number}" for number in shelf.ravel()],
         "start": FIRST + pd.to_timedelta(7 * week.ravel(), unit="D"),
@@ -144,3 +162,45 @@ def _shop(events: pd.DataFrame, titles: pd.Series | None, seed: int) -> datasets
     items = items.assign(**unknown, is_merchandise=True)
     users = pd.DataFrame({"user_id": sorted(events["user_id"].unique())})
     return datasets.Shop("simulated", events, items, users, "UTC", f"simulated {seed}")
+
+
+def wanted(rows: str, seeds: list[int]) -> list[tuple[str, int, int]]:
+    """Returns name, customers and seed of the rows that a word of the command line stands for."""
+    names = {
+        "truth": [(name, SMALL.get(name, USERS)) for name in TRUTHS],
+        "noise": [("noise", 500)],
+        "power": [(f"combinations={knob}", USERS) for knob in (0.25, 0.5, 0.75)],
+        "kit": [("kit", 0), ("example", 0)],
+    }.get(rows, [(rows, USERS)])
+    return [(name, users, seed) for seed in seeds for name, users in names]
+
+
+def main() -> None:
+    """Computes the rows that are asked for and not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", default="truth", help="truth, noise, power, kit, or a shop")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    options = parser.parse_args()
+    for where in wanted(options.rows, options.seeds):
+        there = results_file.read(OUT).rows if OUT.exists() else []
+        if any((one["name"], one["users"], one["seed"]) == where for one in there):
+            continue
+        new = row(*where)
+        there = results_file.read(OUT).rows if OUT.exists() else []  # another call may have added some
+        results_file.write(
+            OUT,
+            [*there, new],
+            command="python benchmarks/diagnosis.py --rows truth --seeds 0 1 2 3 4",
+            row="benchmarks/diagnosis.py:row",
+            cheapest={"name": CHEAPEST[0], "users": CHEAPEST[1], "seed": CHEAPEST[2]},
+            data="",
+            seeds=sorted({one["seed"] for one in [*there, new]}),
+        )
+        print(new["name"], new["seed"], new["verdict"], new["gain"], new["seconds"], flush=True)
+
+
+CHEAPEST = ("tiny", 9, 0)
+
+
+if __name__ == "__main__":
+    main()

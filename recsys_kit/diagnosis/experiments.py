@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from recsys_kit import datasets, evaluation, preprocessing
+from recsys_kit import datasets, preprocessing
 from recsys_kit.datasets import NotForThisShop, Shop
 from recsys_kit.diagnosis import networks, sources, verdicts
 from recsys_kit.preprocessing import Split, Task
@@ -28,7 +28,7 @@ class Settings:
         users: Customers; a larger shop is sampled.
         cases: Most cases that are judged.
         fitted: Most cases that weights are fitted on.
-        steps: Most batches of a training; small data gets fewer, a third at least.
+        steps: Most batches of a training; small data gets fewer, a sixth at least.
         places: Most places of sequences, all users together; the newest are kept.
         parts: Shares of the customers of whom the learning curve learns.
         seed: Seed of everything random.
@@ -158,7 +158,9 @@ class _Run:
     def train(self) -> None:
         """Trains the networks and adds each as a source: with order, its twin, without order."""
         users = len(self.task.validation.users)
-        self.steps = int(np.clip(len(self.task.validation.history) // 16, self.settings.steps // 3, self.settings.steps))
+        self.steps = int(
+            np.clip(len(self.task.validation.history) // 16, self.settings.steps // 6, self.settings.steps)
+        )
         newest = max(8, self.settings.places // max(1, users))
         plain, mixed = ([self._sequences(bench, newest, s) for bench in (self.valid, self.test)] for s in (False, True))
         sizes = np.diff(plain[0].start)
@@ -199,10 +201,12 @@ class _Run:
         timeless = tuple(name for name in counted if name not in ("follows", "time"))
         wanted = {"popularity": ("popularity",), RIVAL: counted}
         wanted |= {f"popularity and {name}": ("popularity", name) for name in counted if name != "popularity"}
-        wanted |= {f"sequence model alone": ("sequence model",), MODEL: (*counted, "sequence model")}
+        wanted |= {"sequence model alone": ("sequence model",), MODEL: (*counted, "sequence model")}
         wanted |= {"twin beside counting": (*counted, "twin")}
         wanted |= {f"order, {name}": (*timeless, name) for name in ("sequence model", "without order")}
-        wanted |= {f"without {name}": tuple(n for n in counted if n != name) for name in counted if name != "popularity"}
+        wanted |= {
+            f"without {name}": tuple(n for n in counted if n != name) for name in counted if name != "popularity"
+        }
         scores = self._fitted(wanted)
         compared = {
             "order": ("order, sequence model", "order, without order"),
@@ -228,7 +232,8 @@ class _Run:
         drawn = sources.candidates(
             self.valid.families, self.valid.split.answers, self.valid.rows, seed=self.settings.seed
         )
-        logits = {name: sources.fit_logit(drawn, families) for name, families in wanted.items()}
+        ridge = sources.best_ridge(drawn, wanted[RIVAL])  # one for all, chosen for the rival
+        logits = {name: sources.fit_logit(drawn, families, ridge) for name, families in wanted.items()}
         began = time.perf_counter()
         scores = sources.evaluated(self.test.families, logits, self.test.split.answers, self.test.rows)
         self.seconds.setdefault("all sources, to serve and judge", time.perf_counter() - began)

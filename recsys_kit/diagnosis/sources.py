@@ -20,7 +20,7 @@ from sklearn.preprocessing import normalize
 from recsys_kit import baselines, evaluation
 from recsys_kit.preprocessing import Split
 
-__all__ = ["Logit", "Source", "candidates", "counting", "evaluated", "fit_logit"]
+__all__ = ["Candidates", "Logit", "Source", "best_ridge", "candidates", "counting", "evaluated", "fit_logit"]
 
 Source = Callable[[np.ndarray], list[np.ndarray]]
 """Cases (B,) of a split -> one or more arrays (B, V)."""
@@ -28,7 +28,7 @@ Source = Callable[[np.ndarray], list[np.ndarray]]
 _RHYTHM = np.array([-3, -2, -1, 0, 1, 2, 3])  # log2 of the time since the last purchase, in intervals of its own
 _PAIRS = 300  # most items of a catalogue whose pairs are counted; beyond, hardly a pair comes up twice
 _RANK = 16  # of the factorised table of what follows what
-_RIDGE = 2.0  # of standardised weights, in cases
+_RIDGES = (2.0, 10.0, 50.0, 250.0)  # of standardised weights, in cases
 
 
 def counting(split: Split, learners: np.ndarray | None = None, titles: np.ndarray | None = None) -> dict[str, Source]:
@@ -174,7 +174,9 @@ def _factorised(table: sp.csr_matrix, total: np.ndarray, shares: np.ndarray) -> 
     """Returns (V, R) and (R, V) whose product is each pair's lift, smoothed: rare items borrow from similar ones."""
     scale = sp.diags(1 / np.sqrt(total + 10)), sp.diags(1 / np.sqrt(shares))
     start = np.random.default_rng(0).random(len(total))
-    left, values, right = sp.linalg.svds((scale[0] @ table @ scale[1]).astype(float), min(_RANK, len(total) // 3), v0=start)
+    left, values, right = sp.linalg.svds(
+        (scale[0] @ table @ scale[1]).astype(float), min(_RANK, len(total) // 3), v0=start
+    )
     return scale[0] @ (left * values), right @ scale[1]
 
 
@@ -313,39 +315,62 @@ def candidates(
     return Candidates(values / scale, scale, target, offset, family)
 
 
-def fit_logit(data: Candidates, families: tuple[str, ...]) -> Logit:
-    """Fits a conditional logit (McFadden, 1974) with a small ridge: which item is next, given what the sources say.
+class _Likelihood:
+    """The penalised likelihood of a conditional logit: its negative mean, gradient and curvature."""
+
+    def __init__(self, data: Candidates, columns: np.ndarray, rows: np.ndarray | slice, ridge: float):
+        self.values = np.ascontiguousarray(data.values[rows][..., columns])
+        self.target, self.offset, self.ridge = data.target[rows], data.offset[rows], ridge
+        self.wanted = np.einsum("nc,ncf->f", self.target, self.values)
+
+    def logs(self, weights: np.ndarray) -> np.ndarray:
+        logits = self.values @ weights.astype(np.float32) + self.offset
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def loss(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
+        logs = self.logs(weights)
+        gradient = np.einsum("nc,ncf->f", np.exp(logs), self.values) - self.wanted + self.ridge * weights
+        loss = 0.5 * self.ridge * weights @ weights - (self.target * logs).sum()
+        return loss / len(logs), gradient / len(logs)
+
+    def curvature(self, weights: np.ndarray) -> np.ndarray:
+        chance = np.exp(self.logs(weights)).astype(np.float32)
+        mean = np.einsum("nc,ncf->nf", chance, self.values)
+        flat, size = self.values.reshape(-1, len(weights)), len(weights)
+        spread = (chance.reshape(-1, 1) * flat).T @ flat
+        return (spread - mean.T @ mean + self.ridge * np.eye(size)) / len(chance)
+
+    def fitted(self) -> np.ndarray:
+        start = np.zeros(self.values.shape[-1])
+        how = {"jac": True, "hess": self.curvature, "method": "trust-exact", "options": {"maxiter": 40}}
+        return scipy.optimize.minimize(self.loss, start, **how).x
+
+
+def best_ridge(data: Candidates, families: tuple[str, ...]) -> float:
+    """Returns the ridge whose weights, fitted on one half of the cases, tell the other half best."""
+    columns, cases = np.flatnonzero(np.isin(data.family, families)), np.arange(len(data.values))
+    halves = (cases[::2], cases[1::2])
+    found = {}
+    for ridge in _RIDGES:
+        told = [
+            _Likelihood(data, columns, other, 0.0).loss(_Likelihood(data, columns, half, ridge / 2).fitted())[0]
+            for half, other in (halves, halves[::-1])
+        ]
+        found[ridge] = sum(told)
+    return min(found, key=found.get)
+
+
+def fit_logit(data: Candidates, families: tuple[str, ...], ridge: float = _RIDGES[0]) -> Logit:
+    """Fits a conditional logit (McFadden, 1974) with a ridge: which item is next, given what the sources say.
 
     Args:
         data: What it is fitted on.
         families: Whose sources it may use.
+        ridge: Pull of the weights to 0, in cases.
     """
     columns = np.flatnonzero(np.isin(data.family, families))
-    values = np.ascontiguousarray(data.values[..., columns])
-    cases = len(values)
-    wanted = np.einsum("nc,ncf->f", data.target, values)
-
-    def chances(weights):
-        logits = values @ weights.astype(np.float32) + data.offset
-        logits -= logits.max(axis=1, keepdims=True)
-        chance = np.exp(logits)
-        total = chance.sum(axis=1, keepdims=True)
-        return logits - np.log(total), chance / total
-
-    def loss(weights):
-        logs, chance = chances(weights)
-        gradient = np.einsum("nc,ncf->f", chance, values) - wanted + _RIDGE * weights
-        return (0.5 * _RIDGE * weights @ weights - (data.target * logs).sum()) / cases, gradient / cases
-
-    def curvature(weights):
-        chance = chances(weights)[1].astype(np.float32)
-        mean = np.einsum("nc,ncf->nf", chance, values)
-        spread = (chance[..., None] * values).reshape(-1, len(columns)).T @ values.reshape(-1, len(columns))
-        return (spread - mean.T @ mean + _RIDGE * np.eye(len(columns))) / cases
-
-    start = np.zeros(len(columns))
-    found = scipy.optimize.minimize(loss, start, jac=True, hess=curvature, method="trust-exact", options={"maxiter": 40})
-    return Logit(columns, found.x / data.scale[columns])
+    return Logit(columns, _Likelihood(data, columns, slice(None), ridge).fitted() / data.scale[columns])
 
 
 def evaluated(
@@ -367,8 +392,7 @@ def evaluated(
             weights[logit.columns, place] = logit.weights
         scores = values @ weights  # (B, V, F) @ (F, M)
         found = {
-            name: evaluation.evaluate(scores[..., place], answers[block])["ndcg"]
-            for place, name in enumerate(logits)
+            name: evaluation.evaluate(scores[..., place], answers[block])["ndcg"] for place, name in enumerate(logits)
         }
         parts.append(pd.DataFrame(found).set_index(block))
     return pd.concat(parts)

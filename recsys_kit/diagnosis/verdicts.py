@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001  (a sentence is a line; Chinese has its own commas)
 """From differences with intervals to a verdict in words, by thresholds that stand in the code before it is asked."""
 
 from __future__ import annotations
@@ -107,25 +108,52 @@ def verdict(
         half = (high - low) / 2
         ways = [half / gain] * (gain > least) + [half / (excluded - gain)] * (gain < excluded)
         needed = int(np.ceil(min(ways) ** 2 * len(rival) / 100) * 100)
-    first = max((one for one in found if one["matters"] and one["question"] in _FIRST), key=lambda one: one["difference"], default=None)
+    first = max(
+        (one for one in found if one["matters"] and one["question"] in _FIRST),
+        key=lambda one: one["difference"],
+        default=None,
+    )
     numbers = {"gain": gain, "low": low, "high": high, "rival": base, "cases": len(rival), "level": thresholds.level}
     english, chinese = _sentences(word, numbers, needed, first and first["question"], seconds)
-    return {"verdict": word, **numbers, "needed": needed, "first": first and first["question"], "english": english, "chinese": chinese}
+    return {
+        "verdict": word,
+        **numbers,
+        "needed": needed,
+        "first": first and first["question"],
+        "english": english,
+        "chinese": chinese,
+    }
 
 
 def _sentences(word: str, n: dict, needed: int | None, first: str | None, seconds: float) -> tuple[str, str]:
-    span = f"{n['gain']:+.4f} [{n['low']:+.4f}, {n['high']:+.4f}]"
-    part = f"{n['gain'] / max(n['rival'], 1e-9):+.1%}"
-    english = {
-        "worth it": f"A sequence model is worth it: {span} NDCG@10 ({part}) for {seconds:.0f} s of training, beside all counting together at {n['rival']:.4f}",
-        "counting is enough": f"Counting is enough: all together it reaches NDCG@10 {n['rival']:.4f}, and a sequence model adds {span} ({part})",
-        "too little to say": f"There is too little data to say: a sequence model adds {span} NDCG@10 to {n['rival']:.4f}; about {needed or 0:,} customers who come back in the test period would tell, {n['cases']:,} are there",
-    }[word]
-    chinese = {
-        "worth it": f"序列模型值得采用：训练 {seconds:.0f} 秒，NDCG@10 比全部计数方法合用的 {n['rival']:.4f} 高 {span}（{part}）",
-        "counting is enough": f"计数方法已经足够：合用时 NDCG@10 为 {n['rival']:.4f}，序列模型再增加 {span}（{part}）",
-        "too little to say": f"数据太少，还不能下结论：序列模型在 {n['rival']:.4f} 之上增加 {span}；约需 {needed or 0:,} 位在测试期内回来的顾客，现有 {n['cases']:,} 位",
-    }[word]
-    sure = f"({n['level']:.0%} interval over {n['cases']:,} customers)"
-    more = _FIRST[first] if first else ("best sellers: nothing else was shown to help", "畅销商品：没有证据表明其他信息有用")
-    return f"{english} {sure}. Try first: {more[0]}.", f"{chinese}（{n['level']:.0%} 区间，{n['cases']:,} 位顾客）。先试：{more[1]}。"
+    said = {
+        "span": f"{n['gain']:+.4f} [{n['low']:+.4f}, {n['high']:+.4f}]",
+        "part": f"{n['gain'] / max(n['rival'], 1e-9):+.1%}",
+        "seconds": seconds,
+        "needed": needed or 0,
+    }
+    more = _FIRST.get(first or "", ("best sellers: nothing else was shown to help", "畅销商品，其他信息未见作用"))
+    return tuple(
+        _WORDS[language][word].format(**n | said) + _WORDS[language]["end"].format(first=more[place], **n)
+        for place, language in enumerate(("english", "chinese"))
+    )
+
+
+_WORDS = {
+    "english": {
+        "worth it": "A sequence model is worth it: {span} NDCG@10 ({part}) for {seconds:.0f} s of training, beside all "
+        "counting together at {rival:.4f}",
+        "counting is enough": "Counting is enough: all together it reaches NDCG@10 {rival:.4f}, and a sequence model "
+        "adds {span} ({part})",
+        "too little to say": "There is too little data to say: a sequence model adds {span} NDCG@10 to {rival:.4f}; "
+        "about {needed:,} customers who come back in the test period would tell, {cases:,} are there",
+        "end": " ({level:.0%} interval over {cases:,} customers). Try first: {first}.",
+    },
+    "chinese": {
+        "worth it": "序列模型值得采用：训练 {seconds:.0f} 秒，NDCG@10 比全部计数方法合用的 {rival:.4f} 高 {span}（{part}）",
+        "counting is enough": "计数方法已经足够：合用时 NDCG@10 为 {rival:.4f}，序列模型再增加 {span}（{part}）",
+        "too little to say": "数据太少，还不能下结论：序列模型在 {rival:.4f} 之上增加 {span}；约需 {needed:,} 位在测试期内"
+        "回来的顾客，现有 {cases:,} 位",
+        "end": "（{level:.0%} 区间，{cases:,} 位顾客）。先试：{first}。",
+    },
+}
