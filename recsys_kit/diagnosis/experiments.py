@@ -26,6 +26,7 @@ class Settings:
 
     Attributes:
         users: Customers; a larger shop is sampled.
+        purchases: The same, for shops with long histories.
         cases: Most cases that are judged.
         fitted: Most cases that weights are fitted on.
         steps: Most batches of a training; small data gets fewer, a sixth at least.
@@ -35,6 +36,7 @@ class Settings:
     """
 
     users: int = 3000
+    purchases: int = 500_000
     cases: int = 2000
     fitted: int = 800
     steps: int = 1500
@@ -102,9 +104,10 @@ def diagnose(
         with intervals), `curve`, `seconds`, `notes`.
     """
     began, notes, whole = time.perf_counter(), [], shop.events["user_id"].nunique()
-    shop = datasets.sample_users(shop, settings.users, settings.seed)
-    if shop.events["user_id"].nunique() < whole:
-        notes.append(f"{settings.users:,} of {whole:,} customers were sampled; more may show more.")
+    users = min(settings.users, whole * settings.purchases // max(1, len(shop.events)))
+    shop = datasets.sample_users(shop, users, settings.seed)
+    if users < whole:
+        notes.append(f"{users:,} of {whole:,} customers were sampled; more may show more.")
     try:
         task = preprocessing.task(shop, promotions=promotions)
     except NotForThisShop as reason:
