@@ -48,7 +48,7 @@ TRUTHS = {
     "tiny": "too little to say",
 }
 """The shops with known truth, and the right verdict on each."""
-USERS = 2000
+USERS = 1000
 SMALL = {"too small": 100, "tiny": 9}
 
 
@@ -69,8 +69,7 @@ def shop(name: str, users: int = USERS, seed: int = 0) -> tuple[datasets.Shop, p
         events, titles, plan = SIMULATED[name](users, knob, rng)
     else:
         name = "combinations" if name in ("too small", "tiny") else name
-        more = {"lags": (2, 4)} if name == "combinations" else {}
-        truth = laboratory.Truth(**({} if name == "noise" else {name: knob}), **more, seed=seed)
+        truth = laboratory.Truth(**({} if name == "noise" else {name: knob}), seed=seed)
         events, titles, plan = laboratory.to_events(laboratory.simulate(truth, users, 24, seed), seed), None, None
     return _shop(events, titles, seed), plan
 

@@ -29,7 +29,7 @@ class Settings:
         purchases: The same, for shops with long histories.
         cases: Most cases that are judged.
         fitted: Most cases that weights are fitted on.
-        steps: Most batches of a training; small data gets fewer, a sixth at least.
+        steps: Most batches of a training; a quarter where there are more than 1,000 items.
         places: Most places of sequences, all users together; the newest are kept.
         parts: Shares of the customers of whom the learning curve learns.
         seed: Seed of everything random.
@@ -39,7 +39,7 @@ class Settings:
     purchases: int = 500_000
     cases: int = 2000
     fitted: int = 800
-    steps: int = 1500
+    steps: int = 4000
     places: int = 120_000
     parts: tuple[float, ...] = (0.25, 0.5)
     seed: int = 0
@@ -161,9 +161,7 @@ class _Run:
     def train(self) -> None:
         """Trains the networks and adds each as a source: with order, its twin, without order."""
         users = len(self.task.validation.users)
-        self.steps = int(
-            np.clip(len(self.task.validation.history) // 16, self.settings.steps // 6, self.settings.steps)
-        )
+        self.steps = self.settings.steps // (1 if len(self.task.test.items) <= 1000 else 4)
         newest = max(8, self.settings.places // max(1, users))
         plain, mixed = ([self._sequences(bench, newest, s) for bench in (self.valid, self.test)] for s in (False, True))
         sizes = np.diff(plain[0].start)

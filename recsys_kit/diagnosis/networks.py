@@ -20,6 +20,7 @@ from recsys_kit.preprocessing import Split
 __all__ = ["Network", "sequences"]
 
 _WIDTH = 32
+_EPOCHS = 40
 
 
 def sequences(
@@ -95,7 +96,8 @@ class Network:
             data: The sequences to learn from.
             check: A scorer of users (B,) to a number above 0, the larger the better.
             asked: The sequences that the check is asked with.
-            steps: Most batches.
+            steps: Most batches. Whatever the curve looks like, it goes on: what two items say together is learned
+                late and suddenly.
 
         Returns:
             Seconds that it took.
@@ -104,13 +106,13 @@ class Network:
         keras.utils.set_random_seed(self.seed)
         self.model.set_weights(self.start)
         fitting.reset(self.optimizer)
-        tokens = int(np.clip(len(data.items) // 64, 128, 1024))
+        tokens = int(np.clip(len(data.items) * _EPOCHS / steps, 256, 1024))
         feed = NextItemBatches(data, 0, self.length, self.loss, tokens, seed=self.seed)
-        epochs = max(2, min(30, steps // max(1, len(feed))))
-        best = fitting.BestWeights(max(3, epochs // 2))
+        epochs = max(2, min(_EPOCHS, steps // max(1, len(feed))))
+        best = fitting.BestWeights(epochs)
 
         def look(epoch, logs):
-            self.training.stop_training = best.add(check(self.scorer(asked)), self.model.get_weights)
+            best.add(check(self.scorer(asked)), self.model.get_weights)
 
         after = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), keras.callbacks.LambdaCallback(on_epoch_end=look)]
         self.training.fit(feed, epochs=epochs, verbose=0, shuffle=False, callbacks=after)

@@ -143,9 +143,9 @@ _WORDS = {
     "english": {
         "worth it": "A sequence model is worth it: {span} NDCG@10 ({part}) for {seconds:.0f} s of training, beside all "
         "counting together at {rival:.4f}",
-        "counting is enough": "Counting is enough: all together it reaches NDCG@10 {rival:.4f}, and a sequence model "
-        "adds {span} ({part})",
-        "too little to say": "There is too little data to say: a sequence model adds {span} NDCG@10 to {rival:.4f}; "
+        "counting is enough": "Counting is enough: all together it reaches NDCG@10 {rival:.4f}, and a small sequence "
+        "model adds {span} ({part})",
+        "too little to say": "There is too little data to say: a small sequence model adds {span} NDCG@10 to {rival:.4f}; "
         "about {needed:,} customers who come back in the test period would tell, {cases:,} are there",
         "end": " ({level:.0%} interval over {cases:,} customers). Try first: {first}.",
     },
