@@ -170,7 +170,7 @@ def wanted(rows: str, seeds: list[int]) -> list[tuple[str, int, int]]:
         "noise": [("noise", 500)],
         "power": [(f"combinations={knob}", USERS) for knob in (0.25, 0.5, 0.75)],
         "kit": [("kit", 0), ("example", 0)],
-    }.get(rows, [(rows, USERS)])
+    }.get(rows, [(rows, SMALL.get(rows, USERS))])
     return [(name, users, seed) for seed in seeds for name, users in names]
 
 
@@ -179,8 +179,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="truth", help="truth, noise, power, kit, or a shop")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--users", type=int, help="customers of a simulated shop, where not the usual number")
     options = parser.parse_args()
-    for where in wanted(options.rows, options.seeds):
+    for name, users, seed in wanted(options.rows, options.seeds):
+        where = (name, options.users or users, seed)
         there = results_file.read(OUT).rows if OUT.exists() else []
         if any((one["name"], one["users"], one["seed"]) == where for one in there):
             continue

@@ -15,6 +15,7 @@ import pandas as pd
 from recsys_kit import datasets, preprocessing
 from recsys_kit.datasets import NotForThisShop, Shop
 from recsys_kit.diagnosis import networks, sources, verdicts
+from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split, Task
 
 __all__ = ["Settings", "diagnose", "kind_of_shop"]
@@ -136,6 +137,7 @@ class _Run:
         rng = np.random.default_rng(settings.seed)
         self.valid = _bench(task.validation, settings.fitted, rng)
         self.test = _bench(task.test, settings.cases, rng)
+        self.checked = task.validation.test_users[self.valid.rows[:_CHECKED]]
         self.baskets = kind["baskets_of_one"] < 0.5
         self.titles = self._titles(encode)
         self.seconds: dict[str, float] = {}
@@ -174,7 +176,7 @@ class _Run:
             ("twin", twin, plain),
             ("sequence model", self.network, plain),  # the last one: its weights are still asked below
         ):
-            self.seconds[f"{name}, to train"] = network.fit(asked[0], self._check(asked[0]), asked[0], self.steps)
+            self.seconds[f"{name}, to train"] = network.fit(asked[0], self._check, asked[0], self.steps, self.checked)
             began = time.perf_counter()
             for bench, sequences in zip((self.valid, self.test), asked, strict=True):
                 bench.families[name] = _source(network, sequences, bench.split)
@@ -183,18 +185,11 @@ class _Run:
     def _sequences(self, bench: _Bench, newest: int, shuffle: bool):
         return networks.sequences(bench.split, self.baskets, newest, shuffle)
 
-    def _check(self, asked) -> Callable:
+    def _check(self, scorer: Scorer) -> float:
         """Returns what a training watches: the likelihood of some of validation's answers, their geometric mean."""
-        split, rows = self.valid.split, self.valid.rows[:400]
-        users, size = split.test_users[rows], len(split.items)
-        answers = split.answers[rows].astype(float)
-        answers = answers.multiply(1 / answers.sum(axis=1)).tocsr()
-
-        def check(scorer) -> float:
-            logs = _log_chances(scorer(users)[:, :size])
-            return float(np.exp(answers.multiply(logs).sum() / len(rows)))
-
-        return check
+        answers = self.valid.split.answers[self.valid.rows[:_CHECKED]].astype(float)
+        logs = _log_chances(scorer(self.checked)[:, : answers.shape[1]])
+        return float(np.exp(answers.multiply(1 / answers.sum(axis=1)).multiply(logs).sum() / len(logs)))
 
     def judge(self) -> dict:
         """Fits all logits on validation, judges them once on the test, and reads the verdict off the intervals."""
@@ -253,7 +248,7 @@ class _Run:
                 max(8, self.settings.places // len(users)),
                 learners=np.isin(self.valid.split.users, learners),
             )
-            self.network.fit(data, self._check(self.plain[0]), self.plain[0], int(part * self.steps))
+            self.network.fit(data, self._check, self.plain[0], int(part * self.steps), self.checked)
             for bench, sequences in zip((self.valid, self.test), self.plain, strict=True):
                 bench.families["sequence model"] = _source(self.network, sequences, bench.split)
             found = self._fitted({RIVAL: counted, MODEL: (*counted, "sequence model")})
@@ -262,6 +257,7 @@ class _Run:
 
 
 RIVAL, MODEL = "counting, all together", "counting and sequence model"
+_CHECKED = 400  # cases of validation that a training watches
 NETWORKS = ("sequence model", "twin", "without order")
 
 

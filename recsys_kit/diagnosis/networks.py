@@ -89,7 +89,14 @@ class Network:
         self.start = self.model.get_weights()
         self.scores: NextItemScores | None = None
 
-    def fit(self, data: LeaveOneOut, check: Callable[[Scorer], float], asked: LeaveOneOut, steps: int) -> float:
+    def fit(
+        self,
+        data: LeaveOneOut,
+        check: Callable[[Scorer], float],
+        asked: LeaveOneOut,
+        steps: int,
+        users: np.ndarray | None = None,
+    ) -> float:
         """Trains from scratch and keeps the epoch that is best on a check.
 
         Args:
@@ -98,6 +105,7 @@ class Network:
             asked: The sequences that the check is asked with.
             steps: Most batches. Whatever the curve looks like, it goes on: what two items say together is learned
                 late and suddenly.
+            users: Whom the check asks for; None: everybody.
 
         Returns:
             Seconds that it took.
@@ -112,16 +120,17 @@ class Network:
         best = fitting.BestWeights(epochs)
 
         def look(epoch, logs):
-            best.add(check(self.scorer(asked)), self.model.get_weights)
+            best.add(check(self.scorer(asked, users)), self.model.get_weights)
 
         after = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), keras.callbacks.LambdaCallback(on_epoch_end=look)]
         self.training.fit(feed, epochs=epochs, verbose=0, shuffle=False, callbacks=after)
         self.model.set_weights(best.weights)
         return time.perf_counter() - began
 
-    def scorer(self, asked: LeaveOneOut) -> Scorer:
+    def scorer(self, asked: LeaveOneOut, users: np.ndarray | None = None) -> Scorer:
         """Returns users (B,) -> logits (B, size) of what comes after the whole of their sequences."""
+        known = np.flatnonzero(np.diff(asked.start))
         if self.scores is None:
             self.scores = NextItemScores(self.model, asked, self.length)
         self.scores.data = asked
-        return self.scores.scorer(0, np.flatnonzero(np.diff(asked.start)))
+        return self.scores.scorer(0, known if users is None else np.intersect1d(known, users))
