@@ -32,6 +32,7 @@ class Settings:
         fitted: Most cases that weights are fitted on.
         steps: Most batches of a training; a quarter where there are more than 1,000 items.
         places: Most places of sequences, all users together; the newest are kept.
+        controls: Whether the twin and the network without order are trained, too; the verdict does not need them.
         parts: Shares of the customers of whom the learning curve learns.
         seed: Seed of everything random.
     """
@@ -42,6 +43,7 @@ class Settings:
     fitted: int = 800
     steps: int = 4000
     places: int = 120_000
+    controls: bool = True
     parts: tuple[float, ...] = (0.25, 0.5)
     seed: int = 0
 
@@ -169,13 +171,11 @@ class _Run:
         sizes = np.diff(plain[0].start)
         self.length = int(np.clip(np.quantile(sizes[sizes > 0], 0.75) - 1, 2, 64))
         self.network = networks.Network(plain[0].size, self.length, True, self.settings.seed)
-        twin = networks.Network(plain[0].size, self.length, False, self.settings.seed)
-        self.plain = plain
-        for name, network, asked in (
-            ("without order", self.network, mixed),
-            ("twin", twin, plain),
-            ("sequence model", self.network, plain),  # the last one: its weights are still asked below
-        ):
+        self.plain, trainings = plain, [("sequence model", self.network, plain)]
+        if self.settings.controls:
+            twin = networks.Network(plain[0].size, self.length, False, self.settings.seed)
+            trainings = [("without order", self.network, mixed), ("twin", twin, plain), *trainings]
+        for name, network, asked in trainings:
             self.seconds[f"{name}, to train"] = network.fit(asked[0], self._check, asked[0], self.steps, self.checked)
             began = time.perf_counter()
             for bench, sequences in zip((self.valid, self.test), asked, strict=True):
@@ -198,17 +198,16 @@ class _Run:
         wanted = {"popularity": ("popularity",), RIVAL: counted}
         wanted |= {f"popularity and {name}": ("popularity", name) for name in counted if name != "popularity"}
         wanted |= {"sequence model alone": ("sequence model",), MODEL: (*counted, "sequence model")}
-        wanted |= {"twin beside counting": (*counted, "twin")}
-        wanted |= {f"order, {name}": (*timeless, name) for name in ("sequence model", "without order")}
-        wanted |= {
-            f"without {name}": tuple(n for n in counted if n != name) for name in counted if name != "popularity"
-        }
+        compared = {}
+        if self.settings.controls:
+            wanted |= {"twin beside counting": (*counted, "twin")}
+            wanted |= {f"order, {name}": (*timeless, name) for name in ("sequence model", "without order")}
+            compared["order"] = ("order, sequence model", "order, without order")
+            compared["combinations"] = (MODEL, "twin beside counting")
+        for name in counted[1:]:  # popularity stays
+            wanted[f"without {name}"] = tuple(other for other in counted if other != name)
+            compared[name] = (RIVAL, f"without {name}")
         scores = self._fitted(wanted)
-        compared = {
-            "order": ("order, sequence model", "order, without order"),
-            "combinations": (MODEL, "twin beside counting"),
-            **{name: (RIVAL, f"without {name}") for name in counted if name != "popularity"},
-        }
         answers = verdicts.answers(scores, compared)
         found = verdicts.verdict(scores[MODEL], scores[RIVAL], answers, self.seconds["sequence model, to train"])
         shown = [name for name in wanted if not name.startswith(("without", "order", "twin"))]

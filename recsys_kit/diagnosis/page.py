@@ -121,7 +121,8 @@ def _body(found: dict) -> str:
 {_table(["", "seconds"], costs)}
 <p><small>The verdict is one comparison, at {found["verdict"]["level"]:.0%}. The other answers are secondary: their
 intervals are wider, so that all hold at once in 95 of 100 shops. Order is asked without what counting knows of
-it.</small></p>"""
+it. The sequence model is a small one, and so are its twins: what they don't learn from this much data is not seen, and
+more data, or a larger model, may find it.</small></p>"""
 
 
 def kind_in_words(kind: dict) -> str:
