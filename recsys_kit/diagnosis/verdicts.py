@@ -16,18 +16,21 @@ __all__ = ["THRESHOLDS", "Thresholds", "answers", "mean", "refused", "verdict"]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a verdict needs. They were frozen before the first shop was judged by them.
+    """What a verdict needs. It is the code's, whatever the shop.
 
     Attributes:
         level: Of the verdict's interval, one comparison a shop.
         least: A gain below this part of the rival's score is not worth a model, however sure.
         excluded: If the interval ends below this part of the rival's score, counting is enough.
+        cases: With fewer customers, counting is never called enough: where weights are fitted on few, a network gets
+            hardly any, and a difference of nearly nothing has a narrow interval that says nothing.
         family: Chance that the interval of any of the other answers misses, all together.
     """
 
     level: float = 0.99
     least: float = 0.02
     excluded: float = 0.10
+    cases: int = 300
     family: float = 0.05
 
 
@@ -99,7 +102,7 @@ def verdict(
     least, excluded = thresholds.least * base, thresholds.excluded * base
     if low > 0 and gain > least:
         word = "worth it"
-    elif high < excluded or (low > 0 and gain <= least):
+    elif len(rival) >= thresholds.cases and (high < excluded or (low > 0 and gain <= least)):
         word = "counting is enough"
     else:
         word = "too little to say"
@@ -107,7 +110,7 @@ def verdict(
     if word == "too little to say":
         half = (high - low) / 2
         ways = [half / gain] * (gain > least) + [half / (excluded - gain)] * (gain < excluded)
-        needed = int(np.ceil(min(ways) ** 2 * len(rival) / 100) * 100)
+        needed = max(thresholds.cases, int(np.ceil(min(ways, default=1.0) ** 2 * len(rival) / 100) * 100))
     first = max(
         (one for one in found if one["matters"] and one["question"] in _FIRST),
         key=lambda one: one["difference"],

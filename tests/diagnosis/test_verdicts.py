@@ -41,6 +41,12 @@ def test_so_many_cases_as_it_says_would_be_enough():
     assert ask(0.0, 0.4, cases=int(1.2 * few["needed"]))["verdict"] == "counting is enough"
 
 
+def test_few_customers_never_make_counting_enough():
+    said = ask(0.0, 0.001, cases=47)
+    assert said["verdict"] == "too little to say" and said["needed"] == 300
+    assert ask(0.0, 0.001, cases=300)["verdict"] == "counting is enough"
+
+
 def test_both_sentences_hold_the_numbers():
     said = ask(0.02, 0.1)
     for language in ("english", "chinese"):
