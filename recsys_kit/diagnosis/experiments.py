@@ -14,7 +14,7 @@ import pandas as pd
 
 from recsys_kit import datasets, preprocessing
 from recsys_kit.datasets import NotForThisShop, Shop
-from recsys_kit.diagnosis import networks, sources, verdicts
+from recsys_kit.diagnosis import logit, networks, sources, verdicts
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split, Task
 
@@ -159,7 +159,7 @@ class _Run:
         began = time.perf_counter()
         for bench in (self.valid, self.test):
             known = None if learners is None else np.isin(bench.split.users, learners)
-            bench.families = sources.counting(bench.split, known, self.titles)
+            bench.families = sources.counting(bench.split, known, self.titles, self.valid.split.cutoff)
         self.seconds.setdefault("counting, to build", time.perf_counter() - began)
 
     def train(self) -> None:
@@ -224,13 +224,13 @@ class _Run:
         }
 
     def _fitted(self, wanted: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-        drawn = sources.candidates(
+        drawn = logit.candidates(
             self.valid.families, self.valid.split.answers, self.valid.rows, seed=self.settings.seed
         )
-        ridge = sources.best_ridge(drawn, wanted[RIVAL])  # one for all, chosen for the rival
-        logits = {name: sources.fit_logit(drawn, families, ridge) for name, families in wanted.items()}
+        ridge = logit.best_ridge(drawn, wanted[RIVAL])  # one for all, chosen for the rival
+        logits = {name: logit.fit_logit(drawn, families, ridge) for name, families in wanted.items()}
         began = time.perf_counter()
-        scores = sources.evaluated(self.test.families, logits, self.test.split.answers, self.test.rows)
+        scores = logit.evaluated(self.test.families, logits, self.test.split.answers, self.test.rows)
         self.seconds.setdefault("all sources, to serve and judge", time.perf_counter() - began)
         return scores
 

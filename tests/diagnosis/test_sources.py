@@ -1,8 +1,7 @@
-"""What counting knows, as sources of a logit: each says what its name promises, and the weights are the likeliest."""
+"""What counting knows, as sources: each says what its name promises."""
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import two_tastes
 
 from recsys_kit.diagnosis import sources
@@ -55,6 +54,13 @@ def test_a_table_learned_from_nobody_of_one_taste_knows_nothing_of_it(split):
     assert popular[items.index("a")] > popular[items.index("f")] + 2
 
 
+def test_tables_may_be_older_than_what_customers_did(split):
+    early = split.cutoff - np.timedelta64(60, "D")
+    then, now = sources.counting(split, until=early), sources.counting(split)
+    for name, same in (("popularity", True), ("own counts", True), ("follows", False)):
+        assert np.allclose(scores(then[name])[0], scores(now[name])[0]) == same
+
+
 def test_titles_bring_what_is_called_alike(split):
     titles = np.array([[1.0, 0.0] if name in "abcdez" else [0.0, 1.0] for name in split.items])
     array = scores(sources.counting(split, titles=titles)["texts"], [0])[0][0]
@@ -62,37 +68,3 @@ def test_titles_bring_what_is_called_alike(split):
     row = split.users[split.test_users][0]
     own, other = ("a", "f") if row in ("u00", "u02") else ("f", "a")
     assert row == "new" or array[items.index(own)] > array[items.index(other)]
-
-
-def drawn(cases=400, items=30, count=300, seed=0):
-    """One source tells all (weight 2), the other nothing."""
-    rng = np.random.default_rng(seed)
-    value, noise = rng.standard_normal((2, cases, items)).astype(np.float32)
-    chance = np.exp(2 * value)
-    chance /= chance.sum(axis=1, keepdims=True)
-    bought = [rng.choice(items, p=one / one.sum()) for one in chance.astype(float)]
-    answers = sp.coo_matrix((np.ones(cases, bool), (np.arange(cases), bought)), (cases, items)).tocsr()
-    families = {"signal": lambda rows: [value[rows]], "noise": lambda rows: [noise[rows]]}
-    return families, answers, sources.candidates(families, answers, np.arange(cases), count)
-
-
-def test_a_logit_finds_the_weights_that_made_the_data():
-    *_, data = drawn()
-    logit = sources.fit_logit(data, ("signal", "noise"))
-    assert logit.weights == pytest.approx([2, 0], abs=0.2)
-
-
-def test_drawn_candidates_give_nearly_the_weights_of_the_whole_catalogue():
-    whole, part = drawn(items=200)[2], drawn(items=200, count=100)[2]
-    assert part.values.shape[1] == 100
-    both = [sources.fit_logit(data, ("signal", "noise")).weights for data in (whole, part)]
-    assert both[0] == pytest.approx(both[1], abs=0.15)
-
-
-def test_a_logit_uses_no_family_but_those_named():
-    families, answers, data = drawn()
-    logits = {name: sources.fit_logit(data, (name,)) for name in ("signal", "noise")}
-    assert [logit.columns.tolist() for logit in logits.values()] == [[0], [1]]
-    found = sources.evaluated(families, logits, answers, np.arange(0, 400, 2))
-    assert found.index.tolist() == list(range(0, 400, 2))
-    assert found["signal"].mean() > 2 * found["noise"].mean()
