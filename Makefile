@@ -21,8 +21,10 @@ test: $(READY) ## Test everything: package, doctests, notebooks, outputs (WORKER
 	@[ -z "$(BACKENDS)" ] || $(INSTALL) -c constraints.txt -e ".[dev,$(BACKENDS)]"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax --nbval-current-env recsys_kit tests $(sort $(wildcard notebooks/*.ipynb))
 
-lab: $(READY) ## Open the notebooks in JupyterLab (make demo: only the page of notebook 08)
-	$(BIN)/jupyter lab notebooks
+# Copies, so that who runs or changes a notebook changes no file of the repository. What is in the folder already stays.
+lab: $(READY) ## Open copies of the notebooks in JupyterLab, from the folder course (make demo: only the page of notebook 08)
+	$(BIN)/recsys-kit start course
+	$(BIN)/jupyter lab --ServerApp.root_dir=course --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 # `make demo` opens a page on which to try recommendations: pick a household, move two sliders (Voilà).
 .PHONY: demo

@@ -42,7 +42,7 @@ class LongWork(TyperCommand):
 class ManyValues(LongWork):
     """A command whose options may be followed by several values: `--only 04 05`, `--seeds 0 1 2`, `-p NAME VALUE`."""
 
-    many = ("--only", "--seeds", "--users")
+    many = ("--only", "--seeds", "--users", "--lists")
 
     def parse_args(self, ctx, args):
         return super().parse_args(ctx, spread(args, self.many))
@@ -217,9 +217,30 @@ def bench(
         output_file.write(json_file, lambda part: part.write_text(line + "\n", encoding="utf-8"))
 
 
+@app.command(cls=LongWork)
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="A file, folder or zip archive, or sqlite:///, duckdb:/// or postgresql://.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where the shop goes; made if it is missing.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Carry out a recipe that fits whole; else nothing.")] = False,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe. Default: found by the columns.")] = "",
+) -> None:
+    """Make a shop's folder of an export or a database: proposes how in shop.json, then does what is written there."""
+    from recsys_kit import conversion
+
+    conversion.convert(source, folder, yes, recipe, typer.echo)
+
+
 @app.command(cls=ManyValues)
 def recommend(
-    out: Annotated[Path, typer.Option(help="Parquet file to write: user_id, rank, item_id, score, reason.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="Parquet file to write: user_id, rank, item_id, score, reason. Or a table: sqlite:///FILE#TABLE, "
+            "duckdb:///FILE#TABLE, postgresql://USER@HOST/NAME#TABLE; its rows are replaced."
+        ),
+    ],
     users: Annotated[
         list[str] | None, typer.Option(help="User ids, a .txt file of them, or a .csv file with user_id. Default: all.")
     ] = None,
@@ -228,21 +249,28 @@ def recommend(
     workspace: Annotated[Path, typer.Option(help="Where the trained model is, or will be.")] = Path("workspace"),
     new_only: Annotated[bool, typer.Option("--new-only", help="Only what a household never bought.")] = False,
     diversity: Annotated[float, typer.Option(help="0: the ranker's order; 1: as different as can be.")] = 0.0,
+    discovery: Annotated[int, typer.Option(help="Places of a list for what a household never bought.")] = 0,
+    not_again_hours: Annotated[float, typer.Option(help="Leave out what was bought so shortly before.")] = 24.0,
     allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
 ) -> None:
     """Recommend items to households and write the lists to a Parquet file."""
-    from recsys_kit import output_file, recommendation
+    from recsys_kit import conversion, output_file, recommendation
 
-    out = recommendation.check_path(out)
+    path = None if conversion.is_address(out) else recommendation.check_path(out)
+    if path is None:
+        conversion.databases.check_target(out, list(recommendation.LIST_COLUMNS))
     recommendation.check_wishes(k, diversity)
+    rules = recommendation.Rules(new_only=new_only, discovery=discovery, not_again_hours=not_again_hours)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
     folder = output_file.check_folder(workspace)
     recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo)
-    rules = recommendation.Rules(new_only=new_only)
     lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
-    recommendation.write(lists, out)
-    typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {out}")
+    if path is None:
+        shown = conversion.databases.write(out, lists[list(recommendation.LIST_COLUMNS)])
+    else:
+        shown = recommendation.write(lists, path)
+    typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {shown}")
 
 
 @app.command(cls=LongWork)
@@ -294,6 +322,7 @@ def search(
 
 for decision in (decisions.diagnose, decisions.target, decisions.forecast, decisions.price, decisions.card):
     app.command(cls=LongWork)(decision)
+app.command(cls=ManyValues)(decisions.forget)
 
 
 @app.command(cls=ManyValues)

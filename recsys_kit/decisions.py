@@ -1,4 +1,4 @@
-"""Commands that write a decision into a file: which model, whom to send a campaign, what to stock, what to charge.
+"""Commands that write a decision: which model, whom to send a campaign, what to stock or charge, whom to forget.
 
 `cli` registers them; each imports its room when it runs, so that `--help` is instant.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["card", "diagnose", "folder", "forecast", "price", "target"]
+__all__ = ["card", "diagnose", "folder", "forecast", "forget", "price", "target"]
 
 
 def folder(path: Path | None) -> str:
@@ -110,3 +110,28 @@ def diagnose(
     for line in diagnosis.page.lines(found):
         typer.echo(line)
     typer.echo(f"with a picture: {diagnosis.page.write(found, out)}")
+
+
+def forget(
+    user: Annotated[str, typer.Option(help="The id of the household.")],
+    workspace: Annotated[Path, typer.Option(help="Where built artifacts are kept.")] = Path("workspace"),
+    lists: Annotated[list[Path] | None, typer.Option(help="Parquet or CSV files that lose its rows, too.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop, from which its rows are gone.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, only say what would happen.")] = False,
+) -> None:
+    """Remove a household from the workspace and from lists, and search every file that is left for it.
+
+    What was built from data that held it is removed, and built without it when it is asked for. Your own tables are
+    not changed: delete its rows there first. The exit code is 0 only if every file could be searched and none has it.
+    """
+    from recsys_kit import datasets, output_file
+    from recsys_kit.privacy import forgetting
+
+    workspace = workspace.expanduser()
+    if not workspace.is_dir():
+        raise ValueError(f"{workspace} is no folder: there is no workspace")
+    files = [output_file.check(path, output_file.TABLES) for path in lists or ()]
+    for path in files:
+        if not path.exists():
+            raise ValueError(f"{path} does not exist")
+    raise typer.Exit(forgetting.run(datasets.load(folder(data)), user, workspace, files, dry_run, typer.echo))

@@ -13,7 +13,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#0
 
 
 def use_style() -> None:
-    """Sets the look of all figures that follow."""
+    """Sets the look of all figures that follow; in a notebook they have twice the pixels that they are shown with."""
     mpl.rcParams.update(
         {
             "axes.prop_cycle": mpl.cycler(color=COLOURS),
@@ -21,13 +21,19 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.titlelocation": "left",
             "axes.titlesize": 11,
-            "figure.dpi": 80,
+            "figure.dpi": 96,  # what a browser takes for an inch: text of 10 points is as large as the page's
             "figure.figsize": (7, 3.5),
             "figure.constrained_layout.use": True,
             "font.size": 10,
             "grid.alpha": 0.3,
         }
     )
+    from IPython import get_ipython
+
+    if get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
 
 
 def plain(text: object) -> str:

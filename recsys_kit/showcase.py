@@ -133,7 +133,8 @@ def recommendation_card(lists: Mapping[str, pd.DataFrame], means: Mapping[str, f
                 f'<rect x="{left}" y="{top}" width="{_LIST}" height="{_ROW - 4}" rx="4" fill="{fill}" '
                 f'fill-opacity="{0.2 if hit else 0.05}" stroke="{edge}"/>'
             )
-            title = row.title if len(row.title) <= 36 else row.title[:35] + "…"
+            room = 33 if hit else 36  # letters: bold ones are wider, and the sign stands behind them
+            title = row.title if len(row.title) <= room else row.title[: room - 1].rstrip(" ,") + "…"
             parts.append(_text(left + 26, top + 15, str(rank + 1), colour="#666666", anchor="end"))
             parts.append(_text(left + 36, top + 15, title, bold=hit))
             if hit:

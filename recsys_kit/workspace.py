@@ -134,6 +134,26 @@ class Workspace:
                 _remove(path)
         (self.folder / _INDEX / f"{base.name}.json").unlink(missing_ok=True)
 
+    def sources(self) -> dict[Path, dict[str, Any]]:
+        """Returns each stored artifact, and each folder that is kept at an address, with what it was built from.
+
+        That is `data`, `params` and `code`; an empty dictionary where no record says it.
+        """
+        found = {}
+        for path in sorted(self.folder.iterdir()):
+            if address := _ADDRESS.fullmatch(path.name):
+                try:
+                    record = json.loads((self.folder / _INDEX / f"{address[1]}.json").read_text(encoding="utf-8"))
+                except (OSError, ValueError):
+                    record = {}
+                found[path] = record if isinstance(record, dict) else {}
+        return found
+
+    def remove(self, path: Path) -> None:
+        """Removes an artifact that `sources` named, with its record."""
+        _remove(path)
+        (self.folder / _INDEX / f"{_ADDRESS.fullmatch(path.name)[1]}.json").unlink(missing_ok=True)
+
     def outdated(self) -> list[Path]:
         """Returns what nobody will ask for again: artifacts for whose name, data and parameters there is a later one.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import base64
+import io
 import itertools
 import math
 import re
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from recsys_kit.course import limits, notebooks
 
@@ -211,6 +214,17 @@ def is_no_orphan(path: Path) -> list[str]:
     for readme in ("README.md", "README.zh-CN.md"):
         if f"](notebooks/{path.name})" not in (root / readme).read_text(encoding="utf-8"):
             problems.append(f"{readme} does not list it")
+    return problems
+
+
+def figures_are_sharp(path: Path) -> list[str]:
+    problems = []
+    for number, cell in enumerate(notebooks.read(path).cells):
+        for output in cell.get("outputs", []):
+            if content := output.get("data", {}).get("image/png"):
+                pixels = Image.open(io.BytesIO(base64.b64decode(content))).width
+                if pixels // 2 != output.metadata.get("image/png", {}).get("width", 0):
+                    problems.append(f"the figure of cell {number} is not sharp: execute it with `recsys-kit notebooks`")
     return problems
 
 

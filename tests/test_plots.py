@@ -30,3 +30,9 @@ def test_the_style_gives_every_figure_the_same_colours():
     with mpl.rc_context():
         plots.use_style()
         assert tuple(mpl.rcParams["axes.prop_cycle"].by_key()["color"]) == plots.COLOURS
+
+
+def test_figures_are_sharper_than_80_dots_an_inch():
+    with mpl.rc_context():
+        plots.use_style()
+        assert mpl.rcParams["figure.dpi"] > 80  # and twice as many in a notebook: tests/course/test_refresh.py

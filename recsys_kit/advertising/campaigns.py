@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit.datasets import DataError, NotForThisShop, Shop
+from recsys_kit.datasets import files as table_files
 
 __all__ = ["FILES", "Campaigns", "load", "split"]
 
@@ -184,7 +185,7 @@ def _own(folder: Path, shop: Shop) -> Campaigns:
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    table = pd.read_parquet(path).astype("str") if path.suffix == ".parquet" else pd.read_csv(path, dtype="str")
+    table = table_files.read_file(path).astype("str").reset_index(drop=True)
     missing = [name for name in columns if name not in table]
     if missing:
         there = ", ".join(table.columns)

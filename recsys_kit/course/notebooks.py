@@ -212,7 +212,9 @@ def _tidy_outputs(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.Not
                 output.text = _START_UP.sub("", output.text).lstrip("\n")
         elif "data" in output:
             output.data.pop(_WIDGET_MIME, None)
-            output.metadata = nbformat.from_dict({})
+            # A figure has twice the pixels of the place it is shown in: without its width it would be twice as large.
+            shown = {kind: sized for kind, sized in output.metadata.items() if kind == "image/png" and sized}
+            output.metadata = nbformat.from_dict(shown)
     return [o for o in kept if (o.text if o.output_type == "stream" else o.get("data", True))]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recsys_kit.course import notebooks, report_page, results, runner
+from recsys_kit.course import figures, notebooks, report_page, results, runner
 
 __all__ = ["execute_in_place", "refresh", "table"]
 
@@ -124,7 +124,7 @@ def execute_in_place(path: Path) -> results.Result:
             notebook = notebooks.read(output)
             cost = {"seconds": round(result.seconds), "peak_mb": round(result.peak_mb, -1)}
             notebook.metadata["recsys_kit"] = cost
-            notebooks.write(notebooks.tidy(notebook), path)
+            notebooks.write(notebooks.tidy(figures.shrink(notebook)), path)
     return result
 
 

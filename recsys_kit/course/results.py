@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Result"]
+__all__ = ["LOG", "Result"]
+
+LOG = ".log"
+"""Suffix of the file beside an executed notebook that holds what its kernel wrote past Python."""
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,23 @@ import re
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import filelock
 from tqdm import tqdm
 
-from recsys_kit.course import notebooks, profiles, report_page
-from recsys_kit.course.results import Result
+from recsys_kit.course import figures, notebooks, profiles, report_page
+from recsys_kit.course.results import LOG, Result
 from recsys_kit.datasets.tables import NotForThisShop
 
 __all__ = ["PeakMemory", "describe", "execute", "run"]
 
 # The environment's own kernel comes first, also when the user has another one called python3.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+_LAST_LINES = 5  # of that file, told of a kernel that died
 _SKIPS = NotForThisShop.__name__  # a kernel hands on an exception's name only
 
 
@@ -70,6 +72,9 @@ def execute(
 ) -> Result:
     """Runs one notebook with papermill; the output file is saved after every cell.
 
+    What the kernel and its libraries write past Python, such as TensorFlow's search for a GPU, goes to a log beside the
+    output, `NAME.log`; if they write nothing, there is none.
+
     Args:
         path: The notebook; it is not changed.
         output: Where the executed copy goes.
@@ -83,7 +88,7 @@ def execute(
     bar = {"desc": path.stem, "file": sys.stdout, "leave": False, "dynamic_ncols": True} if progress else False
     start = time.perf_counter()
     status, error, traceback = "ok", "", ""
-    with PeakMemory() as memory:
+    with PeakMemory() as memory, _log(output) as log:
         try:
             papermill.execute_notebook(
                 notebooks.read(path),
@@ -94,6 +99,7 @@ def execute(
                 language="python",
                 progress_bar=bar,
                 extra_arguments=["--log-level=CRITICAL"],
+                kernel_manager_class=_writes_to(log),
             )
         except KeyboardInterrupt:
             status, error = "interrupted", "interrupted by the user"
@@ -110,6 +116,27 @@ def execute(
         status, error = "skipped", f"{found['metric']} is {found['value']:.4f} for all: nothing to compare on this shop"
         found = None
     return Result(path.stem, status, time.perf_counter() - start, memory.peak_mb, found, error, traceback)
+
+
+@contextlib.contextmanager
+def _log(output: Path) -> Iterator[IO[bytes]]:
+    """Opens the log beside an executed notebook, and removes it if nothing was written."""
+    path = output.with_suffix(LOG)
+    with path.open("wb") as log:
+        yield log
+    if not path.stat().st_size:
+        path.unlink()
+
+
+def _writes_to(log: IO[bytes]) -> type:
+    """Returns a manager of kernels whose file descriptors 1 and 2 are a file, not this process's terminal."""
+    from jupyter_client import AsyncKernelManager
+
+    class Manager(AsyncKernelManager):
+        def start_kernel(self, **settings: Any) -> Any:
+            return super().start_kernel(stdout=log, stderr=log, **settings)
+
+    return Manager
 
 
 def _says_nothing(headline: Mapping[str, Any]) -> bool:
@@ -134,6 +161,9 @@ def _explain(output: Path, error: str) -> str:
             break
     if "DeadKernelError" in error:
         error += " (often: out of memory)"
+        log = output.with_suffix(LOG)
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:] if log.exists() else []
+        error += "".join(f"\n    {line}" for line in ["the last that it wrote:", *last] if last)
     return reached + error
 
 
@@ -171,12 +201,19 @@ def run(
     common = {"DATA": str(Path(data).resolve()) if data else "", "WORKSPACE": str((out / "workspace").resolve())}
     (out / "workspace").mkdir(parents=True, exist_ok=True)
     results = {path: Result(path.stem) for path in paths}
-    started = time.time()
+    samples = Counter(own["USERS"] for own in values.values() if own.get("USERS"))  # 0: all households
+    about = report_page.About(
+        profile=profile,
+        data=data,
+        started=time.time(),
+        users=samples.most_common(1)[0][0] if samples else 0,
+        committed={} if data else report_page.committed(folder),
+    )
     show_bars = sys.stdout.isatty()
     outer = tqdm(total=len(paths), desc="notebooks", file=sys.stdout, disable=not show_bars, leave=False, position=1)
 
     def report() -> None:
-        report_page.write_index(out, list(results.values()), profile, data, started)
+        report_page.write_index(out, list(results.values()), about)
 
     with _alone(out), outer:
         for number, path in enumerate(paths, 1):
@@ -189,6 +226,8 @@ def run(
             result = results[path] = execute(path, out / path.name, own | values[path], progress=show_bars)
             if (out / path.name).exists():
                 report_page.render(out / path.name, folder, [other.stem for other in paths])
+                if result.status == "ok" and (figure := figures.main_figure(notebooks.read(out / path.name))):
+                    about.pictures[path.stem] = figures.thumbnail(figure)
             report()
             outer.update()
             tqdm.write(f"[{number}/{len(paths)}] {describe(result)}", file=sys.stdout)

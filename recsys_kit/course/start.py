@@ -63,10 +63,12 @@ class Laid:
 def lay_down(folder: str | Path, upgrade: bool = False) -> Laid:
     """Writes the course into a folder: notebooks without outputs, solutions, profiles, pages, and the example shop.
 
+    From a checkout also the figures of the benchmarks, which pages read; a wheel doesn't carry them.
+
     Args:
-        folder: Where; it is made if it is missing. What is in it already stays.
-        upgrade: Whether a file that differs gives its name to the kit's. It is kept as `mine_NAME` beside it, unless
-            it is as `lay_down` wrote it.
+        folder: Where; it is made if it is missing. What is in it already stays, unless it is as `lay_down` wrote it.
+        upgrade: Whether a file that its reader changed gives its name to the kit's, and is kept as `mine_NAME` beside
+            it.
 
     Raises:
         ValueError: If the folder is a file, or the place where the kit's own files lie.
@@ -84,10 +86,11 @@ def lay_down(folder: str | Path, upgrade: bool = False) -> Laid:
         if old is not None and _said(name, old) == _said(name, content):
             laid.same.append(name)
             continue
-        if old is not None and not upgrade:
+        changed = old is not None and _hash(old) != note.get(name)
+        if changed and not upgrade:
             laid.different.append(name)
             continue
-        if old is not None and _hash(old) != note.get(name):
+        if changed:
             mine = _free(path)
             os.replace(path, mine)
             laid.kept[name] = mine.relative_to(folder).as_posix()
@@ -107,7 +110,8 @@ def _files(top: Path) -> dict[str, bytes]:
     parts = [("solutions", "*.ipynb"), ("pages", "*.ipynb"), ("profiles", "*.yaml"), ("images", "*.svg")]
     paths += [path for part, pattern in parts for path in sorted((top / "notebooks" / part).glob(pattern))]
     shop = (path for path in sorted((top / "data" / "example_shop").iterdir()) if path.is_file())
-    for path in [*paths, top / "data" / "README.md", *shop]:
+    measured = sorted((top / "benchmarks" / "results").glob("*.json"))
+    for path in [*paths, top / "data" / "README.md", *shop, *measured]:
         content = path.read_bytes()
         if path.suffix == ".ipynb":
             content = (nbformat.writes(notebooks.clean(notebooks.read(path))) + "\n").encode()

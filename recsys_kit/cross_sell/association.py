@@ -12,7 +12,17 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import chi2
 
-__all__ = ["BasketTable", "basket_table", "lift_bounds", "pair_measures", "signed_g2", "together"]
+__all__ = [
+    "BasketTable",
+    "basket_table",
+    "explain",
+    "lift_bounds",
+    "pair_measures",
+    "seen_again",
+    "signed_g2",
+    "together",
+    "told_and_kept",
+]
 
 
 @dataclass(frozen=True)
@@ -178,3 +188,81 @@ def pair_measures(table: BasketTable, min_count: int = 5, level: float = 0.95) -
             "g2": signed_g2(both, often[a], often[b], baskets),
         }
     )
+
+
+def seen_again(pairs: pd.DataFrame, later: BasketTable) -> pd.DataFrame:
+    """Looks for pairs in baskets that were not counted.
+
+    Args:
+        pairs: What `pair_measures` returned.
+        later: Other baskets, with the same columns as the counted ones.
+
+    Returns:
+        One row a pair: `seen` (common baskets among the later ones), `by_chance` (as many as if the two had nothing to
+        do with each other), `if_true` (as many as if the lift that was told were true).
+    """
+    often, again = np.asarray(later.matrix.sum(axis=0), float).ravel(), together(later.matrix)
+    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    chance = often[a] * often[b] / later.matrix.shape[0]
+    seen = np.asarray(again[a, b]).ravel()
+    return pd.DataFrame({"seen": seen, "by_chance": chance, "if_true": chance * pairs["lift"]}, index=pairs.index)
+
+
+def told_and_kept(pairs: pd.DataFrame, later: pd.DataFrame) -> dict[str, float]:
+    """Compares the lift that chosen pairs were told to have with the one that they have in other baskets.
+
+    A pair that is expected less than once is mostly not seen again even if its lift is true: `seen again` has to be
+    read beside what the lift itself would expect of it.
+
+    Args:
+        pairs: Rows of what `pair_measures` returned.
+        later: The same rows of what `seen_again` returned.
+
+    Returns:
+        `common baskets` (the median), `lift told`, `lift kept` (both of all pairs together), `of it` (kept / told) with
+        its bounds `low` and `high`, `seen again` (a share), and that share `if the lift were true` and `by chance`.
+    """
+    told = pairs["together"].sum() / pairs["expected"].sum()
+    seen, expected = later["seen"].sum(), max(later["by_chance"].sum(), 1e-9)
+    low, high = lift_bounds(seen, expected * told)
+    return {
+        "common baskets": pairs["together"].median(),
+        "lift told": told,
+        "lift kept": seen / expected,
+        "of it": seen / expected / told,
+        "low": float(low),
+        "high": float(high),
+        "seen again": (later["seen"] > 0).mean(),
+        "if the lift were true": -np.expm1(-later["if_true"]).mean(),
+        "by chance": -np.expm1(-later["by_chance"]).mean(),
+    }
+
+
+def explain(
+    matrix: sp.csc_matrix, basket: np.ndarray, suggested: np.ndarray, by: str = "g2", min_lift: float = 1.5
+) -> np.ndarray:
+    """Says which item of a basket each suggestion goes with: the surest pair among those that are strong enough.
+
+    Without a floor under the lift the best sellers explain everything: they lie in many baskets, with anything.
+
+    Args:
+        matrix: (T, V) the baskets that are counted; by columns (CSC), if many baskets are asked for.
+        basket: (L,) columns of what the basket holds.
+        suggested: (K,) columns of what is suggested.
+        by: "g2" (the surest pair) or "together" (the most common one).
+        min_lift: Least lower bound of the lift; 0: no floor.
+
+    Returns:
+        (K,) a column of the basket for each suggestion; -1: no pair is strong enough, so no reason is given.
+    """
+    if by not in ("g2", "together"):
+        raise ValueError(f"`by` must be 'g2' or 'together'. Received: {by!r}.")
+    matrix = sp.csc_matrix(matrix)
+    held, wanted = matrix[:, basket], matrix[:, suggested]
+    both = (wanted.T @ held).toarray().astype(float)  # (K, T) @ (T, L) -> (K, L)
+    a, b = (np.asarray(part.sum(axis=0), float).ravel() for part in (wanted, held))
+    chance = np.maximum(np.outer(a, b) / matrix.shape[0], 1e-12)
+    sure = signed_g2(both, a[:, None], b[None], matrix.shape[0]) if by == "g2" else both
+    strong = (both > 0) & (lift_bounds(both, chance)[0] >= min_lift)
+    best = np.where(strong, sure, -np.inf).argmax(axis=1)
+    return np.where(strong.any(axis=1), np.asarray(basket)[best], -1)

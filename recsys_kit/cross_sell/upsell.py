@@ -13,7 +13,17 @@ import pandas as pd
 from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.preprocessing import Split
 
-__all__ = ["UNITS", "next_steps", "parse_size", "price_table", "suggestions", "switches", "upgrades"]
+__all__ = [
+    "UNITS",
+    "balance",
+    "dearer_at_random",
+    "next_steps",
+    "parse_size",
+    "price_table",
+    "suggestions",
+    "switches",
+    "upgrades",
+]
 
 # Unit -> what it measures, and how many g, ml or pieces it is.
 UNITS = {
@@ -196,6 +206,23 @@ def _step(
     return np.select(list(rules.values()), list(rules), "other item")
 
 
+def balance(steps: pd.DataFrame) -> pd.DataFrame:
+    """Counts each household's steps up (larger pack, dearer brand) and down (smaller pack, cheaper brand).
+
+    Args:
+        steps: What `switches` returned.
+
+    Returns:
+        One row a household with steps up or down: `up`, `down`, and `z`, by how many standard deviations of coin flips
+        there are more steps up than half of them.
+    """
+    kinds = {"larger pack": "up", "dearer brand": "up", "smaller pack": "down", "cheaper brand": "down"}
+    way = steps["step"].map(kinds)
+    table = pd.crosstab(steps["user"], way).reindex(columns=["up", "down"], fill_value=0)
+    count = table["up"] + table["down"]
+    return table.assign(z=(table["up"] - count / 2) / np.sqrt(count / 4))
+
+
 def next_steps(steps: pd.DataFrame, step: str) -> pd.Series:
     """Returns what households do after a step: stay with the new item, go back to the old one, or something else.
 
@@ -303,3 +330,27 @@ def suggestions(
             "b": b,
         }
     )
+
+
+def dearer_at_random(offers: pd.DataFrame, prices: pd.DataFrame, split: Split, seed: int = 0) -> np.ndarray:
+    """Draws for each suggestion its rival: another dearer item of the same type and measure, new to the household.
+
+    Args:
+        offers: What `suggestions` returned.
+        prices: What `price_table` returned.
+        split: The split that the suggestions were made for.
+        seed: Seed of the draw.
+
+    Returns:
+        (P,) columns of items; -1 where there is no other.
+    """
+    usable = prices["unit_price"].notna()
+    columns = pd.Series(np.arange(len(prices)), index=prices.index)[usable]
+    pool = columns.groupby([prices["item_type"][usable], prices["measure"][usable]]).agg(np.array)
+    price, owned, rng = prices["price"].to_numpy(), split.counts().tocsr(), np.random.default_rng(seed)
+    picks = []
+    for user, a, b in offers[["user", "a", "b"]].itertuples(index=False):
+        others = pool[prices["item_type"].iloc[a], prices["measure"].iloc[a]]
+        others = others[(price[others] > price[a]) & (others != b) & ~np.isin(others, owned[user].indices)]
+        picks.append(rng.choice(others) if len(others) else -1)
+    return np.array(picks, int)

@@ -9,28 +9,33 @@ from pathlib import Path
 
 import pandas as pd
 
-from recsys_kit.datasets import tables
+from recsys_kit.datasets import packed, tables
+from recsys_kit.datasets.layout import Layout
 from recsys_kit.datasets.tables import DataError
 
-__all__ = ["read"]
+__all__ = ["ENDINGS", "read"]
+
+ENDINGS = (".csv", ".tsv", ".txt")
+"""How the name of a CSV file, or of a part, may end, before the ending of what packs it."""
 
 _SEPARATORS = ",;\t|"
 _PACKED = {
-    b"\x1f\x8b": "is packed by gzip. Unpack it.",
-    b"PK\x03\x04": "is an Excel or zip file. Save its table as CSV in UTF-8.",
+    b"\x1f\x8b": 'is packed by gzip. Call it NAME.csv.gz, or say {"format": {"compression": "gzip"}} in shop.json.',
+    b"PK\x03\x04": "is an Excel or zip file. Call it NAME.xlsx or NAME.csv.zip, or save it as CSV in UTF-8.",
     b"PAR1": "is a Parquet file. Give it a name that ends in .parquet.",
 }
 
 
-def read(path: Path, encoding: str = "", notes: list[str] | None = None) -> pd.DataFrame:
+def read(path: Path, layout: Layout | None = None, notes: list[str] | None = None) -> pd.DataFrame:
     """Reads a CSV file, or a folder of CSV parts with the same columns, as text.
 
-    The header is row 1, as in a spreadsheet. In a folder the rows are counted through the parts in the order of their
-    names; a note says where each begins. Files whose names start with `.` or `_` are no parts.
+    The header is row 1, as in a spreadsheet; where `layout` gives the names, the first line is row 1. In a folder the
+    rows are counted through the parts in the order of their names; a note says where each begins. Files whose names
+    start with `.` or `_` are no parts. A file or part may be packed (see `packed`).
 
     Args:
         path: The file or folder.
-        encoding: Its encoding; empty: UTF-8, or UTF-16 if it starts with that mark.
+        layout: What is special about it; None: nothing.
         notes: What was assumed is appended here.
 
     Raises:
@@ -38,10 +43,12 @@ def read(path: Path, encoding: str = "", notes: list[str] | None = None) -> pd.D
             not closed; if parts differ in their columns.
     """
     notes = [] if notes is None else notes
+    layout = layout or Layout()
+    first_row = 1 if layout.header else 2
     if not path.is_dir():
-        return _read_one(path, path.name, encoding, notes).dropna(how="all")
+        return _read_packed(path, path.name, layout, notes).dropna(how="all")
     parts = sorted(part for part in path.iterdir() if part.name[0] not in "._")
-    wrong = [part.name for part in parts if part.is_dir() or part.suffix != ".csv"]
+    wrong = [part.name for part in parts if part.is_dir() or packed.bare(part).suffix not in ENDINGS]
     if wrong or not parts:
         there = ", ".join(wrong[:10]) or "nothing"
         raise DataError(f"{path.name}: is a folder; its parts must be files that end in .csv. It holds: {there}.")
@@ -49,14 +56,14 @@ def read(path: Path, encoding: str = "", notes: list[str] | None = None) -> pd.D
     begins: list[str] = []
     rows = 0
     for part in parts:
-        frame = _read_one(part, f"{path.name}/{part.name}", encoding, notes)
+        frame = _read_packed(part, f"{path.name}/{part.name}", layout, notes)
         if frames and sorted(frame) != sorted(frames[0]):
             raise DataError(
                 f"{path.name}: parts must have the same header. {parts[0].name} has: {', '.join(frames[0])}. "
                 f"{part.name} has: {', '.join(frame)}."
             )
         frame.index += rows
-        begins.append(f"{part.name} from row {rows + 2}")
+        begins.append(f"{part.name} from row {rows + first_row}")
         rows += len(frame)
         frames.append(frame)
     more = f" and {len(begins) - 10:,} more" if len(begins) > 10 else ""
@@ -65,15 +72,21 @@ def read(path: Path, encoding: str = "", notes: list[str] | None = None) -> pd.D
     return pd.concat(frames).dropna(how="all")
 
 
-def _read_one(path: Path, name: str, encoding: str, notes: list[str]) -> pd.DataFrame:
-    """Returns all rows of one file, those of blank lines too, numbered from 2."""
+def _read_packed(path: Path, name: str, layout: Layout, notes: list[str]) -> pd.DataFrame:
+    with packed.unpacked(path, layout.compression) as plain:
+        return _read_one(plain, name, layout, notes)
+
+
+def _read_one(path: Path, name: str, layout: Layout, notes: list[str]) -> pd.DataFrame:
+    """Returns all rows of one file, those of blank lines too, numbered from 2 (without a header: 1)."""
+    encoding = layout.encoding
     with path.open("rb") as handle:
         start = handle.read(4096)
     if not start:
         raise DataError(f"{name}: is empty (0 bytes).")
-    packed = next((words for mark, words in _PACKED.items() if start.startswith(mark)), "")
-    if packed:
-        raise DataError(f"{name}: {packed}")
+    other = next((words for mark, words in _PACKED.items() if start.startswith(mark)), "")
+    if other:
+        raise DataError(f"{name}: {other}")
     if not encoding:
         encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     zero, ends = _scan(path)
@@ -88,20 +101,20 @@ def _read_one(path: Path, name: str, encoding: str, notes: list[str]) -> pd.Data
     try:
         with path.open(encoding=encoding, newline="") as handle:
             first = handle.readline()
-            separator = max(_SEPARATORS, key=first.count)
+            separator = layout.separator or max(_SEPARATORS, key=first.count)
             handle.seek(0)
-            header = [cell.strip().strip("\ufeff") for cell in next(csv.reader(handle, delimiter=separator))]
+            header = _header(handle, first, separator, layout, name)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             frame = pd.read_csv(
                 path,
-                sep=separator,
                 encoding=encoding,
                 dtype="str",
                 keep_default_na=False,  # an item may be called "NA" or "None"
                 na_values=[""],
                 skip_blank_lines=False,  # row numbers stay those of the file
                 index_col=False,
+                **{"sep": separator} | _special(layout, separator, header),
             )
     except (UnicodeError, LookupError) as error:
         raise DataError(_encoding_message(path, name, encoding, error)) from None
@@ -120,13 +133,38 @@ def _read_one(path: Path, name: str, encoding: str, notes: list[str]) -> pd.Data
             ) from None
         raise DataError(f"{name}: is not a CSV table: {str(error).strip()}.") from None
     frame.columns = header
-    frame.index += 2
+    frame.index += 1 if layout.header else 2
     tables.no_twins(frame, name)
     if encoding == "utf-8-sig":
         _look_for_a_cut(path, separator, header, name)
-    if ends > len(frame) + 1:
+    if ends > len(frame) + (not layout.header) and layout.quote:
         _look_for_open_quotes(frame, separator, name, notes)
     return frame
+
+
+def _header(lines, first: str, separator: str, layout: Layout, name: str) -> list[str]:
+    """Returns the names of the columns: those of the first line, or of the layout if these are as many."""
+    if len(separator) > 1:  # Python's csv module knows none of these
+        cells = first.rstrip("\r\n").split(separator)
+    else:
+        quoting = {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
+        cells = next(csv.reader(lines, delimiter=separator, **quoting))
+    if layout.header and len(layout.header) != len(cells):
+        raise DataError(
+            f"{name}: `header` in shop.json names {len(layout.header)} columns, and the first line has {len(cells)}: "
+            f"{first.strip()[:60]!r}."
+        )
+    return list(layout.header) or [cell.strip().strip("\ufeff") for cell in cells]
+
+
+def _special(layout: Layout, separator: str, header: list[str]) -> dict:
+    """Returns what pandas must be told beyond the ordinary."""
+    told: dict = {"header": None, "names": range(len(header))} if layout.header else {}
+    if layout.quote != '"':
+        told |= {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
+    if len(separator) > 1:
+        told |= {"sep": re.escape(separator), "engine": "python"}
+    return told
 
 
 def _look_for_a_cut(path: Path, separator: str, header: list[str], name: str) -> None:

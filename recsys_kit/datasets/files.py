@@ -1,55 +1,67 @@
-"""One table file of your own shop, CSV or Parquet, read into columns that have their type."""
+"""One table file of your own shop, CSV, Excel or Parquet, read into columns that have their type."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit.datasets import csv_files, tables
+from recsys_kit.datasets import csv_files, spreadsheets, tables, timestamps
+from recsys_kit.datasets.layout import Layout
 from recsys_kit.datasets.tables import DataError
+from recsys_kit.datasets.timestamps import Clock
 
-__all__ = ["convert", "read_file", "zoneless"]
+__all__ = ["ENDINGS", "convert", "read_file"]
+
+ENDINGS = (*csv_files.ENDINGS, ".parquet", spreadsheets.ENDING)
+"""How the name of a table's file may end, before the ending of what packs it."""
 
 _TEXT = {
     "events": ("user_id", "item_id", "event_type", "basket_id", "store_id"),
     "items": ("item_id", "title", "category", "product_type", "department", "brand", "size"),
     "users": ("user_id",),
     "promotions": ("item_id",),
+    "queries": ("query_id", "query", "user_id", "item_id", "event_type"),
 }
 _NUMBERS = ("quantity", "price", "discount")
 _PLAIN_NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d{1,2})?"  # "00123" is a code, not a number
-_IDS = ("user_id", "item_id", "basket_id", "store_id")
+_IDS = ("user_id", "item_id", "basket_id", "store_id", "query_id")
 _ROUNDED = r"\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*"  # as spreadsheets, and floats, write a long number
-_PARTIAL = r"\d{4}(?:[-/. ]\d{1,2}|\d{2})?"  # a year, or a year and a month
-_UNIX = ((1e8, "s"), (1e11, "ms"), (1e14, "us"), (1e17, "ns"), (1e20, ""))  # from 1973 on, and up to the next unit
 _TRUTH = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 
-def read_file(path: Path, encoding: str = "", notes: list[str] | None = None) -> pd.DataFrame:
-    """Reads a CSV or Parquet file; the index of the result numbers the rows as a reader of the file would.
+def read_file(path: Path, layout: Layout | None = None, notes: list[str] | None = None) -> pd.DataFrame:
+    """Reads a CSV, Excel or Parquet file; the index of the result numbers the rows as a reader of the file would.
 
     A CSV file's header is row 1, as in a spreadsheet, and its values stay text. It may be separated by comma,
-    semicolon, tab or `|`, and may start with a byte order mark. A Parquet file's first row is row 1. Either may be a
-    folder of part files with the same columns.
+    semicolon, tab or `|`, and may start with a byte order mark. A Parquet file's first row is row 1. A CSV or Parquet
+    file may be a folder of part files with the same columns, and a CSV file may be packed.
 
     Args:
         path: The file.
-        encoding: Encoding of a CSV file; empty: UTF-8, or UTF-16 if the file starts with that mark.
+        layout: What is special about a CSV file; None: nothing.
         notes: What was assumed is appended here.
 
     Raises:
         DataError: If the file is empty, damaged, in another encoding, or names two columns alike.
     """
-    return csv_files.read(path, encoding, notes) if path.suffix == ".csv" else _read_parquet(path)
+    if path.suffix == ".parquet":
+        return _read_parquet(path)
+    if path.suffix == spreadsheets.ENDING:
+        return spreadsheets.read(path, layout, notes)
+    return csv_files.read(path, layout, notes)
 
 
 def convert(
-    frame: pd.DataFrame, table: str, file: str, notes: list[str] | None = None
+    frame: pd.DataFrame,
+    table: str,
+    file: str,
+    notes: list[str] | None = None,
+    clock: Clock | None = None,
+    decimal: str = ".",
 ) -> tuple[pd.DataFrame, list[str], dict[str, pd.Index]]:
     """Gives every column its type: ids and names text, amounts numbers, timestamps UTC.
 
@@ -62,6 +74,8 @@ def convert(
         table: "events", "items", "users" or "promotions".
         file: Name that messages give the table.
         notes: What was changed is appended here.
+        clock: How times are written; None: ISO 8601.
+        decimal: What stands before the decimals of a number that is a text; with "," a point groups thousands.
 
     Returns:
         The typed table, in which a value that can't be converted is empty; messages about these values; and their
@@ -81,8 +95,11 @@ def convert(
                 notes.append(f"{file}: column `{name}` holds lists or structs; they are kept as JSON text.")
                 continue
         else:
-            to_type, rule = _conversion(table, name, values, untyped=file.endswith(".csv"))
-            columns[name] = to_type(values)
+            to_type, rule = _conversion(table, name, values, untyped=not file.endswith(".parquet"))
+            if to_type is _timestamps and clock:
+                columns[name], rule = clock.read(values), clock.rule
+            else:
+                columns[name] = to_type(_pointed(values) if to_type is _numbers and decimal == "," else values)
             bad = columns[name].isna() & values.notna() if rule else np.zeros(len(values), bool)
             hint = _HINTS[to_type](values[bad].iloc[:1000]) if to_type in _HINTS and bad.any() else ""
         if bad.any():
@@ -93,21 +110,6 @@ def convert(
         elif name == "event_type":
             columns[name] = columns[name].mask(columns[name] == "")
     return pd.DataFrame(columns, index=frame.index), messages, reported
-
-
-def zoneless(timestamps: pd.Series) -> int:
-    """Counts the timestamps, as read from a file, that carry no time zone.
-
-    Args:
-        timestamps: The column.
-    """
-    if isinstance(timestamps.dtype, pd.DatetimeTZDtype):
-        return 0
-    if not pd.api.types.is_string_dtype(timestamps):
-        return int(timestamps.notna().sum())
-    known = timestamps.dropna().astype("str")
-    zoned = known.str.contains(r":\d{2}.*(?:[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)\s*$")
-    return int((~zoned).sum())
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -156,7 +158,7 @@ def _conversion(
         )
     if name in _TEXT[table]:
         return _text, ""
-    if (table, name) in (("events", "timestamp"), ("promotions", "start")):
+    if (table, name) in (("events", "timestamp"), ("promotions", "start"), ("queries", "timestamp")):
         return _timestamps, "must be a date and time such as 2024-05-31 17:05:00"
     if (table == "events" and name in _NUMBERS) or (table == "promotions" and name in tables.PROMOTIONS):
         return _numbers, "must be a number such as 1.99"
@@ -226,36 +228,17 @@ def _json(value: object) -> str:
 
 
 def _timestamps(values: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values):
-        return pd.Series(pd.NaT, values.index, dtype=tables.TIMESTAMP)
-    if pd.api.types.is_string_dtype(values):
-        values = values.astype("str").str.strip()
-        named = values.str.endswith(("UTC", "GMT")).fillna(False).astype(bool)
-        if named.any():
-            values = values.mask(named, values.str.slice(stop=-3).str.rstrip() + "Z")
-        short = (values.str.len() <= 7).fillna(False).astype(bool)
-        if short.any():  # "2024-05" would become the first of the month
-            values = values.mask(short)
-        return pd.to_datetime(values, format="ISO8601", utc=True, errors="coerce").astype(tables.TIMESTAMP)
-    return pd.to_datetime(values, utc=True, errors="coerce").astype(tables.TIMESTAMP)
+    return Clock().read(values)
 
 
-def _time_hint(bad: pd.Series) -> str:
-    """Returns what values that are no times may be, if all of them are of one kind."""
-    text = bad.astype("str").str.strip()
-    if text.str.fullmatch(_PARTIAL).all():
-        return ", not a year or month alone"
-    if not text.str.fullmatch(r"\d+(?:\.\d*)?(?:[eE]\+\d+)?").all():
-        return ""
-    size = text.astype("float64").median()
-    if text.str.fullmatch(r"(?:19|20)\d{6}(?:\.0)?").all():
-        return ' (dates in digits? convert them first: pd.to_datetime(column, format="%Y%m%d"))'
-    if 20_000 <= size < 80_000:
-        return ' (days of a spreadsheet? convert them first: pd.to_datetime(column, unit="D", origin="1899-12-30"))'
-    for (least, unit), (most, _) in pairwise(_UNIX):
-        if least <= size < most:
-            return f' (Unix time? convert it first: pd.to_datetime(column, unit="{unit}"))'
-    return ""
+def _pointed(values: pd.Series) -> pd.Series:
+    """Returns numbers with a decimal comma as numbers with a point; what is no such number stays what it is."""
+    if not pd.api.types.is_string_dtype(values):
+        return values
+    text = values.astype("str").str.strip()
+    fits = text.str.fullmatch(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?").fillna(False).astype(bool)
+    plain = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    return plain.where(fits, "no number: " + text).where(values.notna())
 
 
 def _numbers(values: pd.Series) -> pd.Series:
@@ -288,4 +271,4 @@ def _as_is(values: pd.Series) -> pd.Series:
     return values
 
 
-_HINTS = {_timestamps: _time_hint, _numbers: _number_hint}
+_HINTS = {_timestamps: timestamps.hint, _numbers: _number_hint}

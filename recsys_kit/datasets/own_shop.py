@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from recsys_kit.datasets import column_names, entry, pictures, tables
+from recsys_kit.datasets import column_names, csv_files, entry, pictures, shop_json, tables, theirs, timestamps
 from recsys_kit.datasets import files as table_files
+from recsys_kit.datasets.layout import COMPRESSIONS
+from recsys_kit.datasets.shop_json import Reading
 from recsys_kit.datasets.tables import DataError, Shop
 
-__all__ = ["find_file", "read_shop", "settings"]
+__all__ = ["find_file", "read_shop"]
 
-_SETTING_NAMES = ("name", "timezone", "currency", "encoding")
 # What an optional column holds where the shop's files say nothing.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "events": {
@@ -40,6 +39,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _OTHER_FORMS = (
     r"(\.(csv|parquet|pq|tsv|txt|xlsx?|ods|jsonl?|ndjson|feather|avro|orc))?(\.(gz|zip|bz2|xz|zst))?"  # or a folder
 )
+_PLAIN = (".csv", ".parquet")
+_FORMS = (*table_files.ENDINGS, *(csv + ending for csv in csv_files.ENDINGS for ending in COMPRESSIONS.values()))
 _MAY_BE_EMPTY = ("price", "discount")  # a price that is not known is not a price of 0
 
 
@@ -50,7 +51,8 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
     `recsys_kit.datasets` are optional, and columns that the kit doesn't know are kept. Ids stay text ("00123" keeps its
     zeros). A timestamp is ISO 8601, such as 2024-05-31 17:05:00 or 2024-05-31T17:05+02:00, and is read as UTC if it
     carries no time zone. `price` is what was paid for one unit. `shop.json` may hold `name`, `timezone` (such as
-    "Europe/Paris"), `currency`, and the `encoding` of the CSV files if it isn't UTF-8 or UTF-16.
+    "Europe/Paris"), `currency`, and what is different in the files: `columns`, `event_types`, `timestamp`, `format`
+    (see `shop_json`).
 
     What is filled in is said in the notes of the result. An item that `items.*` doesn't know keeps its events (cleaning
     counts them); without an `items.*` the items are those of the events. A user that `users.*` doesn't know gets a row.
@@ -67,33 +69,34 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"{folder}: {'is not a folder' if folder.exists() else 'the folder does not exist'}.")
-    chosen = settings(folder, timezone)
+    chosen = shop_json.read(folder, timezone)
     found: dict[str, pd.DataFrame] = {}
     messages: list[str] = []
     notes: list[str] = []
     names: dict[str, str] = {}
     for table in ("events", "items", "users", "promotions"):
         read: list[str] = []
+        how = chosen.readings[table]
         try:
             path = find_file(folder, table)
             if path is None:
                 continue
-            raw = table_files.read_file(path, chosen["encoding"], read)
+            raw = theirs.read(path, table, how, read)
         except DataError as error:
             messages.append(str(error))
             continue
-        frame, broken, reported = table_files.convert(raw, table, path.name, notes)
+        frame, broken, reported = table_files.convert(raw, table, path.name, notes, how.clock, how.layout.decimal)
         if table == "events":
             broken += entry.event_words(frame, path.name)
         if table == "items":
             broken += pictures.broken(frame, folder, path.name)
         if table != "promotions":
-            frame = _fill(frame, table, path.name, chosen["timezone"], notes)
+            frame = _fill(frame, table, path.name, chosen.timezone, notes)
         if "basket_id" in frame:  # empty only where user or timestamp is, and that is said already
             reported["basket_id"] = frame.index[frame["basket_id"].isna()]
         broken += tables.problems(frame, table, path.name, reported, list(raw.columns))
         if table == "events" and "timestamp" in raw:
-            _say_zone(raw["timestamp"], chosen["timezone"], path.name, notes)
+            _say_zone(raw["timestamp"], how, chosen.timezone, path.name, notes)
         messages += broken + (read if broken else [])  # whoever looks for a row must know how they are counted
         notes += read
         found[table], names[table] = frame.reset_index(drop=True), path.name
@@ -105,59 +108,30 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
     events = found["events"]
     notes += entry.stand_ins(events, names["events"])
     shop = Shop(
-        name=chosen["name"] or folder.resolve().name,
+        name=chosen.name or folder.resolve().name,
         events=events,
         items=_items(found.get("items"), events, notes),
         users=_users(found.get("users"), events, notes),
-        timezone=chosen["timezone"],
+        timezone=chosen.timezone,
         fingerprint="",
-        currency=chosen["currency"],
+        currency=chosen.currency,
         notes=tuple(notes),
     )
     return replace(shop, fingerprint=tables.fingerprint(shop))
 
 
-def settings(folder: Path, timezone: str = "") -> dict[str, str]:
-    """Returns what `shop.json` says, each of name, timezone, currency and encoding, empty where it says nothing.
-
-    Args:
-        folder: The folder of the shop.
-        timezone: Overrules the file's; without either it is UTC.
-
-    Raises:
-        DataError: If the file is no such object, or the time zone is unknown.
-    """
-    path = folder / "shop.json"
-    values: Any = {}
-    if path.exists():
-        try:
-            values = json.loads(path.read_text(encoding="utf-8-sig"))
-        except ValueError as error:
-            raise DataError(f"{path}: is not valid JSON: {error}.") from None
-        known = isinstance(values, dict) and set(values) <= set(_SETTING_NAMES)
-        if not known or not all(isinstance(value, str) for value in values.values()):
-            names = ", ".join(_SETTING_NAMES)
-            raise DataError(f"{path}: must be an object with the text fields {names} (or some). Received: {values!r}.")
-    found = {name: values.get(name, "") for name in _SETTING_NAMES}
-    found["timezone"] = timezone or found["timezone"] or "UTC"
-    try:
-        ZoneInfo(found["timezone"])
-    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        zone = found["timezone"]
-        raise DataError(f"`timezone` must be an IANA name such as Europe/Paris. Received: {zone!r}.") from None
-    return found
-
-
 def find_file(folder: Path, table: str) -> Path | None:
-    """Returns the CSV or Parquet file of a table in a shop's folder, None if there is none.
+    """Returns the file of a table in a shop's folder, None if there is none.
+
+    That is the CSV or Parquet file; where there is neither, one that is packed, `.tsv`, `.txt` or Excel.
 
     Raises:
-        DataError: If there are both, if the table is there in a form that is not read, or if it is `events` and there
-            is neither.
+        DataError: If there are two, if the table is there in a form that is not read, or if it is `events` and there
+            is none.
     """
-    paths = [folder / f"{table}{suffix}" for suffix in (".csv", ".parquet")]
-    paths = [path for path in paths if path.exists()]
-    if len(paths) == 2:
+    there = [ending for ending in _FORMS if (folder / f"{table}{ending}").exists()]
+    paths = [folder / f"{table}{ending}" for ending in [form for form in there if form in _PLAIN] or there]
+    if len(paths) > 1:
         raise DataError(f"{paths[0].name} and {paths[1].name} are both there: keep one.")
     if not paths:
         names = sorted(path.name for path in folder.iterdir())
@@ -223,12 +197,18 @@ def _baskets(frame: pd.DataFrame, timezone: str, file: str, notes: list[str]) ->
     return own
 
 
-def _say_zone(timestamps: pd.Series, timezone: str, file: str, notes: list[str]) -> None:
-    without, known = table_files.zoneless(timestamps), int(timestamps.notna().sum())
+def _say_zone(times: pd.Series, how: Reading, timezone: str, file: str, notes: list[str]) -> None:
+    clock = how.clock
+    if clock.unit or "%z" in clock.format.lower():  # numbers count from a moment; the others name their zone
+        return
+    known = int(times.notna().sum())
+    without = known if clock.format else timestamps.zoneless(times)
     if without:
         which = "the timestamps carry" if without == known else f"{without:,} of {known:,} timestamps carry"
-        notes.append(f"{file}: {which} no time zone and are read as UTC.")
-    if without == known and timezone != "UTC" and timestamps.dropna().astype("str").str.len().max() <= 10:
+        clock_of = "UTC" if clock.timezone == "UTC" else f"the clock of {clock.timezone}, as shop.json says"
+        notes.append(f"{file}: {which} no time zone and are read as {clock_of}.")
+    days = without == known and times.dropna().astype("str").str.len().max() <= 10
+    if days and timezone != clock.timezone == "UTC":
         notes.append(
             f"{file}: the timestamps are dates, read as midnight UTC; by the clock of {timezone} that may be the day "
             "before. Give them a time of day, such as 12:00."

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recsys_kit.datasets import complete_journey, own_shop, tables
+from recsys_kit.datasets import complete_journey, own_shop, shop_json, tables, theirs
 from recsys_kit.datasets import files as table_files
 from recsys_kit.datasets.tables import PROMOTIONS
 
@@ -59,8 +59,11 @@ def load(folder: str | Path = "") -> pd.DataFrame | None:
     path = own_shop.find_file(Path(folder), "promotions")
     if path is None:
         return None
-    raw = table_files.read_file(path, own_shop.settings(Path(folder))["encoding"])
-    frame, messages, reported = table_files.convert(raw, "promotions", path.name)
+    how = shop_json.read(Path(folder)).readings["promotions"]
+    raw = theirs.read(path, "promotions", how)
+    frame, messages, reported = table_files.convert(
+        raw, "promotions", path.name, clock=how.clock, decimal=how.layout.decimal
+    )
     messages += tables.problems(frame, "promotions", path.name, reported, list(raw.columns))
     if messages:
         raise tables.DataError("\n".join(messages))

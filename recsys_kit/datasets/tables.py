@@ -93,7 +93,8 @@ def schema(table: str) -> pa.DataFrameSchema:
     """Returns the rules of one canonical table; columns that it does not know are allowed.
 
     Args:
-        table: "events", "items", "users" or "promotions".
+        table: "events", "items", "users", "promotions", or "queries": a search log, a row for each query and item that
+            was clicked or bought after it (`event_type`), or with neither.
     """
     import pandera.pandas as pa
 
@@ -138,6 +139,14 @@ def schema(table: str) -> pa.DataFrameSchema:
                 )
                 for way in PROMOTIONS
             },
+        },
+        "queries": {
+            "query_id": pa.Column("str", known),
+            "query": pa.Column("str", known),
+            "user_id": pa.Column("str", nullable=True, required=False),
+            "timestamp": pa.Column(TIMESTAMP, nullable=True, required=False),
+            "item_id": pa.Column("str", nullable=True, required=False),
+            "event_type": pa.Column("str", nullable=True, required=False),
         },
     }
     return pa.DataFrameSchema(columns[table], name=table)

@@ -38,6 +38,7 @@ __all__ = [
     "random_scores",
     "text_neighbours",
     "train",
+    "untrained_attention",
 ]
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit.optimization")
@@ -113,6 +114,30 @@ def text_neighbours(case: Arrivals, text: np.ndarray, decay: float = 120) -> eva
     """Scores an item by the cosine of its text vector with the mean text vector of the user's history."""
     profile = normalize(_log_counts(case.split, decay)[case.split.test_users] @ text)
     return lambda rows: profile[rows] @ text.T
+
+
+def untrained_attention(
+    case: Arrivals, vectors: np.ndarray, code: np.ndarray, sharp: float = 16.0, decay: float = 120
+) -> evaluation.Scorer:
+    """Scores an item by attention over the history, with the text vectors as they are: `TextTied` without an adapter.
+
+    Args:
+        case: The arrivals.
+        vectors: (W, T) vectors of the distinct texts.
+        code: (V,) which text each item has.
+        sharp: How fast a purchase counts less as its text is less alike.
+        decay: Days after which a purchase weighs 1/e.
+    """
+    counts = _log_counts(case.split, decay)[case.split.test_users] @ _group(code)
+    unit, chosen = normalize(vectors), np.flatnonzero(case.new)
+    near = np.exp(sharp * (unit[: counts.shape[1]] @ unit[code[chosen]].T - 1)).astype(np.float32)  # (W, C)
+
+    def score(rows: Sequence[int]) -> np.ndarray:
+        scores = np.full((len(rows), len(case.new)), -np.inf, np.float32)
+        scores[:, chosen] = counts[rows] @ near
+        return scores
+
+    return score
 
 
 def own_types(case: Arrivals, item_type: np.ndarray, category: np.ndarray, decay: float = 120) -> evaluation.Scorer:

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 from keras import layers, ops
 
-from recsys_kit import evaluation, transformer
+from recsys_kit import baselines, evaluation, transformer
 from recsys_kit.datasets.items import item_types
 from recsys_kit.neural import losses
 from recsys_kit.neural.fitting import BestWeights, reset
@@ -30,6 +30,7 @@ __all__ = [
     "NextTypes",
     "Recipe",
     "Result",
+    "decayed_types",
     "fit",
     "frequent_types",
     "judge",
@@ -86,10 +87,7 @@ def next_types(task: Task, items: pd.DataFrame, length: int = 32, most: int = 60
         most: The largest V: rarer types are left out.
         seed: Seed of the order inside a basket, which has none.
     """
-    label = item_types(items, task.test.items)
-    if label.nunique() < 20:  # too coarse to be worth predicting
-        label = task.test.items.to_series().astype("str")
-    item_type, names = pd.factorize(label)
+    item_type, names = pd.factorize(_labels(items, task.test.items))
     sold = np.bincount(item_type[task.validation.history["item"]], minlength=len(names))
     kept = np.sort(np.argsort(-sold, kind="stable")[:most])
     place = np.full(len(names), -1)
@@ -99,6 +97,12 @@ def next_types(task: Task, items: pd.DataFrame, length: int = 32, most: int = 60
     rows = {name: _sequences(split, code, users, length + 1, seed) for name, split in _splits(task).items()}
     looks = {name: _look(split, code, len(names), users, rows[name], length) for name, split in _splits(task).items()}
     return NextTypes(names, users, rows["validation"], looks["validation"], looks["test"])
+
+
+def _labels(items: pd.DataFrame, catalogue: pd.Index) -> pd.Series:
+    label = item_types(items, catalogue)
+    # Too few types are too coarse to be worth predicting.
+    return label if label.nunique() >= 20 else catalogue.to_series().astype("str")
 
 
 def _splits(task: Task) -> dict[str, Split]:
@@ -269,6 +273,25 @@ def frequent_types(task: NextTypes, look: Moment) -> np.ndarray:
     often = np.apply_along_axis(np.bincount, 1, look.ids[look.cases], minlength=len(task.names) + 1)[:, 1:]
     popular = popular_types(task)
     return often.astype(np.float32) + popular / max(popular.sum(), 1)
+
+
+def decayed_types(types: NextTypes, split: Split, items: pd.DataFrame, decay: float = 120) -> np.ndarray:
+    """Returns (N, V) how much each case bought of each type in all of its history, the latest counting most.
+
+    It is what a model that reads the last purchases has to beat: a count that forgets nothing.
+
+    Args:
+        types: The task.
+        split: The split that its validation or its test comes from.
+        items: The shop's items.
+        decay: Days after which a purchase weighs 1/e; 0: all weigh the same.
+    """
+    code = types.names.get_indexer(_labels(items, split.items))
+    kept = np.flatnonzero(code >= 0)
+    group = sp.csr_matrix((np.ones(len(kept), np.float32), (kept, code[kept])), (len(code), len(types.names)))
+    counts = baselines.decayed_counts(split, decay or np.inf)[split.test_users]
+    popular = popular_types(types)
+    return (counts @ group).toarray() + 1e-3 * popular / max(popular.sum(), 1)
 
 
 def fit(

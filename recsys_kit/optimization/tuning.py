@@ -89,9 +89,9 @@ def search(
     trials: int = 8,
     seconds: float = 60.0,
     users: np.ndarray | None = None,
-    name: str = "next types",
+    sampler: str = "tpe",
 ) -> optuna.Study:
-    """Searches with Optuna's TPE until the study holds `trials` finished trials, or the time is up.
+    """Searches with Optuna until the study holds `trials` finished trials, or the time is up.
 
     Every trial is written to `file` when it ends. Called again, the search goes on where it stopped: after an
     interruption, or with more trials. The first trial is the recipe as it is.
@@ -103,7 +103,7 @@ def search(
         trials: How many trials the study shall hold.
         seconds: Budget of this call; a trial that has begun is finished.
         users: (n,) the users to learn from; None for all.
-        name: Name of the study.
+        sampler: "tpe" looks where good trials were; "random" does not, and is what it has to beat.
     """
     import optuna
     from optuna.storages import JournalStorage
@@ -111,17 +111,21 @@ def search(
 
     if trials < 1:
         raise ValueError(f"`trials` must be at least 1. Received: trials={trials}.")
+    if sampler not in ("tpe", "random"):
+        raise ValueError(f"`sampler` must be 'tpe' or 'random'. Received: {sampler!r}.")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        study_name=name,
+        study_name="next types",
         storage=JournalStorage(JournalFileBackend(str(file))),
         direction="maximize",
         load_if_exists=True,
     )
     finished = (optuna.trial.TrialState.COMPLETE,)
     # A sampler's own state is not stored; seeding it with the number of trials keeps a resumed search reproducible.
-    study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials), n_startup_trials=4)
+    seed = recipe.seed + len(study.trials)
+    random = optuna.samplers.RandomSampler(seed)
+    study.sampler = random if sampler == "random" else optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
     if not study.trials:
         known = ("width", "dropout", "noise", "smoothing", "learning_rate")
         first = {key: value for key, value in asdict(recipe).items() if key in known}

@@ -15,7 +15,7 @@ from sklearn.preprocessing import normalize
 from recsys_kit import baselines, evaluation
 from recsys_kit.preprocessing import Split
 
-__all__ = ["collect", "overlap", "recall_table", "text_profiles", "text_scorer", "top_new"]
+__all__ = ["collect", "overlap", "recall_table", "recalls", "text_profiles", "text_scorer", "top_new"]
 
 
 def text_scorer(split: Split, vectors: np.ndarray, decay: float = 120) -> evaluation.Scorer:
@@ -46,6 +46,26 @@ def text_profiles(split: Split, vectors: np.ndarray, decay: float = 120) -> np.n
 def top_new(scorer: evaluation.Scorer, split: Split, k: int, seen: sp.csr_matrix | None = None) -> np.ndarray:
     """Returns (N, K) the best items that each case never bought; -1 where nothing is left."""
     return evaluation.top_lists(scorer, len(split.test_users), k, exclude=split.seen() if seen is None else seen)
+
+
+def recalls(lists: Sequence[np.ndarray], answers: sp.csr_matrix, seen: sp.csr_matrix) -> pd.Series:
+    """Returns which part of the new items in the next basket lists hold together, for each case that bought any.
+
+    Args:
+        lists: Of each source (N, K) columns of items that the case never bought.
+        answers: (N, V) booleans.
+        seen: (N, V) booleans.
+
+    Example:
+        >>> answers, seen = sp.csr_matrix([[True, True, False]]), sp.csr_matrix([[False, False, False]])
+        >>> recalls([np.array([[0]]), np.array([[2]])], answers, seen).tolist()
+        [0.5]
+    """
+    new = sp.csr_matrix(answers.astype(np.int8) - answers.multiply(seen).astype(np.int8)) > 0
+    size = np.diff(new.tocsr().indptr)
+    held = sum(_matrix(items, answers.shape).astype(np.int32) for items in lists) > 0
+    found = np.asarray(sp.csr_matrix(new.multiply(held)).sum(axis=1)).ravel()
+    return pd.Series(found / np.maximum(size, 1), name="recall")[size > 0]
 
 
 def recall_table(lists: Mapping[str, np.ndarray], answers: sp.csr_matrix, seen: sp.csr_matrix) -> pd.DataFrame:

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.stats import rankdata
 from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines
 from recsys_kit.preprocessing import Split
 from recsys_kit.recommendation import candidates
 
-__all__ = ["Newcomers", "nearest_titles", "new_item_scores"]
+__all__ = ["Newcomers", "group_scores", "nearest_titles", "new_item_scores", "placed"]
 
 
 class Newcomers:
@@ -87,6 +88,46 @@ def new_item_scores(split: Split, vectors: np.ndarray, new: np.ndarray, decay: f
         (N, M) cosines.
     """
     return candidates.text_profiles(split, vectors, decay) @ normalize(new - vectors.mean(0)).T
+
+
+def group_scores(split: Split, groups: pd.Series, new: pd.Series, decay: float = 120) -> np.ndarray:
+    """Scores items without a sale by how much each household buys of their group, such as their category.
+
+    Args:
+        split: The split.
+        groups: (V,) the group of each item of the catalogue.
+        new: (M,) the group of each new item; one that the catalogue lacks scores 0.
+        decay: Days after which a purchase weighs 1/e.
+
+    Returns:
+        (N, M) logarithms of decayed counts.
+    """
+    code, names = pd.factorize(groups)
+    known = code >= 0
+    member = sp.coo_matrix((np.ones(known.sum(), np.float32), (np.flatnonzero(known), code[known])))
+    member.resize((len(groups), max(1, len(names))))
+    counts = baselines.decayed_counts(split, decay)[split.test_users] @ member.tocsr()
+    place = pd.Index(names).get_indexer(new)
+    return np.where(place >= 0, counts.log1p().toarray()[:, place], 0).astype(np.float32)
+
+
+def placed(scores: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Returns (P,) above which part of a row's other scores each wanted one stands; ties count half, chance is 0.5.
+
+    Args:
+        scores: (N, M).
+        row: (P,) rows of the wanted scores.
+        column: (P,) their columns.
+
+    Example:
+        >>> placed(np.array([[0.1, 0.9, 0.5]]), np.array([0]), np.array([2])).tolist()
+        [0.5]
+    """
+    found = np.empty(len(row))
+    for one in np.unique(row):
+        place = rankdata(scores[one])
+        found[row == one] = (place[column[row == one]] - 1) / max(1, scores.shape[1] - 1)
+    return found
 
 
 def nearest_titles(vectors: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -106,4 +106,4 @@ def _squeeze(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _scaled(facts: pd.DataFrame, scale: pd.DataFrame) -> pd.DataFrame:
-    return (facts - scale["mean"]) / scale["spread"]
+    return ((facts - scale["mean"]) / scale["spread"]).astype(np.float32)  # means are of 64 bits, a batch is of 32

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from recsys_kit import evaluation, features
 from recsys_kit.datasets.items import item_types, look_up
 from recsys_kit.datasets.tables import PROMOTIONS
 from recsys_kit.preprocessing import Split
 
-__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "ordered", "pair_scorer"]
+__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "judged", "list_ndcg", "ordered", "ordered_new", "pair_scorer"]
 
 _DAY = pd.Timedelta(days=1)
 OWN = features.RANKING_COLUMNS[:-4]
@@ -188,6 +189,77 @@ def ordered(
     kept[row[near], place[near]] = values[order][near]
     rows[row[near], place[near]] = order[near]
     return cases, items, kept, rows
+
+
+def ordered_new(table: pd.DataFrame, values: np.ndarray, cases: np.ndarray, most: int) -> np.ndarray:
+    """Returns (N, M) the rows of each case's best candidates that it never bought, best first; -1 for an empty place.
+
+    Args:
+        table: R rows with `case`, `item` and `seen`.
+        values: (R,) scores.
+        cases: (N,) the cases, in ascending order; every case of the table is among them.
+        most: M, the longest list.
+
+    Example:
+        >>> table = pd.DataFrame({"case": [4, 4, 7], "item": [0, 1, 0], "seen": [True, False, True]})
+        >>> ordered_new(table, np.array([0.1, 0.9, 0.5]), np.array([4, 7]), 1).tolist()
+        [[1], [-1]]
+    """
+    new = np.flatnonzero(~table["seen"].to_numpy(bool))
+    some, _, _, place = ordered(table.iloc[new], np.asarray(values)[new], most)
+    found = np.full((len(cases), most), -1)
+    found[np.searchsorted(cases, some)] = np.where(place >= 0, np.append(new, -1)[place], -1)
+    return found
+
+
+def list_ndcg(lists: np.ndarray, answers: sp.csr_matrix) -> pd.Series:
+    """Returns the NDCG of each case's list, for the cases that have an answer: `evaluate` without scores.
+
+    Args:
+        lists: (N, K) items, best first; -1 for an empty place.
+        answers: (N, V) booleans.
+
+    Example:
+        >>> round(float(list_ndcg(np.array([[1, 0]]), sp.csr_matrix([[True, False]]))[0]), 3)  # 1 / log2(3)
+        0.631
+    """
+    worth = evaluation.discounts(lists.shape[1])
+    row = np.arange(len(lists))[:, None]
+    hit = np.asarray(sp.csr_matrix(answers, dtype=bool)[row, np.maximum(lists, 0)].todense(), bool) & (lists >= 0)
+    size = np.asarray((answers > 0).sum(axis=1)).ravel().astype(int)
+    cases = np.flatnonzero(size)
+    ideal = np.cumsum(worth)[np.minimum(size[cases], len(worth)) - 1]
+    return pd.Series((hit * worth).sum(1)[cases] / ideal, index=pd.Index(cases, name="case"), name="ndcg")
+
+
+def judged(split: Split, table: pd.DataFrame, values: np.ndarray, k: int = 10) -> dict[str, pd.Series]:
+    """Returns the NDCG@k of each case, where candidates are ordered by values and nothing else is recommended.
+
+    It is what `evaluation.evaluate_halves` says of `pair_scorer`, ties counting against the values, in a tenth of the
+    time.
+
+    Args:
+        split: The split.
+        table: R rows with `case`, `item`, `seen` and `label`.
+        values: (R,) scores.
+        k: Length of the list.
+
+    Returns:
+        `all`, and `explore`: only what a household never bought is recommended and counts.
+    """
+    values, seen, found = np.asarray(values), table["seen"].to_numpy(bool), {}
+    fresh = split.answers.astype(np.int8) - split.answers.multiply(split.seen()).astype(np.int8)
+    for half, rows, answers in (
+        ("all", np.arange(len(table)), split.answers),
+        ("explore", np.flatnonzero(~seen), fresh),
+    ):
+        part = table.iloc[rows]
+        last = np.lexsort((part["label"].to_numpy(), part["case"].to_numpy()))  # a tie falls to what was not bought
+        cases, items, _, _ = ordered(part.iloc[last], values[rows][last], k)
+        lists = np.full((len(split.test_users), k), -1)
+        lists[cases] = items
+        found[half] = list_ndcg(lists, sp.csr_matrix(answers > 0))
+    return found
 
 
 def boosting(

@@ -22,7 +22,7 @@ from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
 from recsys_kit.recommendation import diversity, ranking, reasons, two_stages
 from recsys_kit.recommendation.cold_start import Newcomers
-from recsys_kit.recommendation.rules import Rules, allowed, bought_today, cap
+from recsys_kit.recommendation.rules import Rules, allowed, bought_today, cap, with_discovery
 from recsys_kit.recommendation.two_stages import Model
 
 __all__ = ["LIST_COLUMNS", "Recommender", "check_wishes", "everybody", "item_space", "log_odds", "with_similar"]
@@ -77,6 +77,9 @@ class Recommender:
         self.facts = ranking.Facts(split, shop.items, shop.timezone)
         self.companions = reasons.Companions(split)
         self.newcomers = Newcomers(split, shop.users)
+        best_sellers = max(10, len(split.items) // 100)
+        least = np.sort(self.newcomers.popular)[-min(best_sellers, len(split.items))]
+        self.popular = self.newcomers.popular >= max(least, 1e-9)
         self.titles = titles(shop.items, split.items).to_numpy()
         self.details = look_up(shop.items, split.items).reset_index()
         types = type_names(shop.items, split.items)
@@ -86,6 +89,7 @@ class Recommender:
         self.rarity = ((self.rarity - self.rarity.min()) / max(np.ptp(self.rarity), 1e-9)).astype(np.float32)
         self.space = item_space(model, split)
         self.place = pd.Index(split.users[split.test_users])
+        self._lately: dict[float, np.ndarray] = {}
 
     def table(self, rows: np.ndarray) -> pd.DataFrame:
         """Returns the candidates of cases (B,) with their facts and the ranker's `score`, sorted by case."""
@@ -108,7 +112,7 @@ class Recommender:
         Args:
             users: Their ids; None: all with a history.
             k: Length of a list.
-            rules: What the shop insists on.
+            rules: What the shop insists on; None: `Rules()`, nothing that was bought in the last day.
             diversity_weight: 0 keeps the ranker's order, 1 looks at nothing but difference within the list.
             novelty: 0 to 1, how much a rare item is preferred to a best seller.
             method: "MMR" or "DPP".
@@ -157,10 +161,8 @@ class Recommender:
         if wanted.new_only:
             keep &= ~table["seen"].to_numpy()
         if wanted.not_again_hours:
-            case, item = bought_today(self.split, self.split.answer_times, wanted.not_again_hours)
             size = len(self.split.items)
-            today = np.unique(case.astype(np.int64) * size + item)
-            keep &= ~np.isin(table["case"].to_numpy(np.int64) * size + table["item"], today)
+            keep &= ~np.isin(table["case"].to_numpy(np.int64) * size + table["item"], self._bought_lately(wanted))
         table = table[keep]
         if not len(table):
             return pd.DataFrame(columns=list(LIST_COLUMNS))
@@ -185,19 +187,40 @@ class Recommender:
         else:
             at = np.argsort(items < 0, axis=1, kind="stable")[:, :k]
             lists = np.take_along_axis(items, at, 1)
-        case, rank = np.nonzero(lists >= 0)
-        chosen = table.iloc[np.take_along_axis(index, at, 1)[case, rank]]
+        rows = np.where(lists >= 0, np.take_along_axis(index, at, 1), -1)
+        if wanted.discovery and not wanted.new_only:
+            rows = self._with_discovery(table, cases, rows, wanted)
+        case, rank = np.nonzero(rows >= 0)
+        chosen = table.iloc[rows[case, rank]]
         frame = pd.DataFrame(
             {
                 "user_id": self.place[cases[case]],
                 "rank": rank + 1,
-                "item_id": self.split.items[lists[case, rank]],
+                "item_id": self.split.items[chosen["item"]],
                 "score": chosen["score"].to_numpy(),
             }
         )
         chosen = chosen.assign(user=self.split.test_users[chosen["case"]])
-        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions)
+        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions, self.popular)
         return frame
+
+    def _bought_lately(self, wanted: Rules) -> np.ndarray:
+        """Returns case x V + item of what was bought too shortly before; found once for each number of hours."""
+        if wanted.not_again_hours not in self._lately:
+            case, item = bought_today(self.split, self.split.answer_times, wanted.not_again_hours)
+            self._lately[wanted.not_again_hours] = np.unique(case.astype(np.int64) * len(self.split.items) + item)
+        return self._lately[wanted.not_again_hours]
+
+    def _with_discovery(self, table: pd.DataFrame, cases: np.ndarray, rows: np.ndarray, wanted: Rules) -> np.ndarray:
+        """Returns the lists (N, K), as rows of the table, with the best new items in the last places."""
+        known, item = table["seen"].to_numpy(), table["item"].to_numpy()
+        fresh = ranking.ordered_new(table, table["score"].to_numpy(), cases, 2 * rows.shape[1])
+        if wanted.most:  # the cap holds for what is added, too
+            both = np.hstack([rows, fresh])
+            labels = self.details[wanted.column].to_numpy()
+            stays = cap(np.where(both >= 0, item[both], -1), labels, wanted.most)[:, rows.shape[1] :]
+            fresh = np.where(stays, fresh, -1)
+        return with_discovery(rows, fresh, known, wanted.discovery)
 
     def _unknown(self, users: pd.Index, k: int, wanted: Rules, good: np.ndarray) -> pd.DataFrame:
         """Lists for households without a history: by their attributes if there are any, else what is popular."""

@@ -16,7 +16,7 @@ from recsys_kit.datasets.tables import DataError
 from recsys_kit.search.engine import RESULT_COLUMNS, check_query, search, search_many
 from recsys_kit.search.index import Index, build
 
-__all__ = ["open_index", "read_queries", "run_file", "run_one", "search_file", "to_csv"]
+__all__ = ["nothing_fits", "open_index", "read_queries", "run_file", "run_one", "search_file", "to_csv"]
 
 
 def read_queries(path: str | Path) -> pd.DataFrame:
@@ -82,7 +82,7 @@ def search_file(
     for row, result in zip(good, search_many(index, texts, k, persons), strict=True):
         name = table["query_id"].iloc[row]
         if result.empty:
-            notes.append(f"{name}: nothing in this shop is like {table['query'].iloc[row]!r}")
+            notes.append(f"{name}: {nothing_fits(table['query'].iloc[row])}")
         parts.append(result.assign(query_id=name))
     return pd.concat([pd.DataFrame(columns=list(RESULT_COLUMNS)), *parts])[list(RESULT_COLUMNS)].reset_index(
         drop=True
@@ -145,9 +145,16 @@ def run_one(
         household = personal.open_households(shop, folder, data, [user], say).get(user)
     result = search(index, text, k, household)
     if result.empty:
-        return f"nothing in this shop is like {text!r}"
+        return nothing_fits(text)
     shown = result.rename(columns={"product_category": "category", "product_type": "type"})
+    # how many other sizes and brands there are; most of the screen is for the titles
+    shown["more"] = [f"+{count}" if count else "" for count in shown["more"]]
     return shown.to_string(index=False, max_colwidth=42, formatters={"score": "{:.3f}".format})
+
+
+def nothing_fits(text: str) -> str:
+    """Returns the sentence for a query that nothing in the shop answers."""
+    return f"nothing fits: this shop seems to have nothing like {text!r}; try the name of a product"
 
 
 def run_file(

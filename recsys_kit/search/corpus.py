@@ -29,7 +29,7 @@ def documents(shop: Shop, sold: pd.Series | None = None, limit: int = 0) -> tupl
 
     Returns:
         The P documents: category, product_type, name (what is searched in), products (how many items), sold. And the
-        items: item_id, title, document, sold.
+        items: item_id, title, brand, document, sold.
 
     Raises:
         ValueError: If no item has a title or a product type.
@@ -52,6 +52,7 @@ def documents(shop: Shop, sold: pd.Series | None = None, limit: int = 0) -> tupl
         {
             "item_id": items["item_id"].to_numpy(),
             "title": items["title"].to_numpy(),
+            "brand": items["brand"].where(items["brand"] != "unknown", "").to_numpy(),
             "category": items["category"].where(items["category"] != "unknown", "").to_numpy(),
             "product_type": types.to_numpy(),
             "name": names,
@@ -68,7 +69,7 @@ def documents(shop: Shop, sold: pd.Series | None = None, limit: int = 0) -> tupl
         found = found.loc[kept]
         table = table[table["document"].isin(kept)]
         table = table.assign(document=kept.get_indexer(table["document"]))
-    return found.reset_index(drop=True), table[["item_id", "title", "document", "sold"]].reset_index(drop=True)
+    return found.reset_index(drop=True), table[["item_id", "title", "brand", "document", "sold"]].reset_index(drop=True)
 
 
 def sold_before(shop: Shop, cutoff: pd.Timestamp) -> pd.Series:

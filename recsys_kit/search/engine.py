@@ -9,24 +9,34 @@ Letters for shapes: Q queries, P documents.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit.search.index import SALES, SHORTLIST, Index, scores
+from recsys_kit.search import fusion
+from recsys_kit.search.index import SALES, SHORTLIST, Index, refuses, scores
 
-__all__ = ["LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
+__all__ = ["GATE", "LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
 
-RESULT_COLUMNS = ("query_id", "rank", "item_id", "title", "product_category", "product_type", "score")
-"""The columns of a file of results."""
+RESULT_COLUMNS = (
+    "query_id",
+    "rank",
+    "item_id",
+    "title",
+    "brand",
+    "product_category",
+    "product_type",
+    "more",
+    "score",
+)
+"""The columns of a file of results; `more` says how many other sizes and brands of the same product there are."""
 
 LONGEST_QUERY = 200  # characters of a query
-NONSENSE, UNSPEAKABLE = 0.38, 0.6
-"""Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the
-query is nothing but letters that no word strings together."""
+GATE = 0.1
+"""How much worse than the best by text a document may be, to be moved by what a household likes; notebook 10 shows what
+other widths would do."""
 
 
 def check_query(text: object) -> str:
@@ -58,18 +68,17 @@ def search(
     household: Callable[[pd.Index], np.ndarray] | None = None,
     weight: float = 1.0,
 ) -> pd.DataFrame:
-    """Finds the best items for a query.
+    """Finds the best products for a query, and of each the item that is bought or liked most.
 
     Args:
         index: The index.
         text: What somebody types, in any language that the encoder knows.
-        k: How many items.
+        k: How many products.
         household: Returns how much a household likes items, given their ids; None: how well they sell.
         weight: Weight of that.
 
     Returns:
-        `RESULT_COLUMNS` without query_id, best first. No row if nothing fits: none of the words is known, and no
-        document means anything like the query.
+        `RESULT_COLUMNS` without query_id, best first. No row if nothing fits, see `nothing`.
 
     Raises:
         ValueError: If the query is empty, too long, or without a letter or digit; or `k` is below 1.
@@ -92,9 +101,9 @@ def search_many(
         part = list(texts[start : start + 64])
         found = scores(index, part)
         final = found.get("reranked", found["translated"])
-        best = found["meaning"].max(1)
+        nothing = refuses(index, part)
         for i in range(len(part)):
-            if found["words"][i].max() <= 0 and best[i] < (UNSPEAKABLE if _unspeakable(part[i]) else NONSENSE):
+            if nothing[i]:
                 results.append(pd.DataFrame(columns=list(RESULT_COLUMNS[1:])))
                 continue
             person = households[start + i] if households else None
@@ -102,31 +111,29 @@ def search_many(
     return results
 
 
-def _unspeakable(text: str) -> bool:
-    """Whether every word strings at least five Latin consonants together, as "asdfgh" does: words rarely do."""
-    return all(re.search("[bcdfghjklmnpqrstvwxz]{5}", word) for word in text.lower().split())
-
-
 def _items(index: Index, score: np.ndarray, k: int, household, weight: float) -> pd.DataFrame:
-    """Returns the best items of the best documents."""
-    order = np.argsort(-score, kind="stable")[:SHORTLIST]
-    place = pd.Series(score[order], index=order)
+    """Returns the best item of each of the best documents: a list shows one size of a product, and how many more."""
+    order = np.argsort(-score, kind="stable")[: max(SHORTLIST, k)]
+    gated = score if household is None else fusion.behind_gate(score, GATE)
+    place = pd.Series(gated[order], index=order)
     rows = index.items[index.items["document"].isin(order)]
     text = rows["document"].map(place).to_numpy()
     liking = np.log1p(rows["sold"].to_numpy()) * SALES
     if household is not None:
         liking = liking + weight * household(pd.Index(rows["item_id"]))
-    total = text + liking
-    best = np.lexsort((rows["item_id"].to_numpy().astype(str), -total))[:k]
-    rows = rows.iloc[best]
+    rows = rows.assign(total=text + liking)
+    best = np.lexsort((rows["item_id"].to_numpy().astype(str), -rows["total"].to_numpy()))
+    rows = rows.iloc[best].drop_duplicates("document").head(k)
     document = index.documents.iloc[rows["document"]]
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(rows) + 1),
             "item_id": rows["item_id"].to_numpy(),
             "title": rows["title"].to_numpy(),
+            "brand": rows["brand"].to_numpy(),
             "product_category": document["category"].to_numpy(),
             "product_type": document["product_type"].to_numpy(),
-            "score": np.round(total[best], 4),
+            "more": document["products"].to_numpy() - 1,
+            "score": np.round(rows["total"].to_numpy() + (score - gated)[rows["document"]], 4),
         }
     )

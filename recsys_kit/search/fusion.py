@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
+    "behind_gate",
     "best_view",
     "gated",
     "reciprocal_rank",
@@ -68,3 +69,18 @@ def weighted(dense: np.ndarray, lexical: np.ndarray, weight: float) -> np.ndarra
 def gated(fused: np.ndarray, dense: np.ndarray, known: np.ndarray, least: float = 0.6) -> np.ndarray:
     """Returns the fused scores where the index knows enough of a query's words (Q,), the dense ones elsewhere."""
     return np.where((known >= least)[:, None], fused, dense)
+
+
+def behind_gate(text: np.ndarray, width: float) -> np.ndarray:
+    """Pushes behind all others what the text finds clearly worse than its best, so that no liking brings it forward.
+
+    Args:
+        text: (Q, P) or (P,) scores of the text.
+        width: How much worse than the best a document may be.
+
+    Example:
+        >>> behind_gate(np.array([1.0, 0.9, 0.5]), 0.2).tolist()
+        [1.0, 0.9, -99.5]
+    """
+    best = text.max(-1, keepdims=True)
+    return np.where(text >= best - width, text, text - 100.0)  # scores are cosines and their sums, likings logarithms

@@ -20,7 +20,7 @@ import pandas as pd
 
 from recsys_kit import workspace
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import corpus, fusion, glossary, lexical, queries, translation, word_lists
+from recsys_kit.search import attributes, corpus, fusion, glossary, lexical, nothing, queries, translation, word_lists
 from recsys_kit.search.vectors import encode, two_tower, vectors
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "build",
     "facts",
     "fit_reranker",
+    "refuses",
     "reranked",
     "reranker_version",
     "scores",
@@ -45,10 +46,14 @@ __all__ = [
     "translation_scores",
 ]
 
-STAGES = ("words", "meaning", "tower", "fused", "translated", "reranked")
+STAGES = ("words", "meaning", "tower", "fused", "corrected", "wished", "translated", "reranked")
 
 WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
 TRANSLATED, TRANSLATION = 0.75, 0.5  # least part of a query that must be translated, and its weight; likewise
+
+CORRECTED, HEAD, NOUN = 0.5, 0.5, 0.2
+"""Weights of a query with its slips put right, of its product without what is said about it, and of the last noun of a
+query in a language that puts it last ("egg noodles" are noodles); likewise."""
 
 _SHARPNESS = 20.0  # of belief: a candidate that scores 0.1 more is believed e^2 times as much
 _TOP = 10  # the candidates whose middle others are compared with: as many as NDCG@10 reads
@@ -67,6 +72,9 @@ class Index:
         tower_views: (P, S, E) the documents there.
         codes: Whether the glossary spells the documents out; then it translates Chinese queries, too.
         rerankers: Trained re-rankers; empty: the order before them is final.
+        texts: P readable English texts of the documents.
+        traits: Which attributes the documents have, see `attributes.traits`.
+        doubt: Tells queries that nothing answers; None: only what is made of no words is refused.
     """
 
     documents: pd.DataFrame = field(repr=False)
@@ -77,6 +85,9 @@ class Index:
     tower_views: np.ndarray | None = field(default=None, repr=False)
     codes: bool = False
     rerankers: Sequence[Any] = field(default=(), repr=False)
+    texts: Sequence[str] = field(default=(), repr=False)
+    traits: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    doubt: nothing.Doubt | None = field(default=None, repr=False)
 
 
 def build(
@@ -110,6 +121,8 @@ def build(
     ]
     words = lexical.Lexical(every, spelling=True)
     index = Index(documents, items, words, fusion.views(parts), codes=glossary.uses_codes(shop))
+    index = replace(index, texts=text["both"], traits=attributes.traits(text["both"]))
+    index = replace(index, doubt=_doubt(index, shop, store))
     if light:
         return index
     from recsys_kit.search.two_tower import transform
@@ -136,6 +149,40 @@ def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs
         params = {"epochs": epochs, "seed": seed} | reranker_version(index)
         found.append(store.get("search_reranker", make, data=shop.fingerprint, params=params))
     return replace(index, rerankers=tuple(found))
+
+
+def _doubt(index: Index, shop: Shop, store: workspace.Workspace) -> nothing.Doubt | None:
+    """Returns what tells queries that nothing answers: only the kit's shop has judged queries to learn it from."""
+    if not index.codes:
+        return None
+    judged = queries.judged()
+    good = queries.texts(judged[judged["split"] == "dev"])
+    bad = nothing.unanswerable()
+
+    def make() -> dict[str, np.ndarray]:
+        vector, known = _evidence(index, [*good["query"], *bad])
+        return nothing.fit(vector, known, [*good["intent_id"], *[""] * len(bad)]).arrays()
+
+    params = {"documents": len(index.documents), "glossary": glossary.version(), "bad": bad, "good": len(good)}
+    return nothing.Doubt.of(store.get("search_doubt", make, data=shop.fingerprint, params=params, uses=[_evidence]))
+
+
+def _evidence(index: Index, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the vectors (Q, E) of queries, their slips put right, and `nothing.facts` (Q, F) of them."""
+    right = [index.words.corrected(text) for text in texts]
+    vector = encode(right)
+    words = np.stack([index.words.scores(text) for text in right])
+    known = np.array([index.words.known(text) for text in right])
+    return vector, nothing.facts(fusion.best_view(vector, index.views), words, known)
+
+
+def refuses(index: Index, texts: Sequence[str]) -> np.ndarray:
+    """Returns for which of Q queries nothing fits, (Q,)."""
+    vector, known = _evidence(index, texts)
+    rule = [
+        nothing.is_silent(text) or nothing.is_nonsense(text, k[2], k[0]) for text, k in zip(texts, known, strict=True)
+    ]
+    return np.array(rule, bool) | (index.doubt is not None and index.doubt.score(vector, known) > 0)
 
 
 RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 0.5, "texts": True}
@@ -168,7 +215,7 @@ def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) 
 
 
 def shortlists(index: Index, found: dict[str, np.ndarray]) -> Any:
-    """Returns the `reranker.Shortlists` of the translated scores.
+    """Returns the `reranker.Shortlists` of the scores before the re-ranker.
 
     Args:
         index: An index with a tower.
@@ -223,21 +270,52 @@ def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str,
 
     Returns:
         (Q, P) scores for each of `STAGES` that the index has; and `vector` (Q, E), `query` (Q, E) in the towers' space,
-        `known` (Q,) the part of each query's words that the index knows, `words_scaled` (Q, P). Where a query was not
-        translated, `translated` is what `fused` is.
+        `known` (Q,) the part of each query's words that the index knows, `words_scaled` (Q, P). Where nothing was put
+        right, `corrected` is what `fused` is; where nothing is said about the product, `wished` is what `corrected` is;
+        and where a query was not translated, `translated` is what `wished` is.
     """
     found = _until_fused(index, texts)
-    found["translated"] = found["fused"]
+    right = [index.words.corrected(text) for text in texts]
+    changed = [new if new != old else "" for old, new in zip(texts, right, strict=True)]
+    found["corrected"] = _mixed(index, found["fused"], changed, CORRECTED)
+    found["wished"] = found["translated"] = _wished(index, found["corrected"], right)
     if index.codes:
         pairs = [translation.by_glossary(text, spelling=True) for text in texts]
         english = [each if part >= TRANSLATED else "" for each, part in pairs]
         if any(english):
             sure = np.array([part for _, part in pairs])
             other = translation_scores(index, english)
-            found["translated"] = translation.mixed(found["fused"], other, sure, TRANSLATED, TRANSLATION)
+            found["translated"] = translation.mixed(found["wished"], other, sure, TRANSLATED, TRANSLATION)
     if rerank and index.rerankers:
         found["reranked"] = reranked(index, found)
     return found
+
+
+def _mixed(index: Index, own: np.ndarray, others: Sequence[str], weight: float) -> np.ndarray:
+    """Mixes the scores of queries with those of other texts for them; an empty text changes nothing."""
+    if not any(others):
+        return own
+    share = np.array([weight * bool(text) for text in others])[:, None]
+    return (1 - share) * own + share * translation_scores(index, others)
+
+
+def _wished(index: Index, own: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """Scores by what is said about the product: what it should be like, and what it should not be."""
+    wishes = [attributes.read(text) for text in texts]
+    said = [bool(wish.attributes or wish.without) for wish in wishes]
+    # a Chinese noun is read by the glossary, which only the kit's own shop is written in
+    silent = [some or not (index.codes or text.isascii()) for text, some in zip(texts, said, strict=True)]
+    nouns = ["" if no else attributes.last_noun(text) for text, no in zip(texts, silent, strict=True)]
+    result = _mixed(index, own, nouns, NOUN)
+    if not any(said):
+        return result
+    read = attributes.in_english if index.codes else str
+    heads = [read(wish.head) if some else "" for wish, some in zip(wishes, said, strict=True)]
+    result = _mixed(index, result, heads, HEAD).copy()
+    for row in np.flatnonzero(said):
+        bad = index.words.scores(wishes[row].without) if wishes[row].without else np.zeros(len(index.documents))
+        result[row] += attributes.worth(wishes[row], index.traits, index.texts, bad / max(bad.max(), 1e-9))
+    return result
 
 
 def _until_fused(index: Index, texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -257,11 +335,11 @@ def _until_fused(index: Index, texts: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def translation_scores(index: Index, texts: Sequence[str]) -> np.ndarray:
-    """Returns the (Q, P) fused scores of translations; the same text is searched once, an empty one scores 0."""
+    """Returns the (Q, P) scores of translations; the same text is searched once, an empty one scores 0."""
     result = np.zeros((len(texts), len(index.documents)))
     distinct = sorted({text for text in texts if text})
     if distinct:
-        found = _until_fused(index, distinct)["fused"]
+        found = _wished(index, _until_fused(index, distinct)["fused"], distinct)
         some = [row for row, text in enumerate(texts) if text]
         result[some] = found[[distinct.index(texts[row]) for row in some]]
     return result

@@ -5,7 +5,6 @@ Letters for shapes: P documents (kinds of product), W words of the vocabulary.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections import Counter
@@ -13,12 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recsys_kit.search import word_lists
+from recsys_kit.search import spelling, word_lists
 
-__all__ = ["Lexical", "correct", "stem", "tokens"]
+__all__ = ["Lexical", "stem", "tokens"]
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-_SHORTEST = 4  # letters of a word that is changed: shorter ones look like too many others
+_SHORTEST = 4  # letters of a word that loses its ending: shorter ones look like too many others
 _PIECE = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 
 
@@ -74,34 +73,13 @@ def tokens(text: str, shop_aware: bool = True) -> list[str]:
     return found
 
 
-def correct(word: str, vocabulary: Counter, cutoff: float = 0.8) -> str:
-    """Returns the known word that an unknown one most looks like, the more frequent one among equals; else itself.
-
-    Example:
-        >>> correct("shampo", Counter({"shampoo": 9, "shape": 2})), correct("xyzzy", Counter({"shampoo": 9}))
-        ('shampoo', 'xyzzy')
-    """
-    if word in vocabulary or len(word) < _SHORTEST or not word.isascii() or not word.isalpha():
-        return word
-    # words that begin alike and are about as long: few are left for the slow comparison
-    near = [
-        known for known in vocabulary if known.isascii() and known[0] == word[0] and abs(len(known) - len(word)) <= 3
-    ]
-    best = difflib.get_close_matches(word, near, n=3, cutoff=cutoff)
-    if not best:
-        return word
-    score = {known: difflib.SequenceMatcher(None, word, known).ratio() for known in best}
-    # likeness to one digit: "equals" are words that are about equally like
-    return max(best, key=lambda known: (round(score[known], 1), vocabulary[known]))
-
-
 class Lexical:
     """A BM25 index of documents.
 
     Args:
         documents: P texts.
         shop_aware: Whether `tokens` normalises documents and queries.
-        spelling: Whether unknown words of a query are replaced by the known words that they look like.
+        spelling: Whether misspelt words of a query are put right, see `spelling.corrected`.
 
     Example:
         >>> index = Lexical(["frozen pizza", "pizza sauce", "dog food"])
@@ -115,14 +93,18 @@ class Lexical:
         self.shop_aware, self.spelling = shop_aware, spelling
         corpus = [tokens(text, shop_aware) or ["<nothing>"] for text in documents]
         self.vocabulary = Counter(word for text in corpus for word in set(text))
+        self._known = frozenset(word for word in self.vocabulary if word.isascii() and word.isalpha())
         self.size = len(corpus)
         self._index = bm25s.BM25(method="lucene")
         self._index.index(corpus, show_progress=False)
 
     def words(self, query: str) -> list[str]:
         """Returns the words that a query is searched by."""
-        found = tokens(query, self.shop_aware)
-        return [correct(word, self.vocabulary) for word in found] if self.spelling else found
+        return tokens(self.corrected(query) if self.spelling else query, self.shop_aware)
+
+    def corrected(self, query: str) -> str:
+        """Returns a query with its misspelt words put right."""
+        return spelling.corrected(query, self._known, stem)
 
     def scores(self, query: str) -> np.ndarray:
         """Returns the (P,) BM25 scores; 0 where no word of the query occurs."""

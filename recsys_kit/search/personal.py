@@ -16,7 +16,16 @@ from recsys_kit import baselines, evaluation
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
 
-__all__ = ["all_scores", "as_liking", "item_documents", "open_households", "popularity", "unknown_users", "within"]
+__all__ = [
+    "all_scores",
+    "as_liking",
+    "item_documents",
+    "open_households",
+    "popularity",
+    "relevance",
+    "unknown_users",
+    "within",
+]
 
 SCALE = 0.1
 """What a unit of the household's log-odds is worth in text score; chosen on the validation weeks, see notebook 10."""
@@ -94,14 +103,48 @@ def within(
         )
         score = text[q][document[column]][None] + scale * like
         result = evaluation.evaluate(score, bought[cases])
-        parts.append(
-            pd.DataFrame(
-                {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
-            ).assign(mrr=result["mrr"].to_numpy())
-        )
+        row = {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
+        parts.append(pd.DataFrame(row | {"mrr": result["mrr"].to_numpy()}))
     if not parts:
         return pd.DataFrame(columns=["case", "query", "ndcg", "items", "mrr"])
     return pd.concat(parts, ignore_index=True)
+
+
+def relevance(
+    document: np.ndarray,
+    text: np.ndarray,
+    grades: np.ndarray,
+    liking: np.ndarray,
+    scale: float,
+    cases: np.ndarray,
+    shortlist: int = 50,
+    k: int = 10,
+) -> np.ndarray:
+    """Returns for each query which part of the first k products answers it, the mean over households, (Q,).
+
+    A list shows one item of each document, the one that the household likes most: it stands for the document.
+
+    Args:
+        document: (V,) document of each item.
+        text: (Q, P) scores of the queries.
+        grades: (Q, P) judgments; a kind is relevant from grade 1 on.
+        liking: (N, V) scores of each case, or (1, V) the same for all.
+        scale: Weight of liking against text.
+        cases: Whose lists are looked at, whatever they bought.
+        shortlist: Rank so many documents, the best by text.
+        k: Length of the list.
+    """
+    found = np.empty(len(text))
+    for q in range(len(text)):
+        best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
+        column = np.flatnonzero(np.isin(document, best))
+        column = column[np.argsort(document[column], kind="stable")]
+        documents, start = np.unique(document[column], return_index=True)
+        like = liking[cases][:, column] if len(liking) > 1 else liking[:, column]
+        score = text[q][documents] + np.maximum.reduceat(scale * like.astype(np.float32), start, axis=1)
+        top = np.argsort(-score, axis=1, kind="stable")[:, :k]
+        found[q] = (grades[q][documents][top] > 0).mean()
+    return found
 
 
 def unknown_users(shop, users: Sequence[str]) -> dict[str, str]:

@@ -1,5 +1,9 @@
+import base64
+import io
+
 import nbformat
 import pytest
+from PIL import Image
 from small_course import HEADLINE, PARAMETERS
 
 from recsys_kit.course import notebooks, refresh
@@ -103,6 +107,22 @@ def test_tidying_drops_what_tensorflow_writes_on_loading_and_keeps_a_real_warnin
     alone, mixed = notebooks.tidy(nbformat.v4.new_notebook(cells=cells)).cells
     assert not alone.outputs
     assert [output.text for output in mixed.outputs] == ["careful!\n"]
+
+
+FIGURE = """import matplotlib.pyplot as plt
+from recsys_kit import plots
+plots.use_style()
+plt.plot([1, 2]);"""
+
+
+def test_a_committed_figure_has_twice_the_pixels_of_its_place_and_a_palette(write_notebook):
+    path = write_notebook("01_first", FIGURE)
+    assert refresh.refresh(path.parent, say=str) == []
+    (output,) = (o for o in notebooks.read(path).cells[2].outputs if "image/png" in o.data)
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    shown = output.metadata["image/png"]
+    assert [side // 2 for side in picture.size] == [shown["width"], shown["height"]] and picture.mode == "P"
+    assert refresh.refresh(path.parent, check=True) == []
 
 
 def test_tidying_drops_widgets_timing_and_other_editors_metadata():

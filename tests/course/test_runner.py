@@ -68,6 +68,53 @@ def test_a_kernel_that_dies_names_its_cell(write_notebook, tmp_path):
     assert "code cell 3, which begins with\n    os._exit(1)" in result.error and "out of memory" in result.error
 
 
+NATIVE = "import os, sys\nos.write(2, b'failed call to cuInit\\n')\nprint('said', file=sys.stderr)"
+
+
+def test_what_a_library_writes_past_python_goes_to_a_log_and_not_between_the_lines_of_progress(
+    write_notebook, tmp_path, capfd
+):
+    path = write_notebook("01_native", NATIVE, "import subprocess\nsubprocess.run(['echo', 'from a child'])")
+    assert [result.status for result in runner.run(path.parent, tmp_path / "out")] == ["ok"]
+    said = capfd.readouterr()
+    assert "cuInit" not in said.out + said.err and "child" not in said.out + said.err
+    log = (tmp_path / "out" / "01_native.log").read_text(encoding="utf-8")
+    assert "failed call to cuInit\n" in log and "from a child\n" in log
+    assert "said\n" in texts(tmp_path / "out" / "01_native.ipynb")
+
+
+def test_a_kernel_that_writes_nothing_leaves_no_log(write_notebook, tmp_path):
+    runner.execute(write_notebook("01_silent", "print(1)"), tmp_path / "silent.ipynb", progress=False)
+    assert not (tmp_path / "silent.log").exists()
+
+
+def test_an_error_of_python_stays_in_the_report_and_the_last_words_of_a_dead_kernel_too(write_notebook, tmp_path):
+    folder = write_notebook("01_wrong", "1 / 0").parent
+    write_notebook("02_dead", NATIVE, "os._exit(1)")
+    wrong, dead = runner.run(folder, tmp_path / "out")
+    assert "ZeroDivisionError: division by zero" in wrong.error
+    assert dead.error.endswith("the last that it wrote:\n    failed call to cuInit")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "ZeroDivisionError: division by zero" in page and "failed call to cuInit" in page
+
+
+FIGURE = """import matplotlib.pyplot as plt
+from recsys_kit import plots
+plots.use_style()
+plt.plot([1, 2]);"""
+
+
+def test_the_report_shows_the_figure_and_the_committed_result_of_each_notebook(write_notebook, tmp_path):
+    path = write_notebook("01_figure", FIGURE, HEADLINE)
+    (path.parent / "profiles" / "quick.yaml").write_text("all: {USERS: 300}")
+    row = "| [01 · Figure](notebooks/01_figure.ipynb) | One plain sentence. | 1 | 1 GB | NDCG@10 0.3 against counting |"
+    (tmp_path / "README.md").write_text(f"{row}\n", encoding="utf-8")
+    runner.run(path.parent, tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/webp') == 1
+    assert "<td>NDCG@10 0.3 against counting</td>" in page and "a sample of 300 households" in page
+
+
 def test_peak_memory_counts_what_the_kernel_and_its_children_hold(write_notebook, tmp_path):
     child = "import subprocess, sys\n" + (
         'subprocess.run([sys.executable, "-c", "import time; block = b\'x\' * 300_000_000; time.sleep(1)"])'

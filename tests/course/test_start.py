@@ -52,10 +52,12 @@ def test_every_notebook_solution_page_profile_and_picture_is_laid_down(course):
     assert not (laid.same or laid.different or laid.kept)
 
 
-def test_the_example_shop_is_laid_down_as_it_is(course):
-    shop = TOP / "data" / "example_shop"
-    for path in shop.glob("*.*"):
-        assert (course[0] / "data" / "example_shop" / path.name).read_bytes() == path.read_bytes()
+def test_the_example_shop_and_the_figures_that_pages_read_are_laid_down_as_they_are(course):
+    for part in ("data/example_shop", "benchmarks/results"):
+        paths = [path for path in (TOP / part).glob("*.*") if path.is_file()]
+        assert paths
+        for path in paths:
+            assert (course[0] / part / path.name).read_bytes() == path.read_bytes()
 
 
 def test_laid_down_notebooks_say_the_same_and_have_not_run(course):
@@ -136,7 +138,8 @@ def test_a_second_upgrade_does_not_overwrite_what_the_first_kept(own):
     assert sorted(path.with_name(name).read_text() for name in kept) == ["first", "second", "third"]
 
 
-def test_upgrade_replaces_a_file_that_nobody_touched_since_it_was_laid_down(own):
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_a_file_that_nobody_touched_since_it_was_laid_down_follows_the_kit(own, upgrade):
     """The kit's version changes: what an older version wrote is no work of the reader's."""
     path, note = own / "notebooks" / "profiles" / "quick.yaml", own / ".recsys-kit.json"
     new = path.read_bytes()
@@ -144,8 +147,7 @@ def test_upgrade_replaces_a_file_that_nobody_touched_since_it_was_laid_down(own)
     hashes = json.loads(note.read_text())
     hashes["notebooks/profiles/quick.yaml"] = start._hash(path.read_bytes())
     note.write_text(json.dumps(hashes))
-    assert start.lay_down(own).different == ["notebooks/profiles/quick.yaml"]
-    laid = start.lay_down(own, upgrade=True)
+    laid = start.lay_down(own, upgrade)
     assert laid.new == ["notebooks/profiles/quick.yaml"] and not laid.kept
     assert path.read_bytes() == new
 
@@ -176,6 +178,12 @@ def test_a_place_where_no_course_can_lie_is_refused(tmp_path):
     for folder, message in ((tmp_path / "file", "must be a folder"), (TOP, "kit's own files")):
         with pytest.raises(ValueError, match=message):
             start.lay_down(folder)
+
+
+def test_make_lab_opens_copies_that_git_does_not_track():
+    lab = re.search(r"(?m)^lab:.*\n((?:\t.*\n)+)", (TOP / "Makefile").read_text(encoding="utf-8"))[1]
+    assert "recsys-kit start course" in lab and "--ServerApp.root_dir=course" in lab
+    assert "/course/" in (TOP / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 # The command

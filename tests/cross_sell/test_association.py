@@ -89,3 +89,26 @@ def test_a_group_is_in_a_basket_if_one_of_its_items_is():
 def test_a_least_count_below_one_is_refused():
     with pytest.raises(ValueError, match=r"`min_count` must be at least 1\. Received: min_count=0"):
         association.pair_measures(STALL, min_count=0)
+
+
+def test_a_pair_that_is_as_strong_as_told_keeps_its_whole_lift():
+    table = table_of([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    pairs = association.pair_measures(table, min_count=1)
+    later = association.seen_again(pairs, table)
+    assert later["seen"].tolist() == [2] and later["by_chance"].tolist() == [1] and later["if_true"].tolist() == [2]
+    found = association.told_and_kept(pairs, later)
+    assert found["lift told"] == found["lift kept"] == 2
+    assert found["of it"] == 1 and found["low"] < 1 < found["high"]
+    assert found["by chance"] < found["if the lift were true"] < found["seen again"] == 1
+
+
+def test_the_surest_pair_explains_a_suggestion_and_the_best_seller_does_not():
+    # Milk (2) lies in nearly every basket; jam (1) goes with bread (0).
+    rows = [[1, 1, 1, 0]] * 12 + [[0, 0, 1, 1]] * 40 + [[1, 0, 0, 0]] * 2 + [[0, 0, 0, 1]] * 6
+    matrix = table_of(rows).matrix
+    asked = {"basket": np.array([0, 2]), "suggested": np.array([1])}
+    assert association.explain(matrix, **asked).tolist() == [0]
+    assert association.explain(matrix, np.array([2]), np.array([1])).tolist() == [-1]
+    assert association.explain(matrix, np.array([2]), np.array([1]), "together", 0).tolist() == [2]
+    with pytest.raises(ValueError, match="`by`"):
+        association.explain(matrix, **asked, by="lift")

@@ -163,3 +163,26 @@ def test_a_suggestion_costs_more_and_was_never_bought(split, prices):
     assert not np.asarray(bought).any()
     assert "3.0 times the content, 25% less per unit" in offers["reason"].tolist()
     assert offers["user"].is_unique
+
+
+def test_steps_up_and_down_are_counted_for_each_household():
+    steps = pd.DataFrame(
+        {"user": [3, 3, 3, 5, 5], "step": ["larger pack", "dearer brand", "cheaper brand"] + ["same item"] * 2}
+    )
+    found = upsell.balance(steps)
+    assert found.index.tolist() == [3]
+    assert found.loc[3, ["up", "down"]].tolist() == [2, 1]
+    assert found.loc[3, "z"] == pytest.approx(0.5 / np.sqrt(0.75))
+
+
+def test_the_rival_of_a_suggestion_is_dearer_of_the_same_kind_and_new_to_the_household(split, prices):
+    prices = prices.reset_index(drop=True)
+    pairs = upsell.upgrades(upsell.switches(split, prices), prices, min_from=5)
+    offers = upsell.suggestions(split, pairs, prices)
+    rival = upsell.dearer_at_random(offers, prices, split)
+    assert len(rival) == len(offers)
+    for (_, offer), other in zip(offers.iterrows(), rival, strict=True):
+        if other >= 0:
+            assert prices["price"][other] > prices["price"][offer["a"]]
+            assert prices["item_type"][other] == prices["item_type"][offer["a"]]
+            assert other != offer["b"] and not split.counts()[offer["user"], other]

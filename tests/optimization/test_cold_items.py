@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_kit import baselines
 from recsys_kit.optimization import cold_items
 
 
@@ -104,3 +105,22 @@ def test_a_history_too_short_to_learn_from_is_an_error(split):
             np.zeros(len(split.items), int),
             settings=cold_items.Settings(windows=2, batch_size=500),
         )
+
+
+def test_untrained_attention_is_the_layer_with_the_texts_themselves_as_embeddings(case, types):
+    vectors = np.eye(8, dtype=np.float32) + 0.1
+    rows = np.arange(5)
+    scores = cold_items.untrained_attention(case, vectors, types, sharp=8.0)(rows)
+    layer = cold_items.TextTied((8, 8), width=8)
+    layer.build()
+    layer.table.assign(vectors)
+    layer.adapter.assign(np.eye(8))
+    counts = (baselines.decayed_counts(case.split, 120).log1p()[case.split.test_users] @ group(types))[rows]
+    new = np.flatnonzero(case.new)
+    theirs = layer(counts.astype("float32"), np.zeros((5, len(new)), "float32"), types[new].astype("int32"))
+    assert np.allclose(np.log(scores[:, new] + 0.01), theirs, atol=1e-4)
+    assert np.isneginf(scores[:, ~case.new]).all()
+
+
+def group(code):
+    return np.eye(code.max() + 1, dtype=np.float32)[code]

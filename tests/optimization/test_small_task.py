@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsys_kit import datasets
 from recsys_kit.optimization import small_task
 
 
@@ -84,3 +85,20 @@ def test_a_shop_without_categories_has_items_as_types(shop, splits):
     items = shop.items[["item_id"]].assign(category="unknown", product_type="unknown")
     names = small_task.next_types(splits, items, most=50).names
     assert len(names) == 50 and names.isin(splits.test.items.astype("str")).all()
+
+
+def test_the_decayed_count_forgets_nothing_and_agrees_with_hand_work(task, shop, splits):
+    split, look = splits.test, task.test
+    kind = datasets.items.item_types(shop.items, split.items).to_numpy()
+    plain = small_task.decayed_types(task, split, shop.items, 0)
+    faded = small_task.decayed_types(task, split, shop.items, 30)
+    case = int(np.argmax(split.counts()[split.test_users].sum(1)))
+    own = split.history[split.history["user"] == split.test_users[case]]
+    for name in task.names[plain[case].argsort()[-3:]]:
+        bought = own[kind[own["item"]] == name]
+        age = (split.cutoff - bought["timestamp"]).dt.total_seconds() / 86400
+        place = task.names.get_loc(name)
+        assert plain[case, place] == pytest.approx(len(bought), abs=2e-3)
+        assert faded[case, place] == pytest.approx(np.exp(-age / 30).sum(), abs=2e-3)
+    assert plain.shape == look.answers.shape
+    assert plain.sum() > small_task.frequent_types(task, look).sum()

@@ -80,3 +80,14 @@ def test_the_choice_is_the_best_on_validation_whatever_the_test_says(task):
     assert table.loc["bad", "difference"] == 0
     with pytest.raises(ValueError, match="`reference` must be one of good, bad"):
         tuning.look_once(task, {"good": good, "bad": bad}, "best")
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_random_search_begins_with_the_recipe_too(task, tmp_path):
+    found = {
+        sampler: tuning.trials_table(tuning.search(task, RECIPE, tmp_path / sampler, trials=3, sampler=sampler))
+        for sampler in ("tpe", "random")
+    }
+    assert found["tpe"].loc[0, "ndcg"] == found["random"].loc[0, "ndcg"]  # both begin with the recipe
+    with pytest.raises(ValueError, match="`sampler`"):
+        tuning.search(task, RECIPE, tmp_path / "grid", sampler="grid")

@@ -18,6 +18,14 @@ def test_recall_counts_only_what_is_new():
     assert table.loc["a", "only_here"] == 1
 
 
+def test_recalls_of_several_lists_count_what_they_hold_together():
+    answers = sp.csr_matrix(np.array([[1, 1, 1, 0], [0, 0, 1, 0]], bool))
+    seen = sp.csr_matrix(np.array([[1, 0, 0, 0], [0, 0, 1, 0]], bool))
+    one, other = np.array([[1, 3], [0, 1]]), np.array([[2, -1], [3, -1]])
+    assert candidates.recalls([one], answers, seen).to_dict() == {0: 0.5}  # the second case buys nothing new
+    assert candidates.recalls([one, other], answers, seen).to_dict() == {0: 1.0}
+
+
 def test_overlap_is_a_part_of_the_row():
     table = candidates.overlap({"a": np.array([[0, 1, 2, 3]]), "b": np.array([[3, 9, -1, -1]])}, (1, 10))
     assert table.loc["a", "b"] == 0.25 and table.loc["b", "a"] == 0.5 and table.loc["a", "a"] == 1

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_kit import baselines
 from recsys_kit.recommendation import cold_start
 
 
@@ -53,3 +54,17 @@ def test_users_without_columns_are_fine():
     split = light_shop.task().test
     newcomers = cold_start.Newcomers(split, pd.DataFrame({"user_id": ["a"]}))
     assert newcomers.attributes() == {} and newcomers.scores({"age": "9"})[1] is False
+
+
+def test_a_new_item_of_a_category_goes_to_those_who_buy_of_it_most():
+    split = light_shop.task().test
+    groups = pd.Series(["a" if number % 2 else "b" for number in range(len(split.items))])
+    scores = cold_start.group_scores(split, groups, pd.Series(["a", "b", "never sold"]))
+    counts = baselines.decayed_counts(split, 120)[split.test_users].toarray()
+    np.testing.assert_allclose(scores[:, 0], np.log1p(counts[:, (groups == "a").to_numpy()].sum(1)), rtol=1e-5)
+    assert (scores[:, 2] == 0).all()
+
+
+def test_a_place_among_others_counts_ties_as_half():
+    scores = np.array([[1.0, 1.0, 1.0], [3.0, 2.0, 1.0]])
+    assert cold_start.placed(scores, np.array([0, 1, 1]), np.array([0, 0, 2])).tolist() == [0.5, 1.0, 0.0]

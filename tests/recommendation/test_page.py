@@ -16,9 +16,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from recsys_kit import recommendation
+from recsys_kit.course import notebooks
 from recsys_kit.recommendation import page
 
 ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "notebooks" / "pages" / "recommendation.ipynb"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
@@ -26,6 +29,14 @@ DRIVER = shutil.which("chromedriver")
 def test_what_a_title_holds_is_shown_not_run():
     html = page.html_table(pd.DataFrame({"item": ["<script>alert(1)</script>"]}), "A & B")
     assert "<script>" not in html and "A &amp; B" in html
+
+
+def test_nothing_that_is_said_while_models_are_built_stands_above_the_page(monkeypatch, capsys):
+    (cell,) = (cell for cell in notebooks.read(NOTEBOOK).cells if cell.cell_type == "code")
+    monkeypatch.setattr(recommendation, "open_shop", lambda *_, **__: print("waiting: another process is building"))
+    monkeypatch.setattr(page, "page", lambda *_, **__: None)
+    exec(cell.source, {})
+    assert capsys.readouterr().out == ""
 
 
 def test_a_picture_stands_in_the_row_of_its_item_and_a_missing_one_is_left_out(recommender, tmp_path):
@@ -65,7 +76,7 @@ def free_port():
 def address(tmp_path):
     """Serves the page on the example shop, without the Transformer; returns its address."""
     port = free_port()
-    command = [sys.executable, "-m", "voila", str(ROOT / "notebooks" / "pages" / "recommendation.ipynb")]
+    command = [sys.executable, "-m", "voila", str(NOTEBOOK)]
     settings = {
         "RECSYS_KIT_DATA": str(ROOT / "data" / "example_shop"),
         "RECSYS_KIT_WORKSPACE": str(tmp_path / "workspace"),

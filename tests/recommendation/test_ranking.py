@@ -88,3 +88,13 @@ def test_what_happens_after_the_cutoff_changes_no_feature():
     table = light_shop.tables()[0]
     facts = ranking.Facts(changed, shop.items, shop.timezone).add(table[["case", "item", "seen"]])
     pd.testing.assert_frame_equal(facts[list(ranking.RANKING_FACTS)], table[list(ranking.RANKING_FACTS)])
+
+
+@pytest.mark.parametrize("decimals", [0, 6])  # with many ties, and with few
+def test_candidates_are_judged_as_a_ranking_of_the_whole_catalogue_would_be(decimals):
+    split, table = light_shop.task().validation, light_shop.tables()[0]
+    values = np.round(table["personal frequency"].to_numpy(float), decimals)
+    scorer = ranking.pair_scorer(split, table, values)
+    whole = evaluation.evaluate_halves(scorer, split.answers, split.seen(), 10)
+    for half, found in ranking.judged(split, table, values, 10).items():
+        pd.testing.assert_series_equal(found, whole[half]["ndcg"], check_dtype=False)

@@ -4,6 +4,7 @@ import light_shop
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from recsys_kit.recommendation import reasons
 
@@ -24,22 +25,56 @@ class Nothing:
         ({"count": 1, "recency_days": 3, "now_display": 0.5}, "you bought it 3 days ago; on promotion this week"),
         ({"item": 2}, "goes with Butter, which you bought"),
         ({"item": 3, "type_count": 3}, "similar to what you buy: soap"),
+        ({"item": 2, "type_count": 3}, "similar to what you buy: jam"),  # the household's own facts come first
         ({"item": 3}, "popular in the last weeks"),
+        ({"item": 1}, ""),  # no reason is better than a false one
+        ({"item": 1, "now_display": 0.5}, "on promotion this week"),
     ],
 )
 def test_a_sentence_says_what_is_known(row, sentence):
     empty = {"user": 0, "item": 0, "count": np.nan, "gap_days": np.nan, "recency_days": np.nan, "type_count": 0}
     table = pd.DataFrame([empty | {"now_display": 0.0} | row])
-    assert reasons.sentences(table, TITLES, np.char.upper(TITLES), Nothing()) == [sentence]
+    popular = np.array([False, False, True, True])
+    assert reasons.sentences(table, TITLES, np.char.upper(TITLES), Nothing(), popular) == [sentence]
+
+
+def baskets_of(*baskets: str) -> sp.csr_matrix:
+    """Returns baskets as rows: a word a basket, a letter an item."""
+    return sp.csr_matrix([[float(letter in basket) for letter in "abcdef"] for basket in baskets])
+
+
+def test_a_pair_is_earned_by_more_baskets_than_chance_would_fill():
+    often = baskets_of(*["ab"] * 30, *["c"] * 60, *["d"] * 60, "ef")
+    earned = reasons._earned(often, least_lift=3, least_g2=30)
+    assert earned[0, 1] > 0 and earned[1, 0] > 0
+    assert earned[4, 5] == 0  # seen together once: a large lift, and no evidence
+
+
+def test_what_lies_together_in_large_baskets_only_is_no_pair():
+    # Each large basket holds everything: beside the small ones, every pair has a lift above 2 if sizes aren't counted.
+    large = baskets_of(*["abcdef"] * 30, *["a", "b", "c", "d", "e", "f"] * 30)
+    together, baskets = 30, large.shape[0]
+    assert together * baskets / 60**2 > 1.7
+    assert reasons._earned(large, least_lift=1.5, least_g2=5).nnz == 0
+
+
+def test_a_companion_needs_several_households():
+    split = light_shop.task().validation
+    few = reasons.Companions(split, least_lift=1.5, least_g2=4, least_households=1)
+    many = reasons.Companions(split, least_lift=1.5, least_g2=4, least_households=10**6)
+    users, items = split.test_users[:20], np.arange(20) % len(split.items)
+    assert (few.of(users, items)[0] >= 0).any()
+    assert (many.of(users, items)[0] == -1).all()
 
 
 def test_a_companion_was_bought_lately_by_the_household():
     split = light_shop.task().validation
-    companions = reasons.Companions(split)
+    companions = reasons.Companions(split, least_lift=1.5, least_g2=4, least_households=2)
     users = split.test_users[:20]
     items = np.arange(20) % len(split.items)
     best, weight = companions.of(users, items)
     counts = split.counts()
+    assert (best >= 0).any()
     for user, companion in zip(users[best >= 0], best[best >= 0], strict=True):
         assert counts[user, companion] > 0
     assert (weight[best >= 0] > 0).all()

@@ -34,3 +34,18 @@ def test_only_the_last_hours_count_as_today():
     )
     case, item = rules.bought_today(split, split.answer_times, hours=6)
     assert list(zip(case, item, strict=True)) == [(0, 1), (1, 2)]
+
+
+def test_new_items_take_the_last_places_and_no_more_than_are_missing():
+    known = np.array([True, True, True, True, False, False, False])
+    lists = np.array([[0, 1, 2], [0, 4, 1], [0, -1, -1], [5, 4, 6]])
+    fresh = np.array([[4, 5], [4, 5], [4, -1], [5, 4]])
+    assert rules.with_discovery(lists, fresh, known, places=1).tolist() == [[0, 1, 4], [0, 4, 1], [0, 4, -1], [5, 4, 6]]
+    assert rules.with_discovery(lists, fresh, known, places=2).tolist() == [[0, 4, 5], [0, 4, 5], [0, 4, -1], [5, 4, 6]]
+    assert rules.with_discovery(lists, fresh, known, places=0).tolist() == lists.tolist()
+
+
+@pytest.mark.parametrize("wrong", [{"discovery": -1}, {"not_again_hours": float("nan")}])
+def test_a_rule_below_zero_is_an_error(wrong):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be 0 or more"):
+        rules.Rules(**wrong)

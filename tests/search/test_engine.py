@@ -43,6 +43,19 @@ def test_a_household_puts_its_own_item_first_within_the_kind(index):
     assert liking(pd.Index([item, "not in the catalogue"])).tolist() == pytest.approx([0.2, -0.1])
 
 
+def test_a_list_holds_each_product_once_and_says_how_many_more_there_are(index):
+    found = search.search(index, "toothpaste", 6)
+    assert found["product_type"].is_unique and len(found) == 6
+    assert found["more"].tolist() == [2] * 6 and set(found["brand"]) == {"National"}
+
+
+def test_no_liking_brings_forward_what_the_text_finds_clearly_worse(index):
+    wine = index.items["item_id"][index.items["title"].str.startswith("Box Wines")].iloc[0]
+    liking = personal.as_liking(pd.Series({wine: 50.0, "01": 0.0}))
+    assert search.search(index, "toothpaste", 1, liking)["product_type"].iloc[0] == "TOOTHPASTE"
+    assert search.search(index, "wine", 1, liking)["item_id"].iloc[0] == wine
+
+
 @pytest.mark.parametrize("query", ["", "   ", "\n\t", None, float("nan"), "?!…", "🍕"])
 def test_what_is_no_query_is_an_error_that_says_so(index, query):
     with pytest.raises(ValueError, match="the query"):

@@ -35,7 +35,7 @@ def test_the_index_is_kept_and_found_again(tmp_path):
     kept = sorted(path.name for path in tmp_path.glob("[!.]*"))
     again = search.build(small_shop(), store, epochs=1, rerank=False)
     assert sorted(path.name for path in tmp_path.glob("[!.]*")) == kept
-    assert {name.split("-")[0] for name in kept} == {"search_vectors", "search_tower"}
+    assert {name.split("-")[0] for name in kept} == {"search_vectors", "search_tower", "search_doubt"}
     assert search.search(first, "milk", 5).equals(search.search(again, "milk", 5))
 
 
@@ -50,6 +50,7 @@ def test_the_same_translation_is_searched_once_and_none_scores_nothing(monkeypat
         return {"fused": np.ones((len(texts), 2))}
 
     monkeypatch.setattr(search_index, "_until_fused", stages)
+    monkeypatch.setattr(search_index, "_wished", lambda index, own, texts: own)
     found = search_index.translation_scores(Two, ["b", "", "b"])
     assert asked == [["b"]]
     assert found.tolist() == [[1, 1], [0, 0], [1, 1]]
@@ -64,10 +65,20 @@ def small_index(tmp_path_factory) -> search_index.Index:
 
 def test_a_search_mixes_in_the_translation_of_chinese_and_leaves_all_else_alone(small_index):
     found = search_index.scores(small_index, ["frozen pizza", "冷冻披萨", "leche", "一二三四五六"])
-    changed = [not np.array_equal(a, b) for a, b in zip(found["fused"], found["translated"], strict=True)]
+    changed = [not np.array_equal(a, b) for a, b in zip(found["wished"], found["translated"], strict=True)]
     assert changed == [False, True, False, False]
-    half = (found["fused"][1] + found["fused"][0]) / 2  # 冷冻披萨 is "frozen pizza", word by word
+    half = (found["wished"][1] + found["wished"][0]) / 2  # 冷冻披萨 is "frozen pizza", word by word
     assert found["translated"][1] == pytest.approx(half)
+
+
+def test_slips_and_wishes_change_their_queries_alone(small_index):
+    found = search_index.scores(small_index, ["milk", "toilt", "toilet", "decaf coffee", "fresh milk"])
+    moved = [not np.array_equal(a, b) for a, b in zip(found["fused"], found["corrected"], strict=True)]
+    assert moved == [False, True, False, False, False]
+    moved = [not np.array_equal(a, b) for a, b in zip(found["corrected"], found["wished"], strict=True)]
+    assert moved == [False, False, False, True, True]  # the last for its last noun
+    both = search_index.translation_scores(small_index, ["toilet"])[0]
+    assert found["corrected"][1] == pytest.approx((found["fused"][1] + both) / 2)
 
 
 def test_a_shop_without_codes_translates_nothing(small_index):

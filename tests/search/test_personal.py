@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from recsys_kit import preprocessing, recommendation, training
 from recsys_kit.datasets import promotions
-from recsys_kit.search import personal
+from recsys_kit.search import fusion, personal
 from recsys_kit.training import baskets
 
 ANSWERS = sp.csr_matrix(np.array([[1, 0, 0, 0, 1], [0, 0, 1, 0, 0], [0, 0, 0, 0, 1]], bool))
@@ -80,3 +80,14 @@ def test_households_are_scored_together_and_who_has_bought_nothing_is_named(monk
     assert len(said) == 1 and "user w has bought nothing" in said[0]
     with pytest.raises(ValueError, match="the shop does not know the user 'x'"):
         personal.open_households(shop, tmp_path, "", ["x"])
+
+
+def test_relevance_counts_products_and_a_gate_keeps_it():
+    document = np.array([0, 0, 1, 1, 2])
+    text, grades = np.array([[0.9, 0.8, 0.1]]), np.array([[2, 1, 0]])
+    liking = np.array([[0.0, 0.0, 0.0, 0.0, 9.0]])  # it likes what answers nothing
+    alone = personal.relevance(document, text, grades, liking, 0.0, np.array([0]), shortlist=3, k=2)
+    liked = personal.relevance(document, text, grades, liking, 1.0, np.array([0]), shortlist=3, k=2)
+    gated = fusion.behind_gate(text, 0.2)
+    behind = personal.relevance(document, gated, grades, liking, 1.0, np.array([0]), shortlist=3, k=2)
+    assert alone.tolist() == [1.0] and liked.tolist() == [0.5] and behind.tolist() == [1.0]

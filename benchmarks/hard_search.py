@@ -1,0 +1,152 @@
+"""Hard queries: what the search does with slips, attributes, "without", mixed languages, and what no shelf holds.
+
+    python benchmarks/hard_search.py                 # the dev half, to choose by
+    python benchmarks/hard_search.py --split test    # the other half, to look at once
+    python benchmarks/hard_search.py --split test --out benchmarks/results/hard_search.json    # and keep it
+
+`hard_queries.csv` lies beside this file. Its `rule` says what answers a query: alternatives `CATEGORY > TYPE` with `;`
+between them, both regular expressions, the category from its beginning (empty: any). An empty rule: nothing fits.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_kit import datasets, report, results_file, search, workspace
+from recsys_kit.search import queries
+
+FILE = Path(__file__).with_name("hard_queries.csv")
+KINDS = ("misspelt", "real word", "attribute", "negation", "mixed", "false friend", "nothing")
+
+
+def read(split: str = "") -> pd.DataFrame:
+    """Returns the hard queries: query_id, kind, language, query, split, rule; of one half, or all."""
+    table = pd.read_csv(FILE, dtype="str", keep_default_na=False)
+    return table[table["split"].eq(split) | (not split)].reset_index(drop=True)
+
+
+def fits(rule: str, item_types: pd.DataFrame) -> np.ndarray:
+    """Returns which of P item types (columns category and product_type) a rule names, (P,).
+
+    Example:
+        >>> fits("CORN > CORN ; > ORGANIC CORN", pd.DataFrame({"category": ["CORN"], "product_type": ["CORN WHITE"]}))
+        array([ True])
+    """
+    found = np.zeros(len(item_types), bool)
+    for part in filter(None, rule.split(" ; ")):
+        category, product_type = (each.strip() for each in part.split("> ", 1))
+        here = item_types["category"].str.match(category) & item_types["product_type"].str.contains(product_type)
+        found |= here.to_numpy()
+    return found
+
+
+def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
+    """Returns for each query: `refused`, `ndcg` of the ten best kinds, `first` (whether the first item fits).
+
+    What is refused has an NDCG and a first of 0, as a shopper sees it.
+    """
+    texts = table["query"].tolist()
+    lists = search.search_many(index, texts, 10)
+    found = search.scores(index, texts)
+    grade = np.stack([2 * fits(rule, index.documents) for rule in table["rule"]]).astype(np.int8)
+    refused = np.array([result.empty for result in lists])
+    ndcg = queries.scores(found.get("reranked", found["translated"]), grade)["ndcg"].to_numpy()
+    kinds = [result.rename(columns={"product_category": "category"}) for result in lists]
+    first = [len(one) > 0 and bool(fits(rule, one.head(1))[0]) for one, rule in zip(kinds, table["rule"], strict=True)]
+    return table.assign(refused=refused, ndcg=np.where(refused, 0.0, ndcg), first=np.array(first, float))
+
+
+def by_kind(result: pd.DataFrame) -> pd.DataFrame:
+    """Returns a row for each kind: queries, ndcg, first, refused."""
+    rows = result.groupby("kind").agg(
+        queries=("query", "size"), ndcg=("ndcg", "mean"), first=("first", "mean"), refused=("refused", "mean")
+    )
+    return rows.reindex([kind for kind in KINDS if kind in rows.index])
+
+
+def present(index: search.Index, split: str) -> pd.DataFrame:
+    """Returns, for each language of the judged queries, ndcg and the part refused."""
+    table = queries.judged()
+    table = table[table["split"] == split]
+    asked, grade = queries.texts(table), queries.grades(table, index.documents)
+    found = search.scores(index, asked["query"].tolist())
+    ndcg = queries.scores(found.get("reranked", found["translated"]), grade)["ndcg"]
+    refused = [result.empty for result in search.search_many(index, asked["query"].tolist(), 1)]
+    rows = asked.assign(ndcg=ndcg, refused=refused).groupby("language")
+    return rows.agg(queries=("query", "size"), ndcg=("ndcg", "mean"), refused=("refused", "mean"))
+
+
+BEFORE = {
+    "misspelt": (0.634, 0.594, 0.0),
+    "real word": (0.745, 0.750, 0.0),
+    "attribute": (0.616, 0.458, 0.0),
+    "negation": (0.613, 0.444, 0.0),
+    "mixed": (0.749, 0.895, 0.0),
+    "false friend": (0.417, 0.292, 0.0),
+    "nothing": (0.0, 0.0, 0.049),
+    "judged": (0.708, -1.0, 0.0),
+}
+"""What the test half came to with the search as it was when the set was written: ndcg, first, refused."""
+
+
+def row(when: str, kind: str, index: search.Index | None = None) -> dict[str, float | str]:
+    """Returns a row of the results file: a kind of the test half, before or after; "judged": the judged queries."""
+    names = ("queries", "ndcg", "first", "refused")
+    if when == "before":
+        count = len(read("test").query("kind == @kind")) if kind in KINDS else len(judged_test())
+        return {"when": when, "kind": kind} | dict(zip(names, (count, *BEFORE[kind]), strict=True))
+    index = index or opened("workspace")
+    if kind == "judged":
+        table = present(index, "test")
+        share = table["queries"] / table["queries"].sum()
+        values = (int(table["queries"].sum()), (share * table["ndcg"]).sum(), -1.0, (share * table["refused"]).sum())
+    else:
+        values = by_kind(judged(index, read("test").query("kind == @kind").reset_index(drop=True))).loc[kind].tolist()
+    return {"when": when, "kind": kind} | {
+        name: round(float(value), 3) for name, value in zip(names, values, strict=True)
+    }
+
+
+def judged_test() -> pd.DataFrame:
+    """Returns the judged test queries."""
+    table = queries.judged()
+    return queries.texts(table[table["split"] == "test"])
+
+
+def opened(folder: str) -> search.Index:
+    """Returns the index of the kit's own shop."""
+    with report.quiet():
+        return search.build(datasets.load(), workspace.Workspace(folder))
+
+
+def main() -> None:
+    """Prints the table by kind, and that of the judged queries of the same half."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--split", choices=("dev", "test"), default="dev")
+    options.add_argument("--workspace", default="workspace")
+    options.add_argument("--each", action="store_true", help="print every query as well")
+    options.add_argument("--out", type=Path, help="write before and after of the test half into this file")
+    chosen = options.parse_args()
+    index = opened(chosen.workspace)
+    if chosen.out:
+        rows = [row(when, kind, index) for kind in (*KINDS, "judged") for when in ("before", "after")]
+        results_file.write(
+            chosen.out,
+            rows,
+            command=f"python benchmarks/hard_search.py --split test --out {chosen.out.as_posix()}",
+            row="benchmarks/hard_search.py:row",
+            cheapest={"when": "before", "kind": "nothing"},
+            data=datasets.load().fingerprint,
+        )
+    result, usual = judged(index, read(chosen.split)), present(index, chosen.split)
+    if chosen.each:
+        print(result.drop(columns=["split", "rule", "query_id"]).round(2).to_string(index=False))
+    print(by_kind(result).round(3).to_string(), usual.round(3).to_string(), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

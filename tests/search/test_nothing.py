@@ -1,0 +1,55 @@
+"""Nothing fits: a model that has seen what no shelf holds, rules for what says nothing, and the words of the answer."""
+
+import numpy as np
+import pytest
+
+from recsys_kit import datasets, search, workspace
+from recsys_kit.search import commands, nothing
+from recsys_kit.search import index as search_index
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """A part of the kit's own shop, nothing trained but the doubt."""
+    store = workspace.Workspace(tmp_path_factory.mktemp("ws"))
+    return search.build(datasets.load(users=20), store, light=True, limit=800)
+
+
+@pytest.mark.parametrize("query", ["gearbox repair", "the", "12345", "sdfg hjklz", "Heiratsurkunde", "发动机"])
+def test_what_no_shelf_holds_is_refused_and_said_so_in_words(index, query):
+    assert search.search(index, query).empty
+    assert "nothing fits" in commands.nothing_fits(query) and query in commands.nothing_fits(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["milk", "something against a cold", "papel higiénico", "Hundefutter", "牙膏", "shampo", "2 liter soda"]
+)
+def test_what_a_shelf_holds_is_answered(index, query):
+    assert not search.search(index, query).empty
+
+
+def test_the_limit_refuses_few_good_queries_and_the_model_survives_the_workspace():
+    draw = np.random.default_rng(0)
+    vector = draw.normal(size=(400, 8))
+    vector[:100, 0] += 4
+    known = 0.7 * draw.random((400, 4))
+    groups = [""] * 100 + [f"i{row // 3}" for row in range(300)]
+    doubt = nothing.fit(vector, known, groups)
+    assert (doubt.score(vector, known)[100:] > 0).mean() < 0.05
+    assert (doubt.score(vector, known)[:100] > 0).mean() > 0.8
+    assert nothing.Doubt.of(doubt.arrays()).score(vector, known) == pytest.approx(doubt.score(vector, known))
+
+
+def test_a_shop_without_judged_queries_refuses_only_what_is_made_of_no_words(index):
+    import dataclasses
+
+    plain = dataclasses.replace(index, doubt=None)
+    assert search_index.refuses(plain, ["qxzvb wkjhq", "the", "gearbox", "milk"]).tolist() == [True, True, False, False]
+
+
+def test_what_is_learned_from_is_not_what_is_judged():
+    import hard_search
+
+    test = set(hard_search.read("test")["query"])
+    assert not test & set(nothing.unanswerable())
+    assert set(nothing.unanswerable()) <= set(hard_search.read("dev")["query"])
