@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,9 @@ class Settings:
     Attributes:
         users: Customers; a larger shop is sampled.
         purchases: The same, for shops with long histories.
-        cases: Most cases that are judged.
-        fitted: Most cases that weights are fitted on.
-        steps: Most batches of a training; a quarter where there are more than 1,000 items.
+        cases: Most cases that are judged. Where there are few customers each is asked at up to three moments.
+        fitted: Most cases that weights are fitted on, at up to two moments.
+        steps: Most batches of a training.
         places: Most places of sequences, all users together; the newest are kept.
         controls: Whether the twin and the network without order are trained, too; the verdict does not need them.
         parts: Shares of the customers of whom the learning curve learns.
@@ -39,9 +39,9 @@ class Settings:
 
     users: int = 3000
     purchases: int = 500_000
-    cases: int = 2000
-    fitted: int = 800
-    steps: int = 4000
+    cases: int = 3000
+    fitted: int = 1500
+    steps: int = 1200
     places: int = 120_000
     controls: bool = True
     parts: tuple[float, ...] = (0.25, 0.5)
@@ -79,7 +79,7 @@ def kind_of_shop(task: Task) -> dict[str, float | int | str]:
 
 @dataclass
 class _Bench:
-    """One split with its sources and cases."""
+    """One moment: a split with its sources and cases."""
 
     split: Split
     rows: np.ndarray
@@ -93,7 +93,10 @@ def diagnose(
     say: Callable[[str], object] = print,
     encode: Callable | None = None,
 ) -> dict:
-    """Runs all experiments on a shop.
+    """Says whether a sequence model is worth it in a shop, and what carries information there.
+
+    Counted sources are weighed by a conditional logit; small networks are added to it. All is fitted on the weeks of
+    validation and judged once on the test, with intervals over customers. It takes minutes; nothing is written.
 
     Args:
         shop: The shop.
@@ -103,8 +106,10 @@ def diagnose(
         encode: Function from titles to vectors; None: the kit's own encoder.
 
     Returns:
-        What JSON can hold: `verdict`, `kind`, `scores` (NDCG@10 and interval of each method), `answers` (differences
-        with intervals), `curve`, `seconds`, `notes`.
+        What JSON can hold: `verdict` (its `verdict` is "worth it", "counting is enough" or "too little to say"; `gain`,
+        `low`, `high`, `needed`, `first`, and the sentences `english` and `chinese`), `kind`, `scores` (NDCG@10 and
+        interval of each method), `answers` (differences with intervals), `curve`, `seconds`, `notes`. Of a shop that no
+        test can be made of: `shop`, `verdict` and `notes` alone.
     """
     began, notes, whole = time.perf_counter(), [], shop.events["user_id"].nunique()
     users = min(settings.users, whole * settings.purchases // max(1, len(shop.events)))
@@ -137,9 +142,9 @@ class _Run:
     def __init__(self, shop: Shop, task: Task, kind: dict, settings: Settings, encode: Callable | None, notes: list):
         self.shop, self.task, self.kind, self.settings, self.notes = shop, task, kind, settings, notes
         rng = np.random.default_rng(settings.seed)
-        self.valid = _bench(task.validation, settings.fitted, rng)
-        self.test = _bench(task.test, settings.cases, rng)
-        self.checked = task.validation.test_users[self.valid.rows[:_CHECKED]]
+        self.valid = _moments(task, task.validation, settings.fitted, 2, rng)
+        self.test = _moments(task, task.test, settings.cases, 3, rng)
+        self.checked = task.validation.test_users[self.valid[0].rows[:_CHECKED]]
         self.baskets = kind["baskets_of_one"] < 0.5
         self.titles = self._titles(encode)
         self.seconds: dict[str, float] = {}
@@ -157,17 +162,16 @@ class _Run:
     def count(self, learners: np.ndarray | None = None) -> None:
         """Makes the families of counted sources, at both cutoffs."""
         began = time.perf_counter()
-        for bench in (self.valid, self.test):
+        for bench in (*self.valid, *self.test):
             known = None if learners is None else np.isin(bench.split.users, learners)
-            bench.families = sources.counting(bench.split, known, self.titles, self.valid.split.cutoff)
+            bench.families = sources.counting(bench.split, known, self.titles, self.task.validation.cutoff)
         self.seconds.setdefault("counting, to build", time.perf_counter() - began)
 
     def train(self) -> None:
         """Trains the networks and adds each as a source: with order, its twin, without order."""
-        users = len(self.task.validation.users)
-        self.steps = self.settings.steps // (1 if len(self.task.test.items) <= 1000 else 4)
+        users, benches = len(self.task.validation.users), (*self.valid, *self.test)
         newest = max(8, self.settings.places // max(1, users))
-        plain, mixed = ([self._sequences(bench, newest, s) for bench in (self.valid, self.test)] for s in (False, True))
+        plain, mixed = ([self._sequences(bench, newest, shuffle) for bench in benches] for shuffle in (False, True))
         sizes = np.diff(plain[0].start)
         self.length = int(np.clip(np.quantile(sizes[sizes > 0], 0.75) - 1, 2, 64))
         self.network = networks.Network(plain[0].size, self.length, True, self.settings.seed)
@@ -176,9 +180,11 @@ class _Run:
             twin = networks.Network(plain[0].size, self.length, False, self.settings.seed)
             trainings = [("without order", self.network, mixed), ("twin", twin, plain), *trainings]
         for name, network, asked in trainings:
-            self.seconds[f"{name}, to train"] = network.fit(asked[0], self._check, asked[0], self.steps, self.checked)
+            self.seconds[f"{name}, to train"] = network.fit(
+                asked[0], self._check, asked[0], self.settings.steps, self.checked
+            )
             began = time.perf_counter()
-            for bench, sequences in zip((self.valid, self.test), asked, strict=True):
+            for bench, sequences in zip(benches, asked, strict=True):
                 bench.families[name] = _source(network, sequences, bench.split)
             self.seconds[f"{name}, to serve"] = time.perf_counter() - began
 
@@ -187,16 +193,18 @@ class _Run:
 
     def _check(self, scorer: Scorer) -> float:
         """Returns what a training watches: the likelihood of some of validation's answers, their geometric mean."""
-        answers = self.valid.split.answers[self.valid.rows[:_CHECKED]].astype(float)
+        first = self.valid[0]
+        answers = first.split.answers[first.rows[:_CHECKED]].astype(float)
         logs = _log_chances(scorer(self.checked)[:, : answers.shape[1]])
         return float(np.exp(answers.multiply(1 / answers.sum(axis=1)).multiply(logs).sum() / len(logs)))
 
     def judge(self) -> dict:
         """Fits all logits on validation, judges them once on the test, and reads the verdict off the intervals."""
-        counted = tuple(name for name in self.test.families if name not in NETWORKS)
+        counted = tuple(name for name in self.test[0].families if name not in NETWORKS)
         timeless = tuple(name for name in counted if name not in ("follows", "time"))
         wanted = {"popularity": ("popularity",), RIVAL: counted}
-        wanted |= {f"popularity and {name}": ("popularity", name) for name in counted if name != "popularity"}
+        own = ("popularity", "own counts")
+        wanted |= {OWN: own} | {f"own counts and {name}": (*own, name) for name in counted if name not in own}
         wanted |= {"sequence model alone": ("sequence model",), MODEL: (*counted, "sequence model")}
         compared = {}
         if self.settings.controls:
@@ -209,13 +217,17 @@ class _Run:
             compared[name] = (RIVAL, f"without {name}")
         scores = self._fitted(wanted)
         answers = verdicts.answers(scores, compared)
-        found = verdicts.verdict(scores[MODEL], scores[RIVAL], answers, self.seconds["sequence model, to train"])
+        added = {"own counts": (OWN, "popularity")}
+        added |= {name: (f"own counts and {name}", OWN) for name in counted if name not in own}
+        first = verdicts.first(scores, added)
+        found = verdicts.verdict(scores[MODEL], scores[RIVAL], first, self.seconds["sequence model, to train"])
         shown = [name for name in wanted if not name.startswith(("without", "order", "twin"))]
         return {
             "shop": self.shop.name,
             "verdict": found,
             "kind": self.kind,
-            "cases": len(scores),
+            "customers": len(scores),
+            "cases": sum(len(bench.rows) for bench in self.test),
             "scores": [{"method": name, **verdicts.mean(scores[name])} for name in shown],
             "answers": answers,
             "curve": self._curve(counted, scores),
@@ -224,15 +236,16 @@ class _Run:
         }
 
     def _fitted(self, wanted: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-        drawn = logit.candidates(
-            self.valid.families, self.valid.split.answers, self.valid.rows, seed=self.settings.seed
-        )
+        asked = [(bench.families, bench.split.answers, bench.rows) for bench in self.valid]
+        drawn = logit.candidates(asked, seed=self.settings.seed)
         ridge = logit.best_ridge(drawn, wanted[RIVAL])  # one for all, chosen for the rival
         logits = {name: logit.fit_logit(drawn, families, ridge) for name, families in wanted.items()}
-        began = time.perf_counter()
-        scores = logit.evaluated(self.test.families, logits, self.test.split.answers, self.test.rows)
+        began, parts = time.perf_counter(), []
+        for bench in self.test:
+            found = logit.evaluated(bench.families, logits, bench.split.answers, bench.rows)
+            parts.append(found.set_index(bench.split.users[bench.split.test_users[found.index]]))
         self.seconds.setdefault("all sources, to serve and judge", time.perf_counter() - began)
-        return scores
+        return pd.concat(parts).groupby(level=0).mean()  # a customer is one case, however often asked
 
     def _curve(self, counted: tuple[str, ...], scores: pd.DataFrame) -> list[dict]:
         """Returns what both reach where they learn from a part of the customers; all customers are asked."""
@@ -242,13 +255,13 @@ class _Run:
             learners = users[order[: int(part * len(users))]]
             self.count(learners)
             data = networks.sequences(
-                self.valid.split,
+                self.task.validation,
                 self.baskets,
                 max(8, self.settings.places // len(users)),
-                learners=np.isin(self.valid.split.users, learners),
+                learners=np.isin(self.task.validation.users, learners),
             )
-            self.network.fit(data, self._check, self.plain[0], int(part * self.steps), self.checked)
-            for bench, sequences in zip((self.valid, self.test), self.plain, strict=True):
+            self.network.fit(data, self._check, self.plain[0], int(part * self.settings.steps), self.checked)
+            for bench, sequences in zip((*self.valid, *self.test), self.plain, strict=True):
                 bench.families["sequence model"] = _source(self.network, sequences, bench.split)
             found = self._fitted({RIVAL: counted, MODEL: (*counted, "sequence model")})
             curve.append({"part": part, "counting": verdicts.mean(found[RIVAL]), "model": verdicts.mean(found[MODEL])})
@@ -256,14 +269,33 @@ class _Run:
 
 
 RIVAL, MODEL = "counting, all together", "counting and sequence model"
+OWN = "popularity and own counts"
 _CHECKED = 400  # cases of validation that a training watches
 NETWORKS = ("sequence model", "twin", "without order")
 
 
-def _bench(split: Split, most: int, rng: np.random.Generator) -> _Bench:
-    """Returns a split with the cases of customers who bought before: of the others no method knows anything."""
+def _moments(task: Task, split: Split, most: int, count: int, rng: np.random.Generator) -> list[_Bench]:
+    """Returns a split at one or more moments of its period, with the cases of customers who bought before.
+
+    Of the others no method knows anything. A customer who did not come since the last moment is not asked again.
+    """
     rows = np.flatnonzero(np.isin(split.test_users, split.history["user"]))
-    return _Bench(split, np.sort(rng.permutation(rows)[:most]))
+    found = [_Bench(split, np.sort(rng.permutation(rows)[:most]))]
+    count = int(np.clip(most // max(1, len(rows)), 1, count))
+    asked = dict(zip(split.users[split.test_users], split.answer_times, strict=True))
+    for place in range(1, count):
+        cutoff = (split.cutoff + place / count * (split.end - split.cutoff)).floor("D")
+        if cutoff <= found[-1].split.cutoff:
+            continue
+        later = preprocessing.split_by_time(task.events, cutoff, split.end, min_items=task.min_items, items=split.items)
+        later = replace(later, plan=split.plan)
+        users = later.users[later.test_users]
+        new = [asked.get(user) != when for user, when in zip(users, later.answer_times, strict=True)]
+        rows = np.flatnonzero(np.isin(later.test_users, later.history["user"]) & new)
+        asked |= dict(zip(users, later.answer_times, strict=True))
+        if len(rows):
+            found.append(_Bench(later, rows))
+    return found
 
 
 def _source(network: networks.Network, asked, split: Split) -> sources.Source:

@@ -7,7 +7,7 @@ Letters for shapes: V items, N cases, B cases of a block, C candidates of a case
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,9 @@ import scipy.sparse as sp
 from recsys_kit import evaluation
 from recsys_kit.diagnosis.sources import Source
 
-__all__ = ["Candidates", "Logit", "best_ridge", "candidates", "evaluated", "fit_logit"]
+__all__ = ["Asked", "Candidates", "Logit", "best_ridge", "candidates", "evaluated", "fit_logit"]
+
+Asked = tuple[Mapping[str, Source], sp.csr_matrix, np.ndarray]
 
 _RIDGES = (2.0, 10.0, 50.0, 250.0)  # of standardised weights, in cases
 
@@ -62,24 +64,31 @@ def _values(families: Mapping[str, Source], rows: np.ndarray) -> tuple[np.ndarra
     return np.stack([array for arrays in found.values() for array in arrays], axis=-1).astype(np.float32), family
 
 
-def candidates(
-    families: Mapping[str, Source], answers: sp.csr_matrix, rows: np.ndarray, count: int = 300, seed: int = 0
-) -> Candidates:
+def candidates(asked: Sequence[Asked], count: int = 300, seed: int = 0) -> Candidates:
     """Draws the items that a logit is fitted on.
 
     All of a small catalogue; of a large one what was bought, the best of each source, and others by chance. Those
     stand for all that were not drawn, so that the likelihood is that of the whole catalogue in expectation.
 
     Args:
-        families: Sources by family.
-        answers: (N, V) what was bought.
-        rows: (N,) the cases to use.
+        asked: One or more moments: sources by family, answers (N, V), and the cases to use.
         count: C.
         seed: Seed of the draw.
     """
-    rng, size = np.random.default_rng(seed), answers.shape[1]
-    count = min(count, size)
-    parts = []
+    rng, parts = np.random.default_rng(seed), []
+    for families, answers, rows in asked:
+        parts += _drawn(families, answers, rows, min(count, answers.shape[1]), rng)
+    family = parts[0][-1]
+    values, target, offset = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:3])
+    values -= values.mean(axis=1, keepdims=True)
+    scale = values.std(axis=(0, 1)) + 1e-6
+    return Candidates(values / scale, scale, target, offset, family)
+
+
+def _drawn(
+    families: Mapping[str, Source], answers: sp.csr_matrix, rows: np.ndarray, count: int, rng: np.random.Generator
+) -> list[tuple[np.ndarray, ...]]:
+    size, parts = answers.shape[1], []
     for block in np.array_split(rows, max(1, len(rows) * size // 200_000)):
         values, family = _values(families, block)
         bought = answers[block].toarray() > 0
@@ -96,11 +105,8 @@ def candidates(
         target = np.take_along_axis(bought, order, 1).astype(float)
         target /= np.maximum(target.sum(axis=1, keepdims=True), 1)
         offset = np.where(certain, 0.0, others[:, None])
-        parts.append((np.take_along_axis(values, order[..., None], 1), target, offset))
-    values, target, offset = (np.concatenate(part) for part in zip(*parts, strict=True))
-    values -= values.mean(axis=1, keepdims=True)
-    scale = values.std(axis=(0, 1)) + 1e-6
-    return Candidates(values / scale, scale, target, offset, family)
+        parts.append((np.take_along_axis(values, order[..., None], 1), target, offset, family))
+    return parts
 
 
 class _Likelihood:

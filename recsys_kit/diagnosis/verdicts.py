@@ -11,18 +11,20 @@ import pandas as pd
 
 from recsys_kit import evaluation
 
-__all__ = ["THRESHOLDS", "Thresholds", "answers", "mean", "refused", "verdict"]
+__all__ = ["THRESHOLDS", "Thresholds", "answers", "first", "mean", "refused", "verdict"]
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """What a verdict needs. It is the code's, whatever the shop.
 
+    Tuned on shops of seed 0 of `benchmarks/diagnosis.py`, and frozen on 2026-11-27, before any other seed was judged.
+
     Attributes:
         level: Of the verdict's interval, one comparison a shop.
         least: A gain below this part of the rival's score is not worth a model, however sure.
         excluded: If the interval ends below this part of the rival's score, counting is enough.
-        cases: With fewer customers, counting is never called enough: where weights are fitted on few, a network gets
+        customers: With fewer customers, counting is never called enough: where weights are fitted on few, a network gets
             hardly any, and a difference of nearly nothing has a narrow interval that says nothing.
         family: Chance that the interval of any of the other answers misses, all together.
     """
@@ -30,7 +32,7 @@ class Thresholds:
     level: float = 0.99
     least: float = 0.02
     excluded: float = 0.10
-    cases: int = 300
+    customers: int = 300
     family: float = 0.05
 
 
@@ -71,6 +73,23 @@ def answers(
     return found
 
 
+def first(
+    scores: pd.DataFrame, added: Mapping[str, tuple[str, str]], thresholds: Thresholds = THRESHOLDS
+) -> str | None:
+    """Returns what to try first: the kind of information that brings most, of those that were shown to bring anything.
+
+    Args:
+        scores: One column a method, one row a case.
+        added: For each kind the method with it, and the simpler one without.
+        thresholds: See there.
+
+    Returns:
+        The kind; None if none was shown to help.
+    """
+    shown = [one for one in answers(scores, added, thresholds) if one["matters"]]
+    return max(shown, key=lambda one: one["difference"])["question"] if shown else None
+
+
 def refused(reason: str) -> dict:
     """Returns the verdict on a shop that no test can be made of."""
     return {
@@ -82,27 +101,27 @@ def refused(reason: str) -> dict:
 
 
 def verdict(
-    model: pd.Series, rival: pd.Series, found: list[dict], seconds: float, thresholds: Thresholds = THRESHOLDS
+    model: pd.Series, rival: pd.Series, first: str | None, seconds: float, thresholds: Thresholds = THRESHOLDS
 ) -> dict:
     """Reads the verdict off the interval of what a sequence model adds to all counting together.
 
     Args:
         model: NDCG@10 of each case with the sequence model.
         rival: Without.
-        found: The other answers, see `answers`; they say what to try first.
+        first: What to try first, see `first`.
         seconds: What the training took.
         thresholds: See there.
 
     Returns:
         `verdict` ("worth it", "counting is enough" or "too little to say"), the numbers, `needed` (cases, where there
-        are too few), `first` (the question of what to try first), and the sentences `english` and `chinese`.
+        are too few), `first`, and the sentences `english` and `chinese`.
     """
     pair = evaluation.paired_difference(model, rival, thresholds.level)
     gain, low, high, base = pair["difference"], pair["low"], pair["high"], float(rival.mean())
     least, excluded = thresholds.least * base, thresholds.excluded * base
     if low > 0 and gain > least:
         word = "worth it"
-    elif len(rival) >= thresholds.cases and (high < excluded or (low > 0 and gain <= least)):
+    elif len(rival) >= thresholds.customers and (high < excluded or (low > 0 and gain <= least)):
         word = "counting is enough"
     else:
         word = "too little to say"
@@ -110,19 +129,21 @@ def verdict(
     if word == "too little to say":
         half = (high - low) / 2
         ways = [half / gain] * (gain > least) + [half / (excluded - gain)] * (gain < excluded)
-        needed = max(thresholds.cases, int(np.ceil(min(ways, default=1.0) ** 2 * len(rival) / 100) * 100))
-    first = max(
-        (one for one in found if one["matters"] and one["question"] in _FIRST),
-        key=lambda one: one["difference"],
-        default=None,
-    )
-    numbers = {"gain": gain, "low": low, "high": high, "rival": base, "cases": len(rival), "level": thresholds.level}
-    english, chinese = _sentences(word, numbers, needed, first and first["question"], seconds)
+        needed = max(thresholds.customers, int(np.ceil(min(ways, default=1.0) ** 2 * len(rival) / 100) * 100))
+    numbers = {
+        "gain": gain,
+        "low": low,
+        "high": high,
+        "rival": base,
+        "customers": len(rival),
+        "level": thresholds.level,
+    }
+    english, chinese = _sentences(word, numbers, needed, first, seconds)
     return {
         "verdict": word,
         **numbers,
         "needed": needed,
-        "first": first and first["question"],
+        "first": first,
         "english": english,
         "chinese": chinese,
     }
@@ -149,14 +170,14 @@ _WORDS = {
         "counting is enough": "Counting is enough: all together it reaches NDCG@10 {rival:.4f}, and a small sequence "
         "model adds {span} ({part})",
         "too little to say": "There is too little data to say: a small sequence model adds {span} NDCG@10 to {rival:.4f}; "
-        "about {needed:,} customers who come back in the test period would tell, {cases:,} are there",
-        "end": " ({level:.0%} interval over {cases:,} customers). Try first: {first}.",
+        "about {needed:,} customers who come back in the test period would tell, {customers:,} are there",
+        "end": " ({level:.0%} interval over {customers:,} customers). Try first: {first}.",
     },
     "chinese": {
         "worth it": "序列模型值得采用：训练 {seconds:.0f} 秒，NDCG@10 比全部计数方法合用的 {rival:.4f} 高 {span}（{part}）",
         "counting is enough": "计数方法已经足够：合用时 NDCG@10 为 {rival:.4f}，序列模型再增加 {span}（{part}）",
         "too little to say": "数据太少，还不能下结论：序列模型在 {rival:.4f} 之上增加 {span}；约需 {needed:,} 位在测试期内"
-        "回来的顾客，现有 {cases:,} 位",
-        "end": "（{level:.0%} 区间，{cases:,} 位顾客）。先试：{first}。",
+        "回来的顾客，现有 {customers:,} 位",
+        "end": "（{level:.0%} 区间，{customers:,} 位顾客）。先试：{first}。",
     },
 }

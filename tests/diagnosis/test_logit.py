@@ -16,7 +16,7 @@ def drawn(cases=400, items=30, count=300, seed=0):
     bought = [rng.choice(items, p=one / one.sum()) for one in chance.astype(float)]
     answers = sp.coo_matrix((np.ones(cases, bool), (np.arange(cases), bought)), (cases, items)).tocsr()
     families = {"signal": lambda rows: [value[rows]], "noise": lambda rows: [noise[rows]]}
-    return families, answers, logit.candidates(families, answers, np.arange(cases), count)
+    return families, answers, logit.candidates([(families, answers, np.arange(cases))], count)
 
 
 def test_a_logit_finds_the_weights_that_made_the_data():
@@ -46,5 +46,12 @@ def test_a_stronger_ridge_is_chosen_where_there_is_nothing_to_learn():
     rng = np.random.default_rng(1)
     answers = sp.coo_matrix((np.ones(60, bool), (np.arange(60), rng.integers(0, 30, 60))), (60, 30)).tocsr()
     noise = rng.standard_normal((8, 60, 30)).astype(np.float32)
-    nothing = logit.candidates({"noise": lambda rows: list(noise[:, rows])}, answers, np.arange(60))
+    nothing = logit.candidates([({"noise": lambda rows: list(noise[:, rows])}, answers, np.arange(60))])
     assert logit.best_ridge(told, ("signal", "noise")) < logit.best_ridge(nothing, ("noise",))
+
+
+def test_two_moments_are_as_good_as_one_with_the_cases_of_both():
+    families, answers, whole = drawn()
+    halves = logit.candidates([(families, answers, part) for part in (np.arange(200), np.arange(200, 400))])
+    one, two = (logit.fit_logit(data, ("signal", "noise")).weights for data in (whole, halves))
+    assert one == pytest.approx(two, abs=1e-3)

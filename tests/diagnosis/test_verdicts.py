@@ -7,11 +7,11 @@ import pytest
 from recsys_kit.diagnosis import verdicts
 
 
-def ask(gain, spread, cases=2000, rival=0.2, found=()):
+def ask(gain, spread, cases=2000, rival=0.2, first=None):
     """A verdict on a mean gain of exactly `gain`, with the given spread from case to case."""
     noise = np.random.default_rng(0).standard_normal(cases) * spread
     base = pd.Series(np.full(cases, rival))
-    return verdicts.verdict(base + gain + noise - noise.mean(), base, list(found), 12.0)
+    return verdicts.verdict(base + gain + noise - noise.mean(), base, first, 12.0)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,25 @@ def test_both_sentences_hold_the_numbers():
     assert "best sellers" in said["english"] and "畅销" in said["chinese"]
 
 
-def test_what_to_try_first_is_the_largest_of_what_was_shown():
-    found = [
-        {"question": "time", "difference": 0.01, "matters": True},
-        {"question": "follows", "difference": 0.03, "matters": True},
-        {"question": "texts", "difference": 0.09, "matters": False},
-        {"question": "order", "difference": 0.5, "matters": True},  # nothing that a shop could try
-    ]
-    assert ask(0.0, 0.1, found=found)["first"] == "follows"
+def test_what_to_try_first_is_named_in_both_sentences():
+    said = ask(0.0, 0.1, first="texts")
+    assert said["first"] == "texts" and "similar titles" in said["english"] and "标题" in said["chinese"]
+
+
+@pytest.mark.parametrize(
+    ("gains", "kind"),
+    [
+        ({"own counts": 0.1, "time": 0.02, "follows": 0.0}, "own counts"),
+        ({"own counts": 0.01, "time": 0.02, "follows": 0.0}, "time"),
+        ({"own counts": 0.0, "time": 0.0, "follows": 0.0}, None),
+    ],
+)
+def test_what_brings_most_of_what_was_shown_is_tried_first(gains, kind):
+    rng = np.random.default_rng(0)
+    base = rng.random(800)
+    noise = {name: 0.02 * rng.standard_normal(800) for name in gains}
+    table = pd.DataFrame({"base": base} | {name: base + gain + noise[name] for name, gain in gains.items()})
+    assert verdicts.first(table, {name: (name, "base") for name in gains}) == kind
 
 
 def test_more_questions_have_wider_intervals():
