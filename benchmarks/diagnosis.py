@@ -50,9 +50,9 @@ TRUTHS = {
     "too small": (LITTLE, None),
     "tiny": (LITTLE, None),
 }
-"""The shops with known truth: the right verdict, and kinds of information of which one must be named (empty: none may)."""
+"""The right verdict on shops with known truth, and the information of which one must be named (empty: none may be)."""
 USERS = 1000
-SMALL = {"too small": 100, "tiny": 9}
+SMALL = {"too small": 100, "tiny": 9, "kit": 0, "example": 0}
 LENGTH = 34  # purchases of a household; about 22 lie before the weeks that are asked
 LAGS = ((1, 2), (1, 3), (2, 3))  # of the combinations, by seed
 NOISE_LIST = 0.09467  # NDCG@10 of any list of ten among 48 items that are bought alike

@@ -13,7 +13,7 @@ from recsys_kit.diagnosis import Settings, diagnose, experiments
 @pytest.fixture(scope="module")
 def found():
     shop, plan = shops.shop("promotion", 120, 0)
-    return diagnose(shop, plan, Settings(steps=60, parts=(0.5,)), say=lambda line: None)
+    return diagnose(shop, plan, Settings(steps=100, parts=(0.5,)), say=lambda line: None)
 
 
 def test_everything_is_answered_with_an_interval(found):

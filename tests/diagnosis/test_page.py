@@ -15,7 +15,8 @@ FOUND = {
         **{"baskets_of_one": 0.9, "basket_size": 1.2, "baskets_median_customer": 7.0, "items_median_customer": 8.0},
         **{"customers": 500, "items": 50, "catalogue": 48, "density": 0.05, "days": 90},
     },
-    "cases": 480,
+    "customers": 480,
+    "cases": 900,
     "scores": [{"method": "popularity", **MEAN}, {"method": "counting, all together", **MEAN}],
     "answers": [
         {"question": "order", "difference": 0.02, "low": 0.01, "high": 0.03, "matters": True},
@@ -31,7 +32,7 @@ def test_the_terminal_is_told_the_verdict_and_what_it_rests_on():
     lines = page.lines(FOUND)
     assert lines[:2] == ["Worth <it>.", "值得。"]
     assert "order" in lines[2] and "yes" in lines[2] and "+0.0200 [+0.0100, +0.0300]" in lines[2]
-    assert "not shown" in lines[3] and lines[4] == "  note: A note."
+    assert "not shown" in lines[3] and lines[4:] == ["  note: A note.", f"  note: {page.LIMITS[0]}"]
 
 
 def test_the_page_holds_everything_and_loads_nothing(tmp_path):
