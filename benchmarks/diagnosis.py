@@ -49,12 +49,15 @@ TRUTHS = {
     "noise": (ENOUGH, ()),
     "too small": (LITTLE, None),
     "tiny": (LITTLE, None),
+    "far combinations": (WORTH, None),
 }
 """The right verdict on shops with known truth, and the information of which one must be named (empty: none may be)."""
-USERS = 1000
-SMALL = {"too small": 100, "tiny": 9, "kit": 0, "example": 0}
+USERS = 1000  # of a shop, where the following does not say otherwise
+SIZES = {"too small": 100, "tiny": 9, "kit": 0, "example": 0}
+SIZES |= dict.fromkeys(("counts", "time", "texts", "promotion", "noise"), 500)
 LENGTH = 34  # purchases of a household; about 22 lie before the weeks that are asked
 LAGS = ((1, 2), (1, 3), (2, 3))  # of the combinations, by seed
+FAR = (2, 4)  # of the far ones, which nothing of what follows the last item hints at
 NOISE_LIST = 0.09467  # NDCG@10 of any list of ten among 48 items that are bought alike
 
 
@@ -86,9 +89,9 @@ def truth(name: str, knob: float, seed: int) -> laboratory.Truth:
     finds all of it. `combinations` are of two times two bits among 96 items, where a pair comes up five times, and
     three purchases in ten follow the last item, so that items show their colours.
     """
-    if name in ("combinations", "too small", "tiny"):
+    if name in ("combinations", "far combinations", "too small", "tiny"):
         knobs = {"combinations": 0.7 * knob, "markov": 0.3 * knob, "groups": 4, "each": 6}
-        return laboratory.Truth(**knobs, lags=LAGS[seed % len(LAGS)], seed=seed)
+        return laboratory.Truth(**knobs, lags=FAR if "far" in name else LAGS[seed % len(LAGS)], seed=seed)
     knobs = {"noise": {}, "pairs": {"combinations": knob}}.get(name, {name: knob})
     return laboratory.Truth(**knobs, seed=seed)
 
@@ -203,12 +206,16 @@ def _shop(events: pd.DataFrame, titles: pd.Series | None, seed: int) -> datasets
 def wanted(rows: str, seeds: list[int]) -> list[tuple[str, int, int]]:
     """Returns name, customers and seed of the rows that a word of the command line stands for."""
     names = {
-        "truth": [(name, SMALL.get(name, USERS)) for name in TRUTHS],
-        "noise": [("noise", 500)],
-        "power": [(f"combinations={knob}", USERS) for knob in (0.5, 0.75)],
+        "truth": [(name, SIZES.get(name, USERS)) for name in TRUTHS if name not in ("far combinations", "noise")],
+        "noise": [("noise", SIZES["noise"])],
+        "power": [
+            *[(f"combinations={knob}", USERS) for knob in (0.5, 0.75)],
+            *[("combinations", users) for users in (250, 500)],
+            ("far combinations", USERS),
+        ],
         "kit": [("kit", 0), ("example", 0)],
         "nothing": [],
-    }.get(rows, [(rows, SMALL.get(rows, USERS))])
+    }.get(rows, [(rows, SIZES.get(rows, USERS))])
     return [(name, users, seed) for seed in seeds for name, users in names]
 
 
