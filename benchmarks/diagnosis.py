@@ -269,7 +269,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     axes.axvline(0, color="0.6", linewidth=1)
     axes.set_yticks(range(len(kinds)), [f"{name}: {TRUTHS[name][0]}" for name in kinds])
     axes.xaxis.set_major_formatter("{x:+.0%}")
-    axes.set(title="Shops whose truth is known, and what was said of each", ylim=(len(kinds) - 0.5, -0.5))
+    axes.set(title="Simulated shops, what is true of each, and what was said (colour)", ylim=(len(kinds) - 0.5, -0.5))
     axes.set_xlabel("What a sequence model adds to all counting, 99% interval")
     axes.legend(loc="lower right", fontsize=8)
     file = io.BytesIO()
