@@ -99,10 +99,10 @@ def truth(name: str, knob: float, seed: int) -> laboratory.Truth:
 def ceiling(name: str, users: int, seed: int) -> float | None:
     """Returns NDCG@10 of the list that knows the truth, on another draw of last purchases; None: not known."""
     kind, _, strength = name.partition("=")
-    if kind in ("kit", "example", "time") or (kind in SIMULATED and strength):
-        return None
-    if kind in SIMULATED:  # ten of those that are liked and not bought yet, or of those that are promoted
-        return {"texts": 10 / 32, "promotion": 0.7 + 0.3 * 10 / 120}[kind] * NOISE_LIST * 4.8
+    if kind in SIMULATED or kind in ("kit", "example"):
+        if name != "promotion":
+            return None
+        return (0.7 + 0.3 * 10 / 120) * NOISE_LIST * 4.8  # the ten that are promoted
     known = truth(kind, float(strength or 1), seed)
     drawn = laboratory.simulate(known, max(users, 1000), LENGTH, seed)
     return float(laboratory.judge(laboratory.oracle(known, drawn, 1), drawn).mean())
