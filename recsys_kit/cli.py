@@ -332,7 +332,7 @@ def search(
         typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
-for decision in (decisions.target, decisions.forecast, decisions.price, decisions.card):
+for decision in (decisions.diagnose, decisions.target, decisions.forecast, decisions.price, decisions.card):
     app.command(cls=LongWork)(decision)
 app.command(cls=ManyValues)(decisions.forget)
 
