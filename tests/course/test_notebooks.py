@@ -33,9 +33,7 @@ NOT_YET_SHARP = {
     "05_training",
     "06_evaluation",
     "07_optimization",
-    "08_recommendation",
     "13_demand",
-    "15_localization",
     "22_fairness",
 }
 """Pages that were last executed when figures had 80 dots an inch; whoever executes one takes it off this list."""
