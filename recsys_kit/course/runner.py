@@ -140,12 +140,13 @@ def _writes_to(log: IO[bytes]) -> type:
 
 
 def _says_nothing(headline: Mapping[str, Any]) -> str:
-    """Returns why a headline says nothing: no method found anything, no case to judge on, a model without a hit."""
-    metric, value, other = headline["metric"], headline["value"], headline["baseline_value"]
+    """Returns why a headline says nothing: no method found anything, or no case to judge on.
+
+    A model that finds nothing where its baseline finds something has failed: that is a result, and it is shown.
+    """
+    value, other = headline["value"], headline["baseline_value"]
     if value != value or (value == other == 0 and headline.get("higher_is_better", True)):
-        return f"{metric} is {value:.4f} for all: nothing to compare on this shop"
-    if value == 0 and headline.get("higher_is_better", True):
-        return f"{metric} is 0.0000 ({headline['baseline']}: {other:.4f}): no hit in any test case of this shop"
+        return f"{headline['metric']} is {value:.4f} for all: nothing to compare on this shop"
     return ""
 
 

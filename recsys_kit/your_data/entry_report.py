@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from recsys_kit import preprocessing
+from recsys_kit import preprocessing, shop_kind
 from recsys_kit.advertising import campaigns
 from recsys_kit.datasets import own_shop
 from recsys_kit.datasets.tables import NotForThisShop, Shop
@@ -85,22 +85,19 @@ def numbers(shop: Shop) -> pd.Series:
     """Returns what kind of shop it is, in numbers: who comes back, how much is bought again, how long, how dense."""
     events = preprocessing.clean(shop)[0]
     local = shop.events["timestamp"].dt.tz_convert(shop.timezone)
-    baskets = events.groupby("user_id")["basket_id"].nunique()
-    lines = events.drop_duplicates(["user_id", "basket_id", "item_id"])
+    kind, baskets = shop_kind.measure(events), events.groupby("user_id")["basket_id"].nunique()
     buyers = events.groupby("item_id")["user_id"].nunique()
     return pd.Series(
         {
             "days from the first event to the last": (local.max().normalize() - local.min().normalize()).days + 1,
             "events": len(shop.events),
             "purchases": len(events),
-            "customers who bought": len(baskets),
-            "items that were bought": len(buyers),
+            "customers who bought": kind.customers,
+            "items that were bought": kind.items,
             "items that ten or more bought": int((buyers >= 10).sum()),
             "customers with three baskets or more": round((baskets >= 3).mean(), 3),
-            "purchases of an item that its customer had bought": round(
-                float(lines.duplicated(["user_id", "item_id"]).mean()), 3
-            ),
-            "items a basket": round(len(lines) / max(lines["basket_id"].nunique(), 1), 2),
+            "purchases of an item that its customer had bought": round(kind.repeats, 3),
+            "items a basket": round(kind.purchases / max(events["basket_id"].nunique(), 1), 2),
         },
         name=shop.name,
     )

@@ -187,9 +187,9 @@ def test_a_notebook_that_is_not_for_this_shop_is_skipped_with_the_reason_and_sto
 
 @pytest.mark.parametrize(
     ("value", "baseline", "higher", "nothing"),
-    [(0.0, 0.0, True, True), (float("nan"), 0.1, True, True), (0.0, 0.1, True, True), (0.0, 0.1, False, False)],
+    [(0.0, 0.0, True, True), (float("nan"), 0.1, True, True), (0.0, 0.1, True, False), (0.0, 0.0, False, False)],
 )
-def test_a_headline_without_a_hit_or_of_no_case_is_no_result(
+def test_a_headline_of_two_zeros_or_of_no_case_is_no_result(
     write_notebook, tmp_path, monkeypatch, value, baseline, higher, nothing
 ):
     found = {"metric": "m", "value": value, "baseline": "b", "baseline_value": baseline, "higher_is_better": higher}
