@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 
 from recsys_kit import datasets, preprocessing
 from recsys_kit.datasets import NotForThisShop, Shop
@@ -18,7 +19,7 @@ from recsys_kit.diagnosis import logit, networks, sources, verdicts
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split, Task
 
-__all__ = ["Settings", "diagnose", "kind_of_shop"]
+__all__ = ["Settings", "diagnose"]
 
 
 @dataclass(frozen=True)
@@ -46,35 +47,6 @@ class Settings:
     controls: bool = True
     parts: tuple[float, ...] = (0.25, 0.5)
     seed: int = 0
-
-
-def kind_of_shop(task: Task) -> dict[str, float | int | str]:
-    """Returns what kind of shop it is: repeats or discoveries, baskets or single items, how long, how dense.
-
-    Args:
-        task: The shop's task.
-    """
-    events = task.events.drop_duplicates(["user_id", "basket_id", "item_id"])
-    again = events.duplicated(["user_id", "item_id"])
-    pairs = int((~again).sum())
-    users, items = events["user_id"].nunique(), events["item_id"].nunique()
-    baskets = events.groupby(["user_id", "basket_id"], observed=True, sort=False).size()
-    repeats = float(again.mean())
-    return {
-        "kind": "repeats" if repeats > 0.5 else "discoveries" if repeats < 0.1 else "mixed",
-        "repeats": repeats,
-        "repeats_median_customer": float(again.groupby(events["user_id"]).mean().median()),
-        "repeats_median_item": float(again.groupby(events["item_id"]).mean().median()),
-        "baskets_of_one": float((baskets == 1).mean()),
-        "basket_size": float(baskets.mean()),
-        "baskets_median_customer": float(baskets.groupby(level=0).size().median()),
-        "items_median_customer": float(events.groupby("user_id").size().median()),
-        "customers": users,
-        "items": items,
-        "catalogue": len(task.test.items),
-        "density": pairs / max(1, users * items),
-        "days": (events["timestamp"].max() - events["timestamp"].min()).days + 1,
-    }
 
 
 @dataclass
@@ -120,12 +92,8 @@ def diagnose(
         task = preprocessing.task(shop, promotions=promotions)
     except NotForThisShop as reason:
         return {"shop": shop.name, "verdict": verdicts.refused(str(reason)), "notes": notes}
-    kind = kind_of_shop(task)
-    say(
-        f"{kind['customers']:,} customers, {kind['catalogue']:,} items; {kind['repeats']:.0%} of the purchases are "
-        f"repeats: a shop of {kind['kind']}"
-    )
-    run = _Run(shop, task, kind, settings, encode, notes)
+    say(task.kind.sentence())
+    run = _Run(shop, task, settings, encode, notes)
     say("counting…")
     run.count()
     say("sequence models…")
@@ -139,13 +107,13 @@ def diagnose(
 class _Run:
     """What the stages of a diagnosis hand on to each other."""
 
-    def __init__(self, shop: Shop, task: Task, kind: dict, settings: Settings, encode: Callable | None, notes: list):
-        self.shop, self.task, self.kind, self.settings, self.notes = shop, task, kind, settings, notes
+    def __init__(self, shop: Shop, task: Task, settings: Settings, encode: Callable | None, notes: list):
+        self.shop, self.task, self.settings, self.notes = shop, task, settings, notes
         rng = np.random.default_rng(settings.seed)
         self.valid = _moments(task, task.validation, settings.fitted, 2, rng)
         self.test = _moments(task, task.test, settings.cases, 3, rng)
         self.checked = task.validation.test_users[self.valid[0].rows[:_CHECKED]]
-        self.baskets = kind["baskets_of_one"] < 0.5
+        self.baskets = task.kind.single < 0.5
         self.titles = self._titles(encode)
         self.seconds: dict[str, float] = {}
 
@@ -195,7 +163,7 @@ class _Run:
         """Returns what a training watches: the likelihood of some of validation's answers, their geometric mean."""
         first = self.valid[0]
         answers = first.split.answers[first.rows[:_CHECKED]].astype(float)
-        logs = _log_chances(scorer(self.checked)[:, : answers.shape[1]])
+        logs = log_softmax(scorer(self.checked)[:, : answers.shape[1]], axis=1)
         return float(np.exp(answers.multiply(1 / answers.sum(axis=1)).multiply(logs).sum() / len(logs)))
 
     def judge(self) -> dict:
@@ -225,7 +193,7 @@ class _Run:
         return {
             "shop": self.shop.name,
             "verdict": found,
-            "kind": self.kind,
+            "kind": {"sentence": self.task.kind.sentence(), **asdict(self.task.kind)},
             "customers": len(scores),
             "cases": sum(len(bench.rows) for bench in self.test),
             "scores": [{"method": name, **verdicts.mean(scores[name])} for name in shown],
@@ -300,9 +268,4 @@ def _moments(task: Task, split: Split, most: int, count: int, rng: np.random.Gen
 
 def _source(network: networks.Network, asked, split: Split) -> sources.Source:
     scorer, size = network.scorer(asked), len(split.items)
-    return lambda rows: [_log_chances(scorer(split.test_users[rows])[:, :size])]
-
-
-def _log_chances(logits: np.ndarray) -> np.ndarray:
-    logits = logits - logits.max(axis=1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return lambda rows: [log_softmax(scorer(split.test_users[rows])[:, :size], axis=1)]

@@ -118,7 +118,7 @@ def _body(found: dict) -> str:
         for one in found["curve"]
     ]
     costs = [(name, f"{value:.1f}") for name, value in found["seconds"].items()]
-    return f"""<p>{html.escape(kind_in_words(found["kind"]))}</p>
+    return f"""<p>{html.escape(found["kind"]["sentence"])}</p>
 <img alt="{alt}" src="data:image/png;base64,{image}">
 <h2>What each kind of information is worth · 各类信息的作用</h2>
 {_table(["", "", "", "NDCG@10"], answers)}
@@ -131,17 +131,6 @@ were asked {found["cases"]:,} times. The other answers are secondary: their inte
 once in 95 of 100 shops. A kind of information that is taken away may be told by another one: counts by fading counts.
 Order is asked without what counting knows of it.</small></p>
 <p><small>{html.escape(LIMITS[0])}</small></p><p lang="zh"><small>{html.escape(LIMITS[1])}</small></p>"""
-
-
-def kind_in_words(kind: dict) -> str:
-    """Returns what kind of shop it is, in one sentence with its numbers."""
-    return (
-        f"{kind['customers']:,} customers bought {kind['items']:,} items in {kind['days']:,} days: "
-        f"{kind['repeats']:.0%} of the purchases are repeats (median customer {kind['repeats_median_customer']:.0%}, "
-        f"median item {kind['repeats_median_item']:.0%}), {kind['baskets_of_one']:.0%} of the baskets hold one item "
-        f"(mean {kind['basket_size']:.1f}); the median customer has {kind['baskets_median_customer']:.0f} baskets with "
-        f"{kind['items_median_customer']:.0f} items; {kind['density']:.2%} of all pairs of customer and item were bought."
-    )
 
 
 def _table(head: list[str], rows: list[tuple]) -> str:

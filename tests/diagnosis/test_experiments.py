@@ -4,9 +4,7 @@ import json
 
 import diagnosis as shops
 import pytest
-import shop_by_hand
 
-from recsys_kit import preprocessing
 from recsys_kit.diagnosis import Settings, diagnose, experiments
 
 
@@ -32,7 +30,8 @@ def test_where_the_plan_is_everything_it_is_found_and_told_as_the_first_thing_to
 
 
 def test_what_is_found_can_be_written_as_json(found):
-    assert json.loads(json.dumps(found))["kind"]["customers"] == 120
+    kind = json.loads(json.dumps(found))["kind"]
+    assert kind["customers"] == 120 and kind["sentence"].startswith("In this shop customers")
 
 
 def test_titles_that_are_only_ids_are_not_asked(found):
@@ -59,17 +58,3 @@ def test_a_large_shop_is_sampled_and_that_is_said(monkeypatch):
 def refuse(shop, **_):
     assert shop.events["user_id"].nunique() == 20
     raise experiments.NotForThisShop("enough seen")
-
-
-def test_the_kind_of_shop_is_measured():
-    rows = [
-        (f"u{user:02}", f"i{item:02}", day * 24, f"{user}-{day}")
-        for user in range(30)
-        for day in range(20)
-        for item in (user % 10 + 1, day + 1)
-    ]  # each customer buys its own thing again and again, and a new one
-    task = preprocessing.task(shop_by_hand.make_shop(shop_by_hand.make_events(rows)), judged=False)
-    kind = experiments.kind_of_shop(task)
-    assert kind["kind"] == "mixed" and 0.45 < kind["repeats"] < 0.5
-    assert kind["basket_size"] == pytest.approx(2, abs=0.1) and kind["baskets_median_customer"] == 20
-    assert kind["customers"] == 30 and kind["days"] == 20

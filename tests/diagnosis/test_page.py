@@ -10,11 +10,7 @@ MEAN = {"ndcg": 0.2, "low": 0.19, "high": 0.21}
 FOUND = {
     "shop": "Tea & <more>",
     "verdict": {"verdict": "worth it", "english": "Worth <it>.", "chinese": "值得。", "level": 0.99},
-    "kind": {
-        **{"kind": "mixed", "repeats": 0.3, "repeats_median_customer": 0.2, "repeats_median_item": 0.1},
-        **{"baskets_of_one": 0.9, "basket_size": 1.2, "baskets_median_customer": 7.0, "items_median_customer": 8.0},
-        **{"customers": 500, "items": 50, "catalogue": 48, "density": 0.05, "days": 90},
-    },
+    "kind": {"sentence": "In this <shop> customers buy things again.", "customers": 500},
     "customers": 480,
     "cases": 900,
     "scores": [{"method": "popularity", **MEAN}, {"method": "counting, all together", **MEAN}],
@@ -40,7 +36,7 @@ def test_the_page_holds_everything_and_loads_nothing(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert "Worth &lt;it&gt;." in text and "Tea &amp; &lt;more&gt;" in text and "值得。" in text
     assert "data:image/png;base64," in text and "http" not in text
-    assert "30% of the purchases are repeats" in text and "A note." in text
+    assert "In this &lt;shop&gt; customers buy things again." in text and "A note." in text
     assert json.loads((tmp_path / "new" / "diagnosis.json").read_text(encoding="utf-8")) == FOUND
 
 
