@@ -26,12 +26,7 @@ NOT_YET_SHORT = {
 """Pages whose code cells are too long or lack a sentence before them; whoever shortens one takes it off this list."""
 
 NOT_YET_SHARP = {
-    "01_preprocessing",
     "02_features",
-    "03_baselines",
-    "04_transformer",
-    "05_training",
-    "06_evaluation",
     "07_optimization",
     "13_demand",
     "22_fairness",
