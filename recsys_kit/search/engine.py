@@ -34,9 +34,9 @@ RESULT_COLUMNS = (
 """The columns of a file of results; `more` says how many other sizes and brands of the same product there are."""
 
 LONGEST_QUERY = 200  # characters of a query
-GATE = 0.1
-"""How much worse than the best by text a document may be, to be moved by what a household likes; notebook 10 shows what
-other widths would do."""
+GATE = 0.3
+"""How much worse than the best by text a document may be, to be moved by what a household likes; notebook 10 chooses
+it, and shows what other widths would do."""
 
 
 def check_query(text: object) -> str:
@@ -113,17 +113,17 @@ def search_many(
 
 def _items(index: Index, score: np.ndarray, k: int, household, weight: float) -> pd.DataFrame:
     """Returns the best item of each of the best documents: a list shows one size of a product, and how many more."""
-    order = np.argsort(-score, kind="stable")[: max(SHORTLIST, k)]
-    gated = score if household is None else fusion.behind_gate(score, GATE)
-    place = pd.Series(gated[order], index=order)
-    rows = index.items[index.items["document"].isin(order)]
-    text = rows["document"].map(place).to_numpy()
+    best = np.sort(np.argsort(-score, kind="stable")[: max(SHORTLIST, k)])
+    rows = index.items[index.items["document"].isin(best)]
+    rows = rows.iloc[np.lexsort((rows["item_id"].to_numpy().astype(str), rows["document"].to_numpy()))]
     liking = np.log1p(rows["sold"].to_numpy()) * SALES
     if household is not None:
         liking = liking + weight * household(pd.Index(rows["item_id"]))
-    rows = rows.assign(total=text + liking)
-    best = np.lexsort((rows["item_id"].to_numpy().astype(str), -rows["total"].to_numpy()))
-    rows = rows.iloc[best].drop_duplicates("document").head(k)
+    there, place = np.unique(rows["document"], return_inverse=True)
+    width = np.inf if household is None else GATE
+    shown, total = (found[0] for found in fusion.best_of_document(score[there], place, liking[None], width))
+    first = np.lexsort((rows["item_id"].to_numpy().astype(str)[shown], -total))[:k]
+    rows, total = rows.iloc[shown[first]], total[first]
     document = index.documents.iloc[rows["document"]]
     return pd.DataFrame(
         {
@@ -134,6 +134,6 @@ def _items(index: Index, score: np.ndarray, k: int, household, weight: float) ->
             "product_category": document["category"].to_numpy(),
             "product_type": document["product_type"].to_numpy(),
             "more": document["products"].to_numpy() - 1,
-            "score": np.round(rows["total"].to_numpy() + (score - gated)[rows["document"]], 4),
+            "score": np.round(total, 4),
         }
     )

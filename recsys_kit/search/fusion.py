@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "behind_gate",
+    "best_of_document",
     "best_view",
     "gated",
     "reciprocal_rank",
@@ -71,16 +71,33 @@ def gated(fused: np.ndarray, dense: np.ndarray, known: np.ndarray, least: float 
     return np.where((known >= least)[:, None], fused, dense)
 
 
-def behind_gate(text: np.ndarray, width: float) -> np.ndarray:
-    """Pushes behind all others what the text finds clearly worse than its best, so that no liking brings it forward.
+def best_of_document(
+    text: np.ndarray, document: np.ndarray, liking: np.ndarray, width: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chooses the item that stands for each document, and scores the documents: liking may move only good answers.
+
+    Which item of a document is shown is the liking's choice. Where the document stands is the text's: only documents
+    that the text finds nearly as good as its best are moved by the liking; the others follow in the text's own order.
 
     Args:
-        text: (Q, P) or (P,) scores of the text.
-        width: How much worse than the best a document may be.
+        text: (P,) scores of the documents.
+        document: (C,) the document of each item, ascending, each of the P at least once.
+        liking: (N, C) how much each household likes each item, in units of the text score.
+        width: How much worse than the best of the text a document may be and still be moved; 0: none but the best is.
+
+    Returns:
+        (N, P) item of each document, and (N, P) scores of the documents.
 
     Example:
-        >>> behind_gate(np.array([1.0, 0.9, 0.5]), 0.2).tolist()
-        [1.0, 0.9, -99.5]
+        >>> text, document = np.array([1.0, 0.9, 0.5]), np.array([0, 0, 1, 2])
+        >>> item, score = best_of_document(text, document, np.array([[0.1, 0.2, 0.9, 9.0]]), width=0.2)
+        >>> item.tolist(), np.argsort(-score).tolist()
+        ([[1, 2, 3]], [[1, 0, 2]])
     """
-    best = text.max(-1, keepdims=True)
-    return np.where(text >= best - width, text, text - 100.0)  # scores are cosines and their sums, likings logarithms
+    start = np.flatnonzero(np.diff(document, prepend=-1))
+    most = np.maximum.reduceat(liking, start, axis=1)
+    is_most = liking == np.repeat(most, np.diff(start, append=len(document)), axis=1)
+    item = np.minimum.reduceat(np.where(is_most, np.arange(len(document)), len(document)), start, axis=1)
+    near, moved = text >= text.max() - width, text + most
+    least = np.where(near, moved, np.inf).min(1, keepdims=True)
+    return item, np.where(near, moved, least + text - text.max())

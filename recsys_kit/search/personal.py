@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from recsys_kit import baselines, evaluation
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.preprocessing import Split
+from recsys_kit.search import fusion
 
 __all__ = [
     "all_scores",
@@ -53,55 +54,58 @@ def all_scores(scorer: evaluation.Scorer, split: Split, block: int = 256) -> np.
     return np.concatenate([scorer(part).astype(np.float16) for part in np.array_split(rows, 1 + len(rows) // block)])
 
 
+def _shortlist(document: np.ndarray, text: np.ndarray, shortlist: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the documents that one query's text finds best, ascending, and the items of these, by document."""
+    best = np.argpartition(-text, min(shortlist, len(text)) - 1)[:shortlist]
+    column = np.flatnonzero(np.isin(document, best))
+    column = column[np.argsort(document[column], kind="stable")]
+    return np.unique(document[column]), column
+
+
 def within(
     split: Split,
     document: np.ndarray,
     text: np.ndarray,
     grades: np.ndarray,
     liking: np.ndarray,
-    scale: float,
-    shortlist: int = 0,
+    width: float = np.inf,
+    shortlist: int = 50,
     most: int = 0,
 ) -> pd.DataFrame:
-    """Ranks items for each query and every household that bought an item of the query's relevant kinds next.
+    """Asks each query for every household that bought an item of its relevant kinds next: where is that item?
+
+    A list shows one item of each document (`fusion.best_of_document`); what it doesn't show is not found.
 
     Args:
         split: The cases, and what each bought next.
         document: (V,) document of each item.
         text: (Q, P) scores of the queries.
-        grades: (Q, P) judgments; a kind is relevant from grade 1 on.
-        liking: (N, V) scores of each case, or (1, V) the same for all.
-        scale: Weight of liking against text.
-        shortlist: Rank the items of so many documents, the best by text, whether relevant or not: what a search does;
-            0: only the items of the relevant kinds.
+        grades: (Q, P) judgments; a kind is relevant from grade 1 on. To buy an item of another kind answers nothing.
+        liking: (N, V) scores of each case, or (1, V) the same for all; in units of the text score.
+        width: How much worse than the best by text a document may be and still be moved by liking.
+        shortlist: Rank so many documents, the best by text.
         most: Look at the first so many households of a query only; 0: all.
 
     Returns:
         One row for each case and query with a purchase: case, query, ndcg and mrr (of the first ten), items (how many
-        were ranked).
+        could have been shown).
     """
     answers = split.answers.tocsc()
     parts = []
     for q in range(len(text)):
-        relevant = (document >= 0) & (grades[q][document] > 0)
-        ranked = relevant
-        if shortlist:
-            best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
-            ranked = np.isin(document, best)
-        column = np.flatnonzero(ranked)
+        documents, column = _shortlist(document, text[q], shortlist)
         if len(column) < 2:  # nothing to rank
             continue
-        # on a shortlist an item of another type is ranked, too, but buying it answers nothing
-        bought = sp.csr_matrix(answers[:, column].multiply(relevant[column][None]))
+        answering = (grades[q][document[column]] > 0)[None]
+        bought = sp.csr_matrix(answers[:, column].multiply(answering))
         bought.eliminate_zeros()
         cases = np.flatnonzero(np.diff(bought.indptr))
         cases = cases[:most] if most else cases
         if not len(cases):
             continue
-        like = (liking[cases][:, column] if len(liking) > 1 else np.repeat(liking[:, column], len(cases), 0)).astype(
-            float
-        )
-        score = text[q][document[column]][None] + scale * like
+        item, found = _lists(documents, document[column], text[q], liking, cases, column, width)
+        score = np.full((len(cases), len(column)), -np.inf)
+        np.put_along_axis(score, item, found, axis=1)
         result = evaluation.evaluate(score, bought[cases])
         row = {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
         parts.append(pd.DataFrame(row | {"mrr": result["mrr"].to_numpy()}))
@@ -110,38 +114,38 @@ def within(
     return pd.concat(parts, ignore_index=True)
 
 
+def _lists(documents, of_item, text, liking, cases, column, width) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the item shown of each document, (cases, documents), and the scores of the documents."""
+    like = liking[np.ix_(cases if len(liking) > 1 else [0] * len(cases), column)].astype(float)
+    return fusion.best_of_document(text[documents], np.searchsorted(documents, of_item), like, width)
+
+
 def relevance(
     document: np.ndarray,
     text: np.ndarray,
     grades: np.ndarray,
     liking: np.ndarray,
-    scale: float,
     cases: np.ndarray,
+    width: float = np.inf,
     shortlist: int = 50,
     k: int = 10,
 ) -> np.ndarray:
     """Returns for each query which part of the first k products answers it, the mean over households, (Q,).
 
-    A list shows one item of each document, the one that the household likes most: it stands for the document.
-
     Args:
         document: (V,) document of each item.
         text: (Q, P) scores of the queries.
         grades: (Q, P) judgments; a kind is relevant from grade 1 on.
-        liking: (N, V) scores of each case, or (1, V) the same for all.
-        scale: Weight of liking against text.
+        liking: (N, V) scores of each case, or (1, V) the same for all; in units of the text score.
         cases: Whose lists are looked at, whatever they bought.
+        width: How much worse than the best by text a document may be and still be moved by liking.
         shortlist: Rank so many documents, the best by text.
         k: Length of the list.
     """
     found = np.empty(len(text))
     for q in range(len(text)):
-        best = np.argpartition(-text[q], min(shortlist, len(text[q])) - 1)[:shortlist]
-        column = np.flatnonzero(np.isin(document, best))
-        column = column[np.argsort(document[column], kind="stable")]
-        documents, start = np.unique(document[column], return_index=True)
-        like = liking[cases][:, column] if len(liking) > 1 else liking[:, column]
-        score = text[q][documents] + np.maximum.reduceat(scale * like.astype(np.float32), start, axis=1)
+        documents, column = _shortlist(document, text[q], shortlist)
+        _, score = _lists(documents, document[column], text[q], liking, cases, column, width)
         top = np.argsort(-score, axis=1, kind="stable")[:, :k]
         found[q] = (grades[q][documents][top] > 0).mean()
     return found

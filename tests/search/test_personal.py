@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recsys_kit import preprocessing, recommendation, training
 from recsys_kit.datasets import promotions
@@ -22,28 +24,31 @@ GRADES = np.array([[2, 0, 0]])
 def test_only_households_that_bought_a_relevant_item_are_cases():
     liking = np.zeros((3, 5))
     liking[0, 0] = liking[1, 2] = 1
-    table = personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking, 1.0)
+    table = personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking)
     assert table["case"].tolist() == [0, 1]
     assert table["ndcg"].tolist() == [1.0, 1.0]
-    assert table["items"].tolist() == [3, 3]
+    assert table["items"].tolist() == [5, 5]
 
 
-def test_text_alone_cannot_tell_items_of_one_kind_apart():
-    table = personal.within(SPLIT, DOCUMENT, TEXT, GRADES, np.ones((1, 5)), 0.0)
-    assert (table["mrr"] == 1 / 3).all()  # ties count against it
+def test_a_list_shows_one_item_of_a_product_so_the_others_are_not_found():
+    liking = np.zeros((1, 5))
+    liking[0, 1] = 1  # everybody is shown b, and two have bought a or c
+    assert (personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking)["mrr"] == 0).all()
 
 
 def test_on_a_shortlist_items_of_other_kinds_compete_but_are_no_answers():
     liking = np.zeros((3, 5))
+    liking[0, 0] = liking[1, 2] = 1
     liking[:, 4] = 100.0  # everybody loves e, which the query does not ask for
-    table = personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking, 1.0, shortlist=3)
+    table = personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking)
     assert table["case"].tolist() == [0, 1]
     assert (table["mrr"] < 1).all()
-    assert len(personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking, 1.0, most=1)) == 1
+    assert (personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking, width=0.2)["mrr"] == 1).all()  # behind the gate
+    assert len(personal.within(SPLIT, DOCUMENT, TEXT, GRADES, liking, most=1)) == 1
 
 
 def test_a_query_whose_kinds_nobody_bought_gives_no_case():
-    assert personal.within(SPLIT, DOCUMENT, TEXT, np.array([[0, 2, 0]]), np.ones((1, 5)), 1.0).empty
+    assert personal.within(SPLIT, DOCUMENT, TEXT, np.array([[0, 2, 0]]), np.ones((1, 5))).empty
 
 
 def test_liking_is_scaled_and_unknown_items_are_liked_least():
@@ -86,8 +91,22 @@ def test_relevance_counts_products_and_a_gate_keeps_it():
     document = np.array([0, 0, 1, 1, 2])
     text, grades = np.array([[0.9, 0.8, 0.1]]), np.array([[2, 1, 0]])
     liking = np.array([[0.0, 0.0, 0.0, 0.0, 9.0]])  # it likes what answers nothing
-    alone = personal.relevance(document, text, grades, liking, 0.0, np.array([0]), shortlist=3, k=2)
-    liked = personal.relevance(document, text, grades, liking, 1.0, np.array([0]), shortlist=3, k=2)
-    gated = fusion.behind_gate(text, 0.2)
-    behind = personal.relevance(document, gated, grades, liking, 1.0, np.array([0]), shortlist=3, k=2)
+    alone = personal.relevance(document, text, grades, liking * 0, np.array([0]), k=2)
+    liked = personal.relevance(document, text, grades, liking, np.array([0]), k=2)
+    behind = personal.relevance(document, text, grades, liking, np.array([0]), width=0.2, k=2)
     assert alone.tolist() == [1.0] and liked.tolist() == [0.5] and behind.tolist() == [1.0]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_outside_the_gate_the_order_is_the_texts_whatever_a_household_likes(seed):
+    draw = np.random.default_rng(seed)
+    document = np.sort(np.append(np.arange(6), draw.integers(0, 6, 10)))
+    text, liking = draw.normal(size=6), draw.normal(scale=5, size=(3, 16))
+    item, score = fusion.best_of_document(text, document, liking, width=0.5)
+    near = text >= text.max() - 0.5
+    for row in range(3):
+        place = np.argsort(-score[row], kind="stable")
+        assert set(place[: near.sum()]) == set(np.flatnonzero(near))
+        assert (np.diff(text[place[near.sum() :]]) <= 0).all()
+        assert (document[item[row]] == np.arange(6)).all()
+        assert all(liking[row, item[row, d]] == liking[row, document == d].max() for d in range(6))
