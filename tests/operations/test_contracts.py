@@ -1,5 +1,6 @@
 """Contracts ring for faults on their day, hardly ever without one, and name the holidays."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -53,7 +54,6 @@ def test_the_check_that_rings_says_what_is_wrong():
     rng = np.random.default_rng(0)
     for fault, check in [
         ("load twice", "repeated"),
-        ("store missing", "stores"),
         ("cents for dollars", "prices"),
         ("renamed category", "new category"),
         ("bot", "one buyer"),
@@ -90,6 +90,39 @@ def test_a_day_is_measured_against_the_past_alone():
     usual, _ = contracts.replay(table()[table()["day"] <= DAY], first=DAY)
     later = contracts.replay(table(), first=DAY)[0]
     pd.testing.assert_frame_equal(usual, later.loc[[DAY]])
+
+
+def test_a_large_store_rings_on_the_first_day_and_once():
+    at, away, rang = pd.date_range(DAY, periods=5), measured()[1][DAY].away, []
+    for day in at:
+        today = file_of(day)
+        known = replace(measured()[1][day], away=away)
+        today = today[today["store"] != "s1"]
+        rang.append(contracts.measure(today, known, day)["stores"] > 0)
+        away = known.after(today).away
+    assert rang == [True, False, False, False, False]
+
+
+def test_a_store_that_is_too_small_for_one_day_is_due_after_more_and_the_smallest_never():
+    share = pd.Series({"large": 0.03, "small": 0.01, "kiosk": 0.0001})
+    due = contracts.watched(share, 400)
+    assert due["large"] == 1 < due["small"] <= 7 and due["kiosk"] == 0
+
+
+def test_false_alarms_of_absences_stay_within_what_is_aimed_at():
+    rng, limits = np.random.default_rng(0), contracts.Limits(clumping=1.0)
+    pace = np.full(40, 5.0)
+    due = contracts.watched(pd.Series(pace / 400), 400, limits).iloc[0]
+    away = rng.poisson(pace, (20_000, 40)) == 0
+    run = np.lib.stride_tricks.sliding_window_view(away, due, axis=0).all(-1)
+    assert run.any(1).mean() < limits.absence
+
+
+def test_a_store_that_was_away_lately_is_no_surprise_again():
+    past = table()[table()["day"] < DAY]
+    gaps = pd.date_range(DAY - pd.Timedelta(days=30), periods=4, freq="6D")
+    holes = past[~((past["store"] == "s1") & past["day"].isin(gaps))]
+    assert contracts.learn(holes).stores["s1"] < contracts.learn(past).stores["s1"] / 3
 
 
 def test_a_shop_without_prices_and_stores_has_checks_that_find_nothing():
