@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,8 @@ def spread(args: list[str], many: tuple[str, ...]) -> list[str]:
 @app.callback()
 def main() -> None:
     """Learn, teach and try Transformer-based search and recommendation, notebook by notebook."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log of a long run shows how far it is, as a terminal does
 
 
 @app.command()
