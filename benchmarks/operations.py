@@ -3,10 +3,11 @@
     python benchmarks/operations.py --out benchmarks/results/operations.json
 
 The limits of the contracts are chosen on the first half of the year (`choice`, `holiday`: faults planted by seeds 0
-to 4, bells on days as they are) and judged once on the second (seeds 5 to 9): `bells` (days as they are), `fault` (one
-kind and size), `store` (one store away for a week, by when it is due to ring). `cost` is what a fault does to lists if
-nobody notices, `gate` how often a kind of model is stopped, `decay` how far down slow decay gets, `night` one of thirty
-in a row. What is there is kept with `--add`.
+to 4, bells on days as they are; most faults found with at most half a bell a month, absences apart, and the smallest
+width on holidays that rings on none) and judged once on the second (seeds 5 to 9): `bells` (days as they are), `fault`
+(one kind and size), `store` (one store away for a week, by when it is due to ring). `cost` is what a fault does to
+lists if nobody notices, `gate` how often a kind of model is stopped, `decay` how far down slow decay gets, `night` one
+of thirty in a row. What is there is kept with `--add`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from recsys_kit.operations import contracts, faults, gate, nights
 HALF = pd.Timestamp("2017-08-01")  # before it limits are chosen, from it on they are judged
 SEEDS = {"first": range(5), "second": range(5, 10)}
 DRAWN = {"first": 6, "second": 20}  # days for each seed, kind and size of fault
-BELLS = 0.5  # a month that a choice of limits may ring on the days of the first half as they are, absences apart
 ALARMS, TAILS, HOLIDAYS = (0.5, 1.0), (4.0, 6.0, 10.0), (1.0, 2.0, 3.0, 4.0)
 DUE = {"on its day": (1, 1), "after two days": (2, 2), "within a week": (3, 7), "never": (0, 0)}
 COST_DAY = pd.Timestamp("2017-10-16")
@@ -395,7 +395,7 @@ def wanted() -> list[tuple[str, str, int]]:
     rows += [("store", due, 0) for due in DUE]
     rows += [("cost", name, days) for name in faults.FAULTS for days in UNNOTICED]
     rows += [("gate", name, cases) for name in BAD for cases in CASES]
-    return rows + [("decay", name, cases) for name in LEVELS for cases in CASES]
+    return [*rows, *[("decay", name, cases) for name in LEVELS for cases in CASES]]
 
 
 def main() -> None:

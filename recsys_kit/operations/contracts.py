@@ -77,7 +77,7 @@ _LONGEST = 7  # days in a row: who is away for longer has rung, or is too rare t
 
 @dataclass(frozen=True)
 class Limits:
-    """How far off is too far; chosen on the first half of a year (`benchmarks/operations.py`), but for the holidays'.
+    """How far off is too far, as it was chosen on the first half of a year (`benchmarks/operations.py`).
 
     Attributes:
         false_alarms: Aimed at in a month, over all checks together; each check of an absence gets a quarter of them,
@@ -89,7 +89,7 @@ class Limits:
 
     false_alarms: float = 0.5
     tail: float = 6.0
-    holiday: float = 3.0
+    holiday: float = 2.0
     clumping: float = 1.3
 
     @property

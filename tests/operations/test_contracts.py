@@ -1,7 +1,9 @@
 """Contracts ring for faults on their day, hardly ever without one, and name the holidays."""
 
+import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -67,7 +69,7 @@ def test_a_holiday_has_wider_limits_but_only_for_what_goes_with_the_calendar():
     named = {DAY: "Founders' Day"}
     half = faults.plant("truncated file", file_of(), np.random.default_rng(0), 0.6)
     plain, wide = judged(half), judged(half, named=named)
-    assert wide.loc["hours", "spreads"] == pytest.approx(plain.loc["hours", "spreads"] / 3)
+    assert wide.loc["hours", "spreads"] == pytest.approx(plain.loc["hours", "spreads"] / contracts.Limits().holiday)
     assert wide.loc["hours", "holiday"] == "Founders' Day" and wide.loc["repeated", "holiday"] == ""
     twice = faults.plant("load twice", file_of(), np.random.default_rng(0))
     assert judged(twice, named=named).loc["repeated", "alarm"]
@@ -130,3 +132,12 @@ def test_a_shop_without_prices_and_stores_has_checks_that_find_nothing():
     known = contracts.learn(plain[plain["day"] < DAY])
     found = contracts.measure(plain[plain["day"] == DAY], known, DAY)
     assert found["prices"] == 0 and found["stores"] == 0 and found.notna().all()
+
+
+def test_the_limits_are_those_that_the_first_half_of_the_year_chose():
+    made = json.loads((Path(__file__).parents[2] / "benchmarks/results/operations.json").read_text(encoding="utf-8"))
+    rows = [row for row in made["rows"] if row["kind"] == "choice" and row["a_month"] <= 0.5]
+    alarms, tail = max(rows, key=lambda row: row["found"])["name"].split(", ")
+    width = min(row["number"] for row in made["rows"] if row["kind"] == "holiday" and not row["rung"])
+    limits = contracts.Limits()
+    assert (limits.false_alarms, limits.tail, limits.holiday) == (float(alarms), float(tail), width)
