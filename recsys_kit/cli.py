@@ -339,6 +339,7 @@ for decision in (
     decisions.price,
     decisions.card,
     decisions.operate,
+    decisions.serve,
 ):
     app.command(cls=LongWork)(decision)
 app.command(cls=ManyValues)(decisions.forget)
