@@ -239,7 +239,8 @@ def row(question: str, method: str, against: str, known: int, cutoff: str, parts
     pair, validation = (method, against) if against else (method,), {}
     if question == "newcomers":
         table = newcomers(parts)[known]
-        scores = {name: table[name] if name in table else [table[f"{name} {seed}"] for seed in SEEDS] for name in pair}
+        once = {name: [table[name]] for name in pair if name in table}
+        scores = {name: once.get(name) or [table[f"{name} {seed}"] for seed in SEEDS] for name in pair}
     else:
         runs = {
             name: [next_types(name, cutoff, s, parts) for s in (SEEDS if name not in RULES else (0,))] for name in pair

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,8 @@ def spread(args: list[str], many: tuple[str, ...]) -> list[str]:
 @app.callback()
 def main() -> None:
     """Learn, teach and try Transformer-based search and recommendation, notebook by notebook."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log of a long run shows how far it is, as a terminal does
 
 
 @app.command()
@@ -332,16 +335,8 @@ def search(
         typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
-for decision in (
-    decisions.diagnose,
-    decisions.target,
-    decisions.forecast,
-    decisions.price,
-    decisions.card,
-    decisions.operate,
-    decisions.serve,
-):
-    app.command(cls=LongWork)(decision)
+for name in ("diagnose", "target", "forecast", "price", "card", "operate", "serve"):
+    app.command(cls=LongWork)(getattr(decisions, name))
 app.command(cls=ManyValues)(decisions.forget)
 
 

@@ -117,7 +117,7 @@ def changed(path, name=None):
 def test_every_address_is_found_and_says_what_builds_it():
     names = {name.strip("'") for _, name, _, _ in FOUND}
     assert {"basket_transformer", "training", "ranker", "tower", "search_tower", "search_vectors", "events"} <= names
-    assert {"search_reranker", "intent_head", "completion", "short_histories"} <= names
+    assert {"search_reranker", "intent_head", "completion"} <= names
     assert len(FOUND) > 25
     assert [each[:3] for each in FOUND if each[3][0] is None] == []
 
@@ -172,7 +172,6 @@ def test_whatever_a_builder_uses_changes_its_address(copy):
         ("'intent_held_out'", "customer_service.intents.folds"),
         ("'ranker'", "recommendation.candidates.collect"),
         ("'tower'", "training.baskets.item_groups"),
-        ("'short_histories'", "neural.fitting.KeepBest"),
         ("'completion'", "training.baskets.item_groups"),
         ("'search'", "optimization.small_task.fit"),
     ],

@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -111,6 +112,13 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_log_shows_each_line_at_once(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), write_through=False))
+    cli.main()
+    print("[1/22] 00_start_here ...")
+    assert sys.stdout.buffer.getvalue() == b"[1/22] 00_start_here ...\n"
 
 
 def test_clean_says_what_it_removes_and_removes_it_only_without_dry_run(recsys_kit, tmp_path):

@@ -17,13 +17,14 @@ MAIN = "main-figure"
 """Tag of the cell whose figure stands for its notebook."""
 
 PNG = "image/png"
-_COLOURS = 256  # as many as a PNG's palette holds
-_VISIBLE = 32  # of 255: a palette may change no colour by more
+_COLOURS = (32, 64, 128, 256)  # sizes of a palette; a PNG's holds 256
+_VISIBLE = 32  # of 255: the largest palette may change no colour by more
+_SAME = 3  # of 255: a smaller one no more than this
 _WIDTH = 440  # pixels of a thumbnail, shown at half of that, so that it is sharp on every screen
 
 
 def shrink(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Stores the figures of a notebook with a palette, in place: a third of the size at the same sharpness.
+    """Stores the figures of a notebook with the smallest palette that does not show, in place: a quarter of the size.
 
     A figure with transparent parts stays as it is, and so does one with so many colours that a palette would show.
     """
@@ -40,12 +41,14 @@ def _with_palette(png: bytes) -> bytes:
     if old.mode == "P" or ("A" in old.mode and old.getchannel("A").getextrema()[0] < 255):
         return png
     old = old.convert("RGB")
-    new = old.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    if max(most for _, most in ImageChops.difference(old, new.convert("RGB")).getextrema()) > _VISIBLE:
-        return png
-    written = io.BytesIO()
-    new.save(written, "png", optimize=True)
-    return min(written.getvalue(), png, key=len)
+    for colours in _COLOURS:
+        new = old.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        changed = max(most for _, most in ImageChops.difference(old, new.convert("RGB")).getextrema())
+        if changed <= (_SAME if colours < _COLOURS[-1] else _VISIBLE):
+            written = io.BytesIO()
+            new.save(written, "png", optimize=True)
+            return min(written.getvalue(), png, key=len)
+    return png
 
 
 def main_figure(notebook: nbformat.NotebookNode) -> bytes | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import re
+from typing import Literal
 
 import pandas as pd
 
@@ -161,9 +162,11 @@ def measure(text: str, quantity: str, locale: str) -> str:
         return units.format_unit(amount, _AS_SOLD[unit, quantity], length="short", locale=known)
     factor, metric = _TO_METRIC[unit, quantity]
     amount *= factor
+    # CLDR's short form of a weight is Latin in Chinese (340 g), that of a volume is not (355毫升): one list, one script
+    length: Literal["long", "short"] = "long" if known.language == "zh" and quantity == "weight" else "short"
     if round(amount) >= 1000:
-        return units.format_unit(round(amount / 1000, 2), _LARGER[metric], length="short", locale=known)
-    return units.format_unit(round(amount), metric, length="short", locale=known)
+        return units.format_unit(round(amount / 1000, 2), _LARGER[metric], length=length, locale=known)
+    return units.format_unit(round(amount), metric, length=length, locale=known)
 
 
 def render(items: pd.DataFrame, locale: str, name: str, until: datetime.date, currency: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ tables themselves (ids, types, times) are those of entry: `datasets.tables.probl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,20 @@ from scipy.spatial.distance import jensenshannon
 from recsys_kit.datasets.tables import Shop
 from recsys_kit.report import progress
 
-__all__ = ["CHECKS", "WEEKS", "Check", "Reference", "arrivals", "holidays", "judge", "learn", "measure", "replay"]
+__all__ = [
+    "CHECKS",
+    "WEEKS",
+    "Check",
+    "Limits",
+    "Reference",
+    "arrivals",
+    "holidays",
+    "judge",
+    "learn",
+    "measure",
+    "replay",
+    "watched",
+]
 
 WEEKS = 8
 """Weeks of the past that teach what is usual."""
@@ -32,15 +45,14 @@ class Check:
         floor: The smallest spread that is believed: in a quiet shop every trifle would be unusual.
         sides: 1: only much is wrong; -1: only little; 0: both.
         calendar: Whether it goes with the weekday, and may be unusual on a holiday.
-        surprise: Whether it says itself how unlikely it is: -log10 of a chance; past days are not asked. The chance is
-            exact, so such a check gets a third of all false alarms that are aimed at.
+        absence: Whether it says itself how unlikely it is: -log10 of a chance; past days are not asked.
     """
 
     says: str
     floor: float
     sides: int = 1
     calendar: bool = False
-    surprise: bool = False
+    absence: bool = False
 
 
 CHECKS = {
@@ -52,14 +64,38 @@ CHECKS = {
     "repeated": Check("share of rows that were there already, or whose basket was", 0.002),
     "prices": Check("share of rows at five times, or a fifth, of the item's usual price", 0.002),
     "price level": Check("mean logarithm of price by the item's usual price", 0.01, 0, True),
-    "stores": Check("-log10 of the chance that a store so much visited has no basket", 0.5, 1, True, True),
-    "categories": Check("rows expected of the largest category without any", 2.0, 1, True),
+    "stores": Check("-log10 of the chance that a store so much visited is away so long", 0.5, 1, absence=True),
+    "categories": Check("-log10 of the chance that a category so much bought is away so long", 0.5, 1, absence=True),
     "new category": Check("share of rows of categories that were never seen", 0.001),
     "one buyer": Check("baskets of the busiest household", 1.0, 1, True),
     "mix": Check("distance of the shares of categories from the usual ones", 0.01, 1, True),
 }
-_TAIL = 4  # degrees of freedom of Student's t: days have heavier tails than the normal curve
-_HOLIDAY = 3.0  # how many times wider the limits of calendar checks are on a holiday and beside it
+_ABSENT = {"store": "stores", "category": "sold"}
+_RUNG = -1_000_000  # instead of the days of an absence that has rung: it does not ring again
+_LONGEST = 7  # days in a row: who is away for longer has rung, or is too rare to be missed
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far off is too far, as it was chosen on the first half of a year (`benchmarks/operations.py`).
+
+    Attributes:
+        false_alarms: Aimed at in a month, over all checks together; each check of an absence gets a quarter of them,
+            the others share the rest evenly.
+        tail: Degrees of freedom of Student's t: days have heavier tails than the normal curve.
+        holiday: How many times wider the limits of calendar checks are on a holiday and beside it.
+        clumping: Variance of a day's baskets of one store by their mean; 1 if they came by pure chance.
+    """
+
+    false_alarms: float = 0.5
+    tail: float = 6.0
+    holiday: float = 2.0
+    clumping: float = 1.3
+
+    @property
+    def absence(self) -> float:
+        """Chance of a false alarm of a day that a check of an absence may have."""
+        return self.false_alarms / 30 / 4
 
 
 def arrivals(shop: Shop) -> pd.DataFrame:
@@ -118,15 +154,28 @@ class Reference:
 
     Attributes:
         prices: Median logarithm of the price of each item.
-        stores: Share of the baskets of each store.
+        stores: Share of the baskets of each store; a share of the last week if that is smaller, since seasons end; less
+            for a store that had days without any.
+        sold: Share of the baskets that hold something of each category, likewise.
         categories: Share of the rows of each category.
         baskets: Ids of the baskets of the past weeks.
+        away: By column, for how many files in a row each store and each category is away; far below 0 if it has rung.
     """
 
     prices: pd.Series
     stores: pd.Series
+    sold: pd.Series
     categories: pd.Series
     baskets: pd.Index
+    away: Mapping[str, pd.Series] = field(default_factory=dict)
+
+    def after(self, today: pd.DataFrame, limits: Limits = Limits()) -> Reference:
+        """Returns the same after one more file: who is away for how long, and who has rung. The rest stays."""
+        away = dict(self.away)
+        for column in _ABSENT:
+            run, rings = _absences(self, today, column, limits)
+            away[column] = run.mask(run.index.isin(rings), _RUNG)
+        return replace(self, away=away)
 
 
 def learn(past: pd.DataFrame) -> Reference:
@@ -137,33 +186,83 @@ def learn(past: pd.DataFrame) -> Reference:
     """
     priced = past[past["price"] > 0]
     baskets = past.drop_duplicates("basket")
+    recent, days = past["day"] > past["day"].max() - pd.Timedelta(days=7), past["day"].nunique()
+    a_day = len(baskets) / days
+
+    def share(column: str) -> pd.Series:
+        once = past.drop_duplicates(["basket", column])
+        late = once[recent.loc[once.index].to_numpy()]
+        part = once[column].value_counts() / len(baskets)
+        part = np.minimum(part, late[column].value_counts().reindex(part.index) / max(late["basket"].nunique(), 1))
+        # who was without a basket on n of these days is so again with a chance of about n / days, not exp(-baskets)
+        without = days - once.drop_duplicates(["day", column])[column].value_counts().reindex(part.index)
+        part = np.minimum(part, -np.log(np.maximum(without, 1e-9) / days) / a_day)
+        return part.set_axis(part.index.astype(str))
+
     return Reference(
         np.log(priced["price"]).groupby(priced["item"]).median(),
-        baskets["store"].astype(str).value_counts(normalize=True),
+        share("store"),
+        share("category"),
         past["category"].astype(str).value_counts(normalize=True),
         pd.Index(baskets["basket"]),
     )
 
 
-def measure(today: pd.DataFrame, known: Reference, day: pd.Timestamp) -> pd.Series:
+def watched(share: pd.Series, baskets: float, limits: Limits = Limits(), longest: int = _LONGEST) -> pd.Series:
+    """Returns after how many days without a basket each store (or category) rings; 0: it is too rare to be watched.
+
+    A store that is expected to have m baskets has none in r days with a chance of about exp(-r m). Half of the false
+    alarms of the check are for the first day, a quarter for the second, and so on. So a store that is too small to be
+    missed on one day is missed after two or three, and each absence rings once.
+
+    Args:
+        share: Share of the baskets.
+        baskets: How many baskets there are in a day.
+        limits: The limits.
+        longest: The longest absence that is looked at.
+
+    Example:
+        >>> watched(pd.Series({"large": 0.02, "middle": 0.01, "small": 0.001}), baskets=500).to_dict()
+        {'large': 1, 'middle': 2, 'small': 0}
+    """
+    more, runs = limits.clumping, np.arange(1, longest + 1)[:, None]
+    pace = share.to_numpy() * baskets * (np.log(more) / (more - 1) if more > 1 else 1.0)
+    order = np.argsort(-pace)
+    any_away = np.exp(-runs * pace[order]).cumsum(1)  # that one of those who are so large is away so long
+    rings = any_away < limits.absence / 2.0**runs
+    days = np.zeros(len(share), int)
+    days[order] = np.where(rings.any(0), rings.argmax(0) + 1, 0)
+    return pd.Series(days, index=share.index)
+
+
+def _absences(known: Reference, today: pd.DataFrame, column: str, limits: Limits) -> tuple[pd.Series, pd.Index]:
+    """Returns for how many files each store (or category) is away, and those that ring today."""
+    share = getattr(known, _ABSENT[column])
+    before = known.away.get(column, pd.Series(dtype=int)).reindex(share.index, fill_value=0)
+    run = (before + 1).where(~share.index.isin(today[column].unique()), 0)
+    due = watched(share, today["basket"].nunique(), limits)
+    return run, share.index[(due > 0) & (run >= due)] if len(share) > 1 else share.index[:0]
+
+
+def measure(today: pd.DataFrame, known: Reference, day: pd.Timestamp, limits: Limits = Limits()) -> pd.Series:
     """Returns the numbers of `CHECKS` of one day's file.
 
     Args:
         today: The file: rows of `arrivals`.
         known: What is usual.
         day: The day that the file is of.
+        limits: What is usual enough to be missed.
     """
     baskets = today.drop_duplicates("basket")
     hour = today["hour"] + (today["day"] - day).dt.total_seconds() / 3600
     ratio = np.log(today["price"].where(today["price"] > 0)) - today["item"].map(known.prices)
     ratio = ratio.dropna()
-    chance = np.exp(-known.stores * len(baskets))  # that a store has none today
-    gone = chance[~chance.index.isin(baskets["store"].astype(str))].min()
-    any_gone = chance[chance <= gone].sum() if known.stores.size > 1 else 1.0  # that any so unlikely to has none
     names = today["category"].astype(str)
     counts = names.value_counts()
-    usual = known.categories * len(today)
-    category_gone = usual[~usual.index.isin(counts.index)]
+    gone = {}
+    for column, share in (("store", known.stores), ("category", known.sold)):
+        run, rings = _absences(known, today, column, limits)
+        gone[column] = max((share[name] * run[name] for name in rings), default=0.0) * len(baskets) / np.log(10)
     both = known.categories.index.union(counts.index)
     again = today.duplicated(["user", "item", "basket", "day", "hour"]) | today["basket"].isin(known.baskets)
     return pd.Series(
@@ -176,8 +275,8 @@ def measure(today: pd.DataFrame, known: Reference, day: pd.Timestamp) -> pd.Seri
             "repeated": again.mean(),
             "prices": (ratio.abs() > np.log(5)).mean() if len(ratio) else 0.0,
             "price level": ratio.clip(-1, 1).mean() if len(ratio) else 0.0,
-            "stores": max(0.0, -np.log10(any_gone)) if any_gone else 0.0,
-            "categories": category_gone.max() if len(category_gone) else 0.0,
+            "stores": gone["store"],
+            "categories": gone["category"],
             "new category": (~names.isin(known.categories.index)).mean(),
             "one buyer": float(baskets["user"].value_counts().max()),
             "mix": jensenshannon(known.categories.reindex(both, fill_value=0), counts.reindex(both, fill_value=0)),
@@ -190,7 +289,7 @@ def judge(
     usual: pd.DataFrame,
     day: pd.Timestamp,
     named: Mapping[pd.Timestamp, str] | None = None,
-    false_alarms: float = 0.5,
+    limits: Limits = Limits(),
 ) -> pd.DataFrame:
     """Holds a day's measures to those of past days.
 
@@ -200,14 +299,14 @@ def judge(
         day: The day.
         named: Holidays. On them and the days beside them what goes with the calendar has wider limits; when the last
             purchase comes on the holiday itself is not judged at all.
-        false_alarms: How many false alarms a month are aimed at, over all checks together.
+        limits: How far off is too far.
 
     Returns:
         One row a check: `value`, `usual`, `spreads` (how many spreads it is away, on the side that counts; of a
-        surprise the value itself), `chance` of so much on a usual day, `alarm`, and `holiday` (its name, where the
+        absence the value itself), `chance` of so much on a usual day, `alarm`, and `holiday` (its name, where the
         limits were wider).
     """
-    a_day = false_alarms / 30
+    others = sum(not check.absence for check in CHECKS.values())
     names = [(named or {}).get(day + pd.Timedelta(days=shift), "") for shift in (0, 1, -1)]
     near = next((name if not place else f"beside {name}" for place, name in enumerate(names) if name), "")
     weekday = usual.index.day_of_week == day.day_of_week
@@ -220,22 +319,21 @@ def judge(
             rest = past - past.groupby(usual.index.day_of_week).transform("median")
         spread = max(1.4826 * rest.abs().median() * np.sqrt(1 + 1 / max(weekday.sum(), 1)), check.floor)
         wide = bool(near) and check.calendar
-        away = (today[name] - middle) / spread / (_HOLIDAY if wide else 1)
+        away = (today[name] - middle) / spread / (limits.holiday if wide else 1)
         away = abs(away) if check.sides == 0 else away * check.sides
-        chance = stats.t.sf(away, _TAIL) * (2 if check.sides == 0 else 1)
+        chance = stats.t.sf(away, limits.tail) * (2 if check.sides == 0 else 1)
         if name == "freshness" and day in (named or {}):
             away, chance = 0.0, 1.0  # shops close early on a holiday; how early, eight weeks can't tell
-        if check.surprise:
-            away = today[name] / (_HOLIDAY if wide else 1)
-            chance = 10.0**-away
+        limit = limits.false_alarms / 30 / 2 / others
+        if check.absence:
+            away, chance, limit = today[name], 10.0 ** -today[name], limits.absence
         rows[name] = {"value": today[name], "usual": middle, "spreads": away, "chance": chance}
-        limit = a_day / (3 if check.surprise else len(CHECKS))
         rows[name] |= {"alarm": bool(chance < limit), "holiday": near if wide else ""}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("check")
 
 
 def replay(
-    table: pd.DataFrame, weeks: int = WEEKS, first: pd.Timestamp | None = None
+    table: pd.DataFrame, weeks: int = WEEKS, first: pd.Timestamp | None = None, limits: Limits = Limits()
 ) -> tuple[pd.DataFrame, dict[pd.Timestamp, Reference]]:
     """Measures day after day as they arrive; each against the weeks before it, learned anew every seven days.
 
@@ -243,6 +341,7 @@ def replay(
         table: What `arrivals` returned.
         weeks: How many weeks teach.
         first: The first day to measure; None: as early as a fortnight has taught.
+        limits: What is usual enough to be missed.
 
     Returns:
         The measures, a row a day, and each day's reference.
@@ -256,7 +355,8 @@ def replay(
     for place in progress(range(max(begin, 1), len(days)), "days"):
         if known is None or (place - begin) % 7 == 0:
             since = np.searchsorted(days, days[place] - np.timedelta64(7 * weeks, "D"))
-            known = learn(order.iloc[starts[since] : starts[place]])
-        day = pd.Timestamp(days[place])
-        rows[day], references[day] = measure(order.iloc[starts[place] : ends[place]], known, day), known
+            known = replace(learn(order.iloc[starts[since] : starts[place]]), away=known.away if known else {})
+        day, today = pd.Timestamp(days[place]), order.iloc[starts[place] : ends[place]]
+        rows[day], references[day] = measure(today, known, day, limits), known
+        known = known.after(today, limits)
     return pd.DataFrame.from_dict(rows, orient="index"), references

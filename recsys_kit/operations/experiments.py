@@ -13,10 +13,8 @@ from scipy import optimize, stats
 
 __all__ = [
     "cuped",
-    "found_at",
     "interleaved",
     "mixture_limits",
-    "power",
     "ratio_check",
     "sample_size",
     "team_draft",
@@ -42,17 +40,6 @@ def sample_size(variance: float, effect: float, wanted: float = 0.8, level: floa
         raise ValueError("`effect` must not be 0: no experiment is large enough for it.")
     z = stats.norm.isf(level / 2) + stats.norm.isf(1 - wanted)
     return int(np.ceil(2 * variance * (z / effect) ** 2))
-
-
-def power(variance: float, effect: float, households: int, level: float = 0.05) -> float:
-    """Returns the chance that two arms of so many households find a difference of means.
-
-    Example:
-        >>> round(power(variance=1.0, effect=0.1, households=1570), 2)
-        0.8
-    """
-    limit, shift = stats.norm.isf(level / 2), effect / np.sqrt(2 * variance / households)
-    return float(stats.norm.sf(limit - shift) + stats.norm.cdf(-limit - shift))
 
 
 def cuped(after: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -191,21 +178,3 @@ def interleaved(lists: Sequence[np.ndarray], liked: Sequence[set], seed: int = 0
         items, teams = team_draft(first, second, rng, k=lists[0].shape[1])
         won.append(np.sign(sum((1 if team else -1) for item, team in zip(items, teams, strict=True) if item in likes)))
     return pd.Series(won, dtype=float)
-
-
-def found_at(differences: np.ndarray, households: Sequence[int], draws: int = 500, seed: int = 0) -> pd.Series:
-    """Returns how often so many households, drawn with replacement, show a mean that is clearly not 0.
-
-    Args:
-        differences: (N,) one paired value a household.
-        households: Sizes to try.
-        draws: How often each is tried.
-        seed: Of the draws.
-    """
-    rng, values = np.random.default_rng(seed), np.asarray(differences, float)
-    found = {}
-    for size in households:
-        drawn = values[rng.integers(0, len(values), (draws, size))]
-        error = drawn.std(axis=1, ddof=1) / np.sqrt(size)
-        found[size] = float((np.abs(drawn.mean(1)) > 1.96 * np.maximum(error, 1e-12)).mean())
-    return pd.Series(found)

@@ -20,7 +20,9 @@ FAULTS = {
 many of the day's largest stores (categories) one is drawn; hours; baskets; the share that arrives."""
 
 
-def plant(fault: str, today: pd.DataFrame, rng: np.random.Generator, size: float | None = None) -> pd.DataFrame:
+def plant(
+    fault: str, today: pd.DataFrame, rng: np.random.Generator, size: float | None = None, hit: str = ""
+) -> pd.DataFrame:
     """Returns a day's file with a fault.
 
     Args:
@@ -28,6 +30,7 @@ def plant(fault: str, today: pd.DataFrame, rng: np.random.Generator, size: float
         today: The file: rows of `contracts.arrivals`.
         rng: Draws what is hit.
         size: How bad it is, see `FAULTS`; None: the usual size.
+        hit: The store that is missing, or the category that has a new name; empty: drawn.
     """
     if fault not in FAULTS:
         raise ValueError(f"`fault` must be one of {', '.join(FAULTS)}. Received: {fault!r}.")
@@ -35,13 +38,13 @@ def plant(fault: str, today: pd.DataFrame, rng: np.random.Generator, size: float
     if fault == "load twice":
         return pd.concat([today, today.sample(frac=size, random_state=rng)], ignore_index=True)
     if fault == "store missing":
-        return today[today["store"] != _drawn(today.drop_duplicates("basket")["store"], rng, size)]
+        return today[today["store"] != (hit or _drawn(today.drop_duplicates("basket")["store"], rng, size))]
     if fault == "cents for dollars":
         return today.assign(price=today["price"] * np.where(rng.random(len(today)) < size, 100, 1))
     if fault == "time-zone shift":
         return today.assign(hour=today["hour"] + size)
     if fault == "renamed category":
-        old = _drawn(today["category"], rng, size)
+        old = hit or _drawn(today["category"], rng, size)
         names = today["category"].astype(str)
         return today.assign(category=names.where(names != old, f"{old} (NEW)"))
     if fault == "bot":

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.preprocessing import Split
 
-__all__ = ["GRID", "Rules", "decide", "rejected", "scorer", "spoil", "train", "value"]
+__all__ = ["GRID", "Rules", "decide", "low", "rejected", "scorer", "spoil", "train", "value"]
 
 GRID = tuple({"decay": decay, "popularity_weight": weight} for decay in (60.0, 120.0, 240.0) for weight in (0.1, 0.3))
 """Settings of the counting rule to choose from."""
@@ -28,13 +29,21 @@ class Rules:
 
     Attributes:
         margin: How much of the live model's NDCG@10 it may lose, as a part of it.
-        total: How much of the reference's it may lose; the reference stays the same over many nights.
-        level: How sure that must be: the lower end of a one-sided interval over households counts.
+        total: How much of the reference's it may lose. The reference is the best model that was ever shown to be better
+            than the one before it: a chain of small losses does not move it.
+        level: How sure the first must be: the lower end of a one-sided interval over households counts.
+        yearly: How often a year, with a training every night, a model that loses more than `total` may slip through.
     """
 
     margin: float = 0.02
     total: float = 0.03
     level: float = 0.95
+    yearly: float = 0.05
+
+    @property
+    def strict(self) -> float:
+        """How sure it must be that a model is not worse than the reference: each night of a year is a try."""
+        return 1 - self.yearly / 365
 
 
 def scorer(model: Mapping[str, Any], split: Split) -> evaluation.Scorer:
@@ -97,38 +106,49 @@ def decide(new: pd.Series, live: pd.Series, reference: pd.Series, rules: Rules =
         rules: The margins.
 
     Returns:
-        `passes`, `why` in words, and the numbers: `new`, `live`, `reference`, `low_live`, `low_reference`.
+        `passes`, `why` in words, `raises` (whether it is shown to be better than the reference, whose place it
+        takes), and the numbers: `new`, `live`, `reference`, `low_live`, `low_reference`.
     """
     found: dict[str, Any] = {"new": new.mean(), "live": live.mean(), "reference": reference.mean()}
     wrong = []
-    for name, other, margin in (("live", live, rules.margin), ("reference", reference, rules.total)):
-        difference = (new - other).to_numpy()
-        low = evaluation.bootstrap_interval(difference, level=2 * rules.level - 1)[0]
-        found[f"low_{name}"] = min(low, float(difference.mean()))
+    sides = (("live", live, rules.margin, rules.level), ("reference", reference, rules.total, rules.strict))
+    for name, other, margin, level in sides:
+        found[f"low_{name}"] = float(low((new - other).to_numpy(), level))
         if found[f"low_{name}"] < -margin * other.mean():
             wrong.append(f"may be {-found[f'low_{name}'] / other.mean():.1%} worse than the {name} model")
     found = {name: round(float(number), 6) for name, number in found.items()}
-    return {"passes": not wrong, "why": "; ".join(wrong) or "not worse by more than the margins", **found}
+    raises = not wrong and found["low_reference"] > 0
+    why = "; ".join(wrong) or ("better than the reference" if raises else "not worse by more than the margins")
+    return {"passes": not wrong, "raises": raises, "why": why, **found}
+
+
+def low(difference: np.ndarray, level: float) -> np.ndarray:
+    """Returns the lower end of a one-sided interval of the mean, over the last axis (Student's t)."""
+    cases = difference.shape[-1]
+    error = difference.std(axis=-1, ddof=1) / np.sqrt(cases)
+    return difference.mean(-1) - stats.t.ppf(level, cases - 1) * error
 
 
 def rejected(
     new: pd.Series, live: pd.Series, cases: int = 0, rules: Rules = Rules(), draws: int = 1000, seed: int = 0
-) -> float:
+) -> pd.Series:
     """Returns how often the gate stops a model: its power, if the model is bad; its false alarms, if it is good.
 
     Args:
         new: (N,) the model's NDCG@10 on as many cases as there are.
-        live: (N,) the live model's.
+        live: (N,) the live model's, which is the reference as well.
         cases: How many cases a week has; 0: N.
-        rules: The margins; the one against the live model counts.
+        rules: The margins.
         draws: How many weeks are drawn from the cases.
         seed: Of the draws.
-    """
-    from scipy import stats
 
+    Returns:
+        `live`, `reference`: how often by each comparison; `stopped`: by at least one.
+    """
     rng, size = np.random.default_rng(seed), cases or len(new)
     rows = rng.integers(0, len(new), (draws, size))
-    difference, base = (new - live).to_numpy()[rows], live.to_numpy()[rows]
-    error = difference.std(axis=1, ddof=1) / np.sqrt(size)
-    low = difference.mean(1) - stats.norm.ppf(rules.level) * error
-    return float((low < -rules.margin * base.mean(1)).mean())
+    difference, base = (new - live).to_numpy()[rows], live.to_numpy()[rows].mean(1)
+    by_live = low(difference, rules.level) < -rules.margin * base
+    by_reference = low(difference, rules.strict) < -rules.total * base
+    found = {"live": by_live, "reference": by_reference, "stopped": by_live | by_reference}
+    return pd.Series({name: float(one.mean()) for name, one in found.items()})

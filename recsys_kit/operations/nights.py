@@ -136,8 +136,11 @@ class Nights:
             return {"alarm": not closed, "says": says, "holiday": closed, "checks": []}
         past = table[(table["day"] < at) & (table["day"] >= at - 2 * weeks) & ~table["day"].isin(self._set_aside())]
         usual, _ = contracts.replay(past, first=max(at - weeks, past["day"].min() + pd.Timedelta(days=14)))
-        since = past[past["day"] >= at - weeks]
-        found = contracts.judge(contracts.measure(today, contracts.learn(since), at), usual, at, named)
+        known = contracts.learn(past[past["day"] >= at - weeks])
+        lately = table[(table["day"] < at) & (table["day"] >= at - pd.Timedelta(weeks=2))]
+        for _, file in lately.groupby("day"):  # days that rang count here, too: who is away since then is no news
+            known = known.after(file)
+        found = contracts.judge(contracts.measure(today, known, at), usual, at, named)
         rung = found.index[found["alarm"]]
         holiday = next((name for name in found["holiday"] if name), "")
         says = ", ".join(f"{name} ({contracts.CHECKS[name].says}): {found.loc[name, 'value']:.3g}" for name in rung)
@@ -165,7 +168,7 @@ class Nights:
             found = _step(here / "gate.json", lambda: self._gate(new, live, latest))
             say(f"{day}: trained; {'goes live' if found['passes'] else 'the old model stays'}: {found['why']}")
         else:
-            new, found = live["model"], {"passes": True, "why": "no training was due", "new": ""}
+            new, found = live["model"], {"passes": True, "raises": False, "why": "no training was due", "new": ""}
         model = new if found["passes"] else live["model"]
         _lists(here / "lists.parquet", latest, events, end, model, self.settings.k)
         verdict = ("accepted" if found["passes"] else "rejected") if due else "updated"
@@ -175,18 +178,17 @@ class Nights:
     def _gate(self, new: Mapping, live: Mapping, latest: Split) -> dict[str, Any]:
         score = gate.value(new, latest)
         if not live:
-            return {
-                "passes": True,
-                "why": "the first model, and the reference from now on",
-                "new": round(score.mean(), 6),
-            }
+            why = "the first model, and the reference from now on"
+            return {"passes": True, "raises": True, "why": why, "new": round(score.mean(), 6)}
         live_score, fixed = gate.value(live["model"], latest), gate.value(live["reference"], latest)
         return gate.decide(score, live_score, fixed, self.settings.rules)
 
     def _publish(self, day: str, row: Mapping[str, str], live: Mapping) -> None:
         if live.get("night") != day:
             model = json.loads(row["model"])
-            fresh = {"night": day, "model": model, "reference": live.get("reference", model)}
+            gate_says = _read(self.folder / "nights" / day / "gate.json")
+            raised = gate_says.get("raises") or not live
+            fresh = {"night": day, "model": model, "reference": model if raised else live["reference"]}
             fresh["trained"] = live["trained"] if row["verdict"] == "updated" else day
             fresh["before"] = {name: live[name] for name in live if name != "before"}
             _write(self.folder / "live.json", json.dumps(fresh, indent=1) + "\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys_kit import evaluation
+from recsys_kit import report
 from recsys_kit.optimization import small_task
 from recsys_kit.optimization.small_task import NextTypes, Recipe
 
@@ -162,35 +162,30 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 def look_once(
     task: NextTypes, candidates: Mapping[str, small_task.Result], reference: str, extra: Sequence[tuple] = ()
-) -> tuple[str, pd.DataFrame]:
+) -> tuple[str, pd.Series, report.Comparison]:
     """Chooses on the validation weeks, then ranks the test weeks once.
 
     Args:
         task: The task.
         candidates: The fitted models to choose from.
-        reference: The plain one, to compare the choice with.
+        reference: What all are compared with on the test weeks: a candidate, or one of the further ones.
         extra: Further (name, scores on validation, scores on test) to choose from, such as popularity.
 
     Returns:
-        The chosen name, and one row a candidate: `validation`, `test`, and the paired difference to the
-        reference on the test with its interval.
+        The chosen name, everybody's NDCG@10 on the validation weeks, best first, and the comparison on the test weeks
+        in the same order.
     """
-    if reference not in candidates:
-        raise ValueError(f"`reference` must be one of {', '.join(candidates)}. Received: {reference!r}.")
+    names = [*candidates, *(name for name, *_ in extra)]
+    if reference not in names:
+        raise ValueError(f"`reference` must be one of {', '.join(names)}. Received: {reference!r}.")
     looks = {"validation": task.validation, "test": task.test}
-    tables = {
-        name: {key: small_task.judge(small_task.score(run.model, look), look)["ndcg"] for key, look in looks.items()}
-        for name, run in candidates.items()
+    scores = {name: [small_task.score(run.model, look) for look in looks.values()] for name, run in candidates.items()}
+    scores |= {name: values for name, *values in extra}
+    found = {
+        name: {key: small_task.judge(part, look)["ndcg"] for part, (key, look) in zip(both, looks.items(), strict=True)}
+        for name, both in scores.items()
     }
-    for name, *scores in extra:
-        tables[name] = {
-            key: small_task.judge(values, look)["ndcg"]
-            for values, (key, look) in zip(scores, looks.items(), strict=True)
-        }
-    rows = {
-        name: {key: values.mean() for key, values in found.items()}
-        | evaluation.paired_difference(found["test"], tables[reference]["test"])
-        for name, found in tables.items()
-    }
-    table = pd.DataFrame(rows).T.sort_values("validation", ascending=False)
-    return str(table.index[0]), table
+    validation = pd.Series({name: values["validation"].mean() for name, values in found.items()})
+    validation = validation.sort_values(ascending=False)
+    test = {name: found[name]["test"] for name in validation.index}
+    return str(validation.index[0]), validation, report.compare(test, reference, "NDCG@10, test weeks")

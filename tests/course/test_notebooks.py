@@ -20,18 +20,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
-NOT_YET_SHORT = {
-    "07_optimization",
-}
+NOT_YET_SHORT: set[str] = set()
 """Pages whose code cells are too long or lack a sentence before them; whoever shortens one takes it off this list."""
-
-NOT_YET_SHARP = {
-    "02_features",
-    "07_optimization",
-    "13_demand",
-    "22_fairness",
-}
-"""Pages that were last executed when figures had 80 dots an inch; whoever executes one takes it off this list."""
 
 
 def by_name(path):
@@ -59,7 +49,7 @@ def test_code_cells_are_short_and_each_has_a_sentence_before_it(path):
     assert bool(problems) == (path.stem in NOT_YET_SHORT), problems or "it is short now: take it off the list"
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if path.stem not in NOT_YET_SHARP], ids=by_name)
+@pytest.mark.parametrize("path", PATHS, ids=by_name)
 def test_figures_have_twice_the_pixels_that_they_are_shown_with(path):
     assert checks.figures_are_sharp(path) == []
 

@@ -128,8 +128,6 @@ def test_where_the_profile_for_a_gpu_differs_from_full_it_says_why():
 @pytest.mark.parametrize("name", ["full", "gpu"])
 def test_the_notebooks_of_a_profile_ask_for_one_and_the_same_transformer(name):
     found = told(name)
-    keys = [
-        (notebook, "EPOCHS") for notebook in ("05_training", "06_evaluation", "07_optimization", "08_recommendation")
-    ]
+    keys = [(notebook, "EPOCHS") for notebook in ("05_training", "06_evaluation", "08_recommendation")]
     keys.append(("10_search", "SEQUENCE_EPOCHS"))
     assert len({found[key][0] for key in keys}) == 1

@@ -29,6 +29,9 @@ def test_sizes_become_metric_where_people_measure_so():
     assert titles.measure("12 OZ", "weight", "es-ES").replace("\xa0", " ") == "340 g"
     assert titles.measure("1 GA", "volume", "es-ES").replace("\xa0", " ") == "3,79 l"
     assert titles.measure("5 LB", "volume", "zh-CN") == titles.measure("5 LB", "weight", "zh-CN")
+    assert titles.measure("12 OZ", "weight", "zh-CN") == "340克"
+    assert titles.measure("3 LB", "weight", "zh-CN") == "1.36千克"
+    assert titles.measure("12 OZ", "volume", "zh-CN") == "355毫升"
     assert titles.measure("20 CT/13 GAL", "volume", "zh-CN") == ""
     assert titles.measure("12 OZ", "", "zh-CN") == ""
 

@@ -49,6 +49,19 @@ def test_small_losses_add_up_against_the_reference():
     assert not found["passes"] and "reference" in found["why"]
 
 
+def test_only_a_model_that_is_shown_to_be_better_becomes_the_reference():
+    rng = np.random.default_rng(0)
+    live = pd.Series(rng.random(2000))
+    assert gate.decide(live + 0.05 + rng.normal(0, 0.1, 2000), live, live)["raises"]
+    assert not gate.decide(live, live, live)["raises"]
+    assert not gate.decide(live * 0.99, live, live)["raises"]
+
+
+def test_each_night_of_a_year_is_a_try_against_the_reference():
+    rules = gate.Rules(yearly=0.05)
+    assert 1 - rules.strict**365 == pytest.approx(0.05, rel=0.03)
+
+
 def test_training_chooses_the_best_settings(week):
     best = gate.train(week)
     assert best in gate.GRID
@@ -60,6 +73,6 @@ def test_the_power_grows_with_the_loss_and_the_week():
     live = pd.Series(rng.random(3000))
     noise = rng.normal(0, 0.05, 3000)
     noise -= noise.mean()
-    stopped = [gate.rejected(live * (1 - loss) + noise, live) for loss in (0.0, 0.02, 0.05)]
+    stopped = [gate.rejected(live * (1 - loss) + noise, live)["stopped"] for loss in (0.0, 0.02, 0.05)]
     assert stopped[0] < 0.05 < 0.8 < stopped[1] <= stopped[2]
-    assert gate.rejected(live + noise, live, cases=60) > stopped[0]
+    assert gate.rejected(live + noise, live, cases=60)["stopped"] > stopped[0]

@@ -75,9 +75,12 @@ def test_the_choice_is_the_best_on_validation_whatever_the_test_says(task):
         small_task.fit(task, RECIPE),
     )
     zeros = np.zeros((60, 15))
-    winner, table = tuning.look_once(task, {"good": good, "bad": bad}, "bad", [("nothing", zeros, zeros)])
-    assert winner == table.index[0] == table["validation"].idxmax()
-    assert table.loc["bad", "difference"] == 0
+    models, nothing = {"good": good, "bad": bad}, [("nothing", zeros, zeros)]
+    winner, validation, test = tuning.look_once(task, models, "bad", nothing)
+    assert winner == validation.index[0] == validation.idxmax()
+    assert list(validation.index) == list(test.table.index)
+    assert test.table.loc["bad", "difference"] == 0
+    assert tuning.look_once(task, models, "nothing", nothing)[2].table.loc["nothing", "difference"] == 0
     with pytest.raises(ValueError, match="`reference` must be one of good, bad"):
         tuning.look_once(task, {"good": good, "bad": bad}, "best")
 
