@@ -111,6 +111,10 @@ def run(
         list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value, for notebooks with it.")
     ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going/--stop", help="What a failing notebook does.")] = True,
+    redact: Annotated[
+        bool,
+        typer.Option("--redact", help="With --data: replace customers, texts, rare items before anything runs."),
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
 ) -> None:
     """Run notebooks with papermill and write a report; exits with 1 if one fails, with 0 if one was skipped."""
@@ -122,9 +126,15 @@ def run(
 
         shop = datasets.load(str(data))
         datasets.entry.check_span(shop)
-        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", "")):
+        for line in start_here.describe_shop(shop, pairs.get("CUTOFF", ""), pairs.get("TASK", "")):
             typer.echo(line)
-    results = runner.run(folder, out or Path("runs") / profile, profile, only or (), str(data or ""), pairs, keep_going)
+    out = out or Path("runs") / (f"{profile}-redacted" if redact else profile)
+    if redact:
+        results = _run_redacted(
+            data, out, pairs, folder=folder, profile=profile, only=only or (), keep_going=keep_going
+        )
+    else:
+        results = runner.run(folder, out, profile, only or (), str(data or ""), pairs, keep_going)
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     raise typer.Exit(0 if all(result.status in ("ok", "skipped") for result in results) else 1)
@@ -253,10 +263,12 @@ def recommend(
     not_again_hours: Annotated[float, typer.Option(help="Leave out what was bought so shortly before.")] = 24.0,
     allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
+    task: Annotated[str, typer.Option(help='"next basket", "next item" or "both". Default: what fits the shop.')] = "",
 ) -> None:
     """Recommend items to households and write the lists to a Parquet file."""
-    from recsys_kit import conversion, output_file, recommendation
+    from recsys_kit import conversion, output_file, recommendation, shop_kind
 
+    shop_kind.check(task)
     path = None if conversion.is_address(out) else recommendation.check_path(out)
     if path is None:
         conversion.databases.check_target(out, list(recommendation.LIST_COLUMNS))
@@ -264,7 +276,7 @@ def recommend(
     rules = recommendation.Rules(new_only=new_only, discovery=discovery, not_again_hours=not_again_hours)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
     folder = output_file.check_folder(workspace)
-    recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo)
+    recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo, wanted=task)
     lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
     if path is None:
         shown = conversion.databases.write(out, lists[list(recommendation.LIST_COLUMNS)])
@@ -320,7 +332,7 @@ def search(
         typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
-for decision in (decisions.target, decisions.forecast, decisions.price, decisions.card):
+for decision in (decisions.diagnose, decisions.target, decisions.forecast, decisions.price, decisions.card):
     app.command(cls=LongWork)(decision)
 app.command(cls=ManyValues)(decisions.forget)
 
@@ -340,6 +352,18 @@ def notebooks(
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
+
+
+def _run_redacted(data, out, pairs, **how):
+    """Runs on a redacted copy; models and tables stay out of the report's folder and go when the run ends."""
+    from recsys_kit.course import runner
+    from recsys_kit.datasets import redacted
+
+    if {"DATA", "WORKSPACE"} & set(pairs):
+        raise ValueError("--redact chooses DATA and WORKSPACE itself: leave them out of -p")
+    with redacted.prepared(data, out) as work:
+        own = {"WORKSPACE": str(work / "workspace")}
+        return runner.run(out=out, data=str(work / "shop"), parameters=pairs | own, **how)
 
 
 def _use_backend(name: str) -> None:

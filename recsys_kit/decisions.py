@@ -1,4 +1,4 @@
-"""Commands that write a decision: whom to send a campaign, what to stock, what to charge, a model card, whom to forget.
+"""Commands that write a decision: which model, whom to send a campaign, what to stock or charge, whom to forget.
 
 `cli` registers them; each imports its room when it runs, so that `--help` is instant.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["card", "folder", "forecast", "forget", "price", "target"]
+__all__ = ["card", "diagnose", "folder", "forecast", "forget", "price", "target"]
 
 
 def folder(path: Path | None) -> str:
@@ -93,6 +93,23 @@ def card(
     languages = fairness.card.LANGUAGES if language == "both" else (language,)
     fairness.card.write(datasets.load(folder(data)), out, cutoff, languages)
     typer.echo(f"model card: {out}")
+
+
+def diagnose(
+    out: Annotated[Path, typer.Option(help="Folder for diagnosis.json and diagnosis.html; made if missing.")] = Path(
+        "diagnosis"
+    ),
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+) -> None:
+    """Say whether a sequence model is worth it in a shop, and what carries information there, with intervals."""
+    from recsys_kit import datasets, diagnosis, output_file
+
+    out = output_file.check_folder(out)
+    shop = datasets.load(folder(data))
+    found = diagnosis.diagnose(shop, datasets.promotions.load(folder(data)), say=typer.echo)
+    for line in diagnosis.page.lines(found):
+        typer.echo(line)
+    typer.echo(f"with a picture: {diagnosis.page.write(found, out)}")
 
 
 def forget(

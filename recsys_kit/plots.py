@@ -62,7 +62,7 @@ def bars(values: pd.Series, title: str, label: str, highlight: str | None = None
     _, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(values)))
     colours = [COLOURS[1] if name == highlight else COLOURS[0] for name in values.index]
     drawn = axes.barh([plain(name) for name in values.index], values, color=colours)
-    axes.bar_label(drawn, fmt="%.4f", padding=3)
+    axes.bar_label(drawn, fmt="%.4f" if values.abs().max() < 10 else "%.1f", padding=3)  # scores; or milliseconds
     axes.margins(x=0.12)
     axes.set(title=plain(title), xlabel=plain(label))
     return axes

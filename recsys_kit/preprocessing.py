@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from recsys_kit import shop_kind
 from recsys_kit.datasets.entry import PURCHASE
 from recsys_kit.datasets.promotions import Plan, plan
 from recsys_kit.datasets.tables import NotForThisShop, Shop
@@ -22,6 +23,7 @@ __all__ = ["Split", "Task", "audit", "clean", "default_cutoff", "frequency_encod
 _LEAST_ITEMS = 20
 _LEAST_BACK = 10
 _LEAST_PART_BACK = 0.1
+_MOST_ITEMS = 20_000  # of a catalogue with all that was ever bought: each list is chosen among all of them
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Task:
         test: The test.
         min_users: How many buyers an item of the catalogue has at least.
         min_items: How many items of the catalogue an answer holds at least.
+        kind: Which kind of shop it is.
+        chosen: The task, one of `shop_kind.TASKS`.
     """
 
     events: pd.DataFrame = field(repr=False)
@@ -83,6 +87,8 @@ class Task:
     test: Split
     min_users: int
     min_items: int
+    kind: shop_kind.Kind | None = field(default=None, repr=False)
+    chosen: str = shop_kind.NEXT_BASKET
 
 
 def task(
@@ -92,11 +98,13 @@ def task(
     validation_days: int = 14,
     promotions: pd.DataFrame | None = None,
     judged: bool = True,
+    wanted: str = "",
 ) -> Task:
-    """Cleans a shop's events and splits them twice: the next-basket task of this course.
+    """Cleans a shop's events, says to itself which kind of shop it is, and splits them twice.
 
     The catalogue holds the items with at least 10 buyers (fewer in shops with few users), and a test basket at least
-    3 of them (1 where baskets are small).
+    3 of them (1 where baskets are small). Where customers discover, rare things are what they buy: then every item
+    that was bought is in the catalogue, unless there are very many.
 
     Args:
         shop: The shop.
@@ -107,11 +115,13 @@ def task(
             the week begins, so this is no look into the future; None: models do without.
         judged: Whether figures are made on the splits. Then a shop on which they would mean nothing is refused: too
             few customers who come back, or hardly more items than a list holds. False for serving.
+        wanted: The task, one of `shop_kind.TASKS`; empty: the one that fits the shop.
 
     Raises:
-        ValueError: If `cutoff` is not a date, or lies outside the data.
+        ValueError: If `cutoff` is not a date, or lies outside the data, or `wanted` is no task.
         NotForThisShop: If a split has no test case, or too little to judge on.
     """
+    shop_kind.check(wanted)
     events, cleaning = clean(shop)
     if events.empty:
         raise NotForThisShop(f"no event of {shop.name!r} is left after cleaning:\n{cleaning.to_string(index=False)}")
@@ -124,7 +134,10 @@ def task(
         )
     days = (start - first).days
     valid_start = start - pd.Timedelta(days=max(1, min(validation_days, days // 5)))
-    min_users = min(10, max(2, events["user_id"].nunique() // 200))
+    kind = shop_kind.measure(events)
+    min_users = min(10, max(2, kind.customers // 200))
+    if kind.task != shop_kind.NEXT_BASKET and kind.items <= _MOST_ITEMS:
+        min_users = 1
     lines = events.groupby(["user_id", "basket_id"], observed=True, sort=False)["item_id"].nunique()
     min_items = 3 if lines.median() >= 3 else 1
     test = split_by_time(events, start, min_users=min_users, min_items=min_items)
@@ -146,7 +159,7 @@ def task(
     if promotions is not None:
         weeks = plan(promotions, test.items)
         test, validation = replace(test, plan=weeks), replace(validation, plan=weeks)
-    return Task(events, cleaning, validation, test, min_users, min_items)
+    return Task(events, cleaning, validation, test, min_users, min_items, kind, kind.choose(wanted))
 
 
 def _refuse_if_too_little(split: Split, name: str) -> None:

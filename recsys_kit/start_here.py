@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from recsys_kit import preprocessing
+from recsys_kit import preprocessing, shop_kind
 from recsys_kit.course.course_map import contents, course_map
 from recsys_kit.course.environment import check_environment
 from recsys_kit.datasets.tables import NotForThisShop, Shop, titles_without_size
@@ -149,30 +149,32 @@ def side_by_side(pairs: Sequence[tuple[str, str]], search: Search, k: int = 3) -
     return pd.DataFrame(rows, columns=["query", "finds", "the same query", "finds too", "in common"])
 
 
-def describe_shop(shop: Shop, cutoff: str = "") -> list[str]:
+def describe_shop(shop: Shop, cutoff: str = "", wanted: str = "") -> list[str]:
     """Says what kind of shop it is, as far as the course depends on it, and what can be taught on it.
 
     Args:
         shop: The whole shop; a sample of it may allow less.
         cutoff: First day of the test period, as in the notebooks.
+        wanted: The task, as in the notebooks.
 
     Returns:
-        Sentences: one that counts, and two more where the course's main task has too little to stand on.
+        Sentences: one that counts, one with the task that fits and a small table below it, and two more where the
+        course's main task has too little to stand on.
 
     Raises:
-        ValueError: If `cutoff` is no day inside the data.
+        ValueError: If `cutoff` is no day inside the data, or `wanted` no task.
     """
     events = preprocessing.clean(shop)[0]
+    kind = shop_kind.measure(events)
     baskets = events.groupby("user_id")["basket_id"].nunique()
-    lines = events.drop_duplicates(["user_id", "basket_id", "item_id"])
-    again = lines.duplicated(["user_id", "item_id"]).sum() / max(len(lines), 1)
     parts = [(part.sum() / max(len(baskets), 1)) for part in (baskets == 1, baskets == 2, baskets >= 3)]
     said = [
         f"{len(baskets):,} customers bought something: {parts[0]:.1%} in one basket, {parts[1]:.1%} in two, "
-        f"{parts[2]:.1%} in three or more. Of what is bought, {again:.1%} the same customer had bought before."
+        f"{parts[2]:.1%} in three or more. Of what is bought, {kind.repeats:.1%} the same customer had bought before.",
+        f"{kind.sentence(wanted)}\n{kind.table().to_string(index=False, header=False)}",
     ]
     try:
-        preprocessing.task(shop, cutoff)
+        preprocessing.task(shop, cutoff, wanted=wanted)
         return said
     except NotForThisShop as error:
         said.append(

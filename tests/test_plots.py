@@ -15,6 +15,12 @@ def test_bars_stand_in_order_with_one_coloured_differently():
     plt.close(axes.figure)
 
 
+def test_large_values_are_told_without_digits_that_mean_nothing():
+    axes = plots.bars(pd.Series({"a": 130.8520, "b": 0.1210}), "a is slow", "ms")
+    assert [text.get_text() for text in axes.texts] == ["0.1", "130.9"]
+    plt.close(axes.figure)
+
+
 @pytest.mark.parametrize("text", ["$5 or $10", "a $", r"a \$ b $x$", "$$", "100 % $\\alpha$", "Tea_2^3"])
 def test_a_text_with_dollars_is_drawn_as_it_is(text):
     axes = plots.bars(pd.Series({text: 0.1, "b": 0.2}), f"{text} is dear", text)

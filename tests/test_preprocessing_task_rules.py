@@ -106,8 +106,8 @@ def test_a_period_without_a_basket_of_the_catalogue_is_named_with_its_days(perio
     ("users", "least"), [(2, 2), (599, 2), (600, 3), (799, 3), (800, 4), (1999, 9), (2000, 10), (2400, 10)]
 )
 def test_an_item_needs_a_200th_of_the_users_as_buyers_at_least_2_and_at_most_10(users, least):
-    user = np.tile([f"user {n}" for n in range(users)], 2)
-    hours = np.repeat([0, 24 * 29], users)
+    user = np.tile([f"user {n}" for n in range(users)], 20)  # so often that it is a shop of repeats
+    hours = np.repeat([*range(0, 19 * 24, 24), 24 * 29], users)
     events = pd.DataFrame({"user_id": user, "timestamp": START + pd.to_timedelta(hours, unit="h")})
     events = events.astype({"user_id": "str", "timestamp": "datetime64[us, UTC]"}).assign(item_id="x")
     rare = pd.DataFrame({"user_id": user[: least * 2 - 1], "timestamp": START + pd.Timedelta(hours=1)})
@@ -189,7 +189,7 @@ def test_both_splits_of_a_task_know_the_plan_if_there_is_one():
 def test_a_task_is_printed_without_its_events_and_cannot_be_changed():
     task = preprocessing.task(daily(30), judged=False)
     shown = {field.name for field in dataclasses.fields(task) if f"{field.name}=" in repr(task)}
-    assert shown == {"validation", "test", "min_users", "min_items"}
+    assert shown == {"validation", "test", "min_users", "min_items", "chosen"}
     with pytest.raises(dataclasses.FrozenInstanceError):
         task.min_users = 1
     events, cleaning = preprocessing.clean(daily(30))

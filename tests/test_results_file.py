@@ -135,6 +135,8 @@ def test_one_row_of_every_results_file_comes_out_again(path):
     stored, now = results_file.recompute(path)
     assert list(now) == list(stored)
     for name, value in stored.items():
+        if name.endswith("seconds"):  # measured, and never the same
+            continue
         near = 0.3 if name.endswith("_mb") else 1e-4  # memory is measured, not calculated
         assert now[name] == (pytest.approx(value, rel=near) if isinstance(value, float) else value), name
 

@@ -132,7 +132,10 @@ def described(rows):
 
 def test_a_shop_to_which_people_come_back_is_counted_and_that_is_all():
     rows = [(f"u{n}", f"i{(n * k) % 30}", 24 * (n % 7 + 5 * k), f"{n}-{k}") for n in range(100) for k in range(12)]
-    (line,) = described(rows)
+    line, kind = described(rows)
+    assert (
+        kind.startswith("In this shop customers buy things again, and discover new ones") and "The task is both" in kind
+    )
     assert line.startswith("100 customers bought something: 0.0% in one basket, 0.0% in two, 100.0% in three or more.")
 
 
@@ -151,6 +154,6 @@ def test_a_shop_to_which_people_come_back_is_counted_and_that_is_all():
     ids=["everybody once", "one customer", "one item", "one instant", "one basket"],
 )
 def test_a_shop_on_which_the_main_task_cannot_be_taught_is_told_so(rows, why):
-    _, task, commands = described(rows)
+    _, _, task, commands = described(rows)
     assert re.search(why, task) and "16" in task
     assert "recsys-kit search needs an items file with titles" in commands

@@ -1,7 +1,8 @@
 """What values a notebook's parameter may have, read from the comment beside it: learner and check read one text.
 
 The forms, in brackets at the end of the comment: `(1 or more)`, `(0 to 1)`, `(above 0, below 1)`, `(above 0, at most
-1)`, `(even, 2 or more)`, `(any of keras, onnx)` for lists, and the letters YYYY-MM-DD for a day.
+1)`, `(even, 2 or more)`, `(any of keras, onnx)` for lists, `(one of old, new)` for a text that may be empty, and the
+letters YYYY-MM-DD for a day.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def stated(comment: str) -> str:
         return _DAY
     found = re.search(r"\(([^()]*)\)$", comment)
     text = found[1] if found else ""
-    if text.startswith("any of "):
+    if text.startswith(("any of ", "one of ")):
         return text
     return text if text and all(_read(part) for part in text.split(", ")) else ""
 
@@ -54,6 +55,8 @@ def broken(value: Any, comment: str) -> str:
         return "" if value == "" or _is_day(value) else f"a day written {_DAY}"
     if text.startswith("any of "):
         return "" if set(value) <= set(text.removeprefix("any of ").split(", ")) else text
+    if text.startswith("one of "):
+        return "" if value in ("", *text.removeprefix("one of ").split(", ")) else text
     checks = [_read(part) for part in text.split(", ")]
     holds = value == value and all(check(value, *bounds) for check, bounds in filter(None, checks))
     return "" if holds else text

@@ -140,6 +140,7 @@ class About:
         users: How many households most notebooks drew; 0: all.
         committed: The result of each notebook as it is committed, by name; empty if it can't be compared.
         pictures: The main figure of each notebook that ran, by name, as a data URI; grows as the run goes on.
+        redacted: What was replaced in the shop before anything ran; empty: nothing was.
     """
 
     profile: str
@@ -148,6 +149,7 @@ class About:
     users: int = 0
     committed: Mapping[str, str] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
+    redacted: str = ""
 
 
 def committed(folder: Path) -> dict[str, str]:
@@ -174,7 +176,7 @@ def write_index(out: Path, results: Sequence[Result], about: About) -> Path:
     """
     told = {
         "profile": about.profile,
-        "data": about.data or "The Complete Journey",
+        "data": "a redacted copy of a shop" if about.redacted else about.data or "The Complete Journey",
         "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(about.started)),
         "seconds": round(time.time() - about.started, 1),
         "machine": _machine(),
@@ -191,7 +193,8 @@ def write_index(out: Path, results: Sequence[Result], about: About) -> Path:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>recsys_kit: {html.escape(about.profile)} run</title><style>{_STYLE}</style></head><body>
 <h1>recsys_kit: {html.escape(about.profile)} run</h1>
-<p><strong>{done} of {len(results)} notebooks ran to the end.{also}</strong></p>{_of_a_sample(about)}
+<p><strong>{done} of {len(results)} notebooks ran to the end.{also}</strong></p>
+{_of_a_redacted(about)}{_of_a_sample(about)}
 <p><small>{facts}</small></p>
 <table><thead><tr><th>Main figure</th><th>Notebook</th><th class="n">Wall time</th><th class="n">Peak memory</th>
 <th>Result of this run against its baseline</th>{other}</tr></thead><tbody>
@@ -199,6 +202,11 @@ def write_index(out: Path, results: Sequence[Result], about: About) -> Path:
 </tbody></table></body></html>
 """
     return _write(out / "index.html", page)
+
+
+def _of_a_redacted(about: About) -> str:
+    """Returns what was replaced, as a paragraph; nothing if nothing was."""
+    return about.redacted and f"<p><strong>This report is redacted.</strong> {html.escape(about.redacted)}</p>"
 
 
 def _of_a_sample(about: About) -> str:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from recsys_kit.course import figures, notebooks, profiles, report_page
 from recsys_kit.course.results import LOG, Result
+from recsys_kit.datasets import redacted
 from recsys_kit.datasets.tables import NotForThisShop
 
 __all__ = ["PeakMemory", "describe", "execute", "run"]
@@ -112,9 +113,8 @@ def execute(
         except Exception as caught:  # a dead kernel, a notebook that papermill cannot read, a full disk
             status, error = "failed", _explain(output, f"{type(caught).__name__}: {caught}")
     found = notebooks.headline(notebooks.read(output)) if status == "ok" else None
-    if found and _says_nothing(found):
-        status, error = "skipped", f"{found['metric']} is {found['value']:.4f} for all: nothing to compare on this shop"
-        found = None
+    if found and (why := _says_nothing(found)):
+        status, error, found = "skipped", why, None
     return Result(path.stem, status, time.perf_counter() - start, memory.peak_mb, found, error, traceback)
 
 
@@ -139,10 +139,15 @@ def _writes_to(log: IO[bytes]) -> type:
     return Manager
 
 
-def _says_nothing(headline: Mapping[str, Any]) -> bool:
-    """Returns whether no method found anything: two zeros, or no case to judge on."""
-    value, baseline = headline["value"], headline["baseline_value"]
-    return value != value or (value == baseline == 0 and headline.get("higher_is_better", True))
+def _says_nothing(headline: Mapping[str, Any]) -> str:
+    """Returns why a headline says nothing: no method found anything, or no case to judge on.
+
+    A model that finds nothing where its baseline finds something has failed: that is a result, and it is shown.
+    """
+    value, other = headline["value"], headline["baseline_value"]
+    if value != value or (value == other == 0 and headline.get("higher_is_better", True)):
+        return f"{headline['metric']} is {value:.4f} for all: nothing to compare on this shop"
+    return ""
 
 
 def _explain(output: Path, error: str) -> str:
@@ -208,6 +213,7 @@ def run(
         started=time.time(),
         users=samples.most_common(1)[0][0] if samples else 0,
         committed={} if data else report_page.committed(folder),
+        redacted=redacted.note(data),
     )
     show_bars = sys.stdout.isatty()
     outer = tqdm(total=len(paths), desc="notebooks", file=sys.stdout, disable=not show_bars, leave=False, position=1)

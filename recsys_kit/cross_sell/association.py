@@ -12,6 +12,8 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import chi2
 
+from recsys_kit.datasets.tables import NotForThisShop
+
 __all__ = [
     "BasketTable",
     "basket_table",
@@ -200,7 +202,12 @@ def seen_again(pairs: pd.DataFrame, later: BasketTable) -> pd.DataFrame:
     Returns:
         One row a pair: `seen` (common baskets among the later ones), `by_chance` (as many as if the two had nothing to
         do with each other), `if_true` (as many as if the lift that was told were true).
+
+    Raises:
+        NotForThisShop: If there is no pair, as where nearly all baskets hold one item.
     """
+    if not len(pairs):
+        raise NotForThisShop("no two items lie together in baskets often enough: here nothing is bought with anything")
     often, again = np.asarray(later.matrix.sum(axis=0), float).ravel(), together(later.matrix)
     a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
     chance = often[a] * often[b] / later.matrix.shape[0]

@@ -5,6 +5,7 @@ from recsys_kit import door
 __getattr__, __dir__, __all__ = door(
     __name__,
     batches=["MaskedItemBatches", "NextItemBatches", "NextItemScores", "training_model"],
+    customers=["Choice"],
     fit=["Settings", "Trainer"],
     leave_one_out=["LeaveOneOut", "judge", "judge_each", "read"],
 )

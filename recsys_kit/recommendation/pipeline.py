@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_kit import features, output_file, report
+from recsys_kit import features, output_file, report, shop_kind
 from recsys_kit.datasets.files import read_file
 from recsys_kit.datasets.items import titles
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.datasets.tables import DataError, problem
 from recsys_kit.preprocessing import Task
+from recsys_kit.recommendation import next_items
 from recsys_kit.recommendation.recommender import LIST_COLUMNS, Recommender, everybody
 from recsys_kit.recommendation.rules import Rules
 from recsys_kit.recommendation.two_stages import Model, columns, fit, labelled, some_cases, windows
@@ -126,7 +127,12 @@ def _text_vectors(words: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def open_shop(
-    data: str = "", folder: str | Path = "workspace", users: int = 0, light: bool = False, say: Callable = print
+    data: str = "",
+    folder: str | Path = "workspace",
+    users: int = 0,
+    light: bool = False,
+    say: Callable = print,
+    wanted: str = "",
 ) -> Recommender:
     """Returns a recommender of all that is known of a shop up to the last event, building what is missing.
 
@@ -136,19 +142,29 @@ def open_shop(
         users: Random sample of so many users; 0: all.
         light: Do without the Transformer and the towers: ready in seconds, and a little less good.
         say: Called with each line of progress.
+        wanted: The task, one of `shop_kind.TASKS`; empty: the one that fits the shop.
     """
     from recsys_kit import datasets, preprocessing
     from recsys_kit.datasets import promotions
 
+    shop_kind.check(wanted)
     shop = datasets.load(data, users)
-    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False)
+    task = preprocessing.task(shop, promotions=promotions.load(data), judged=False, wanted=wanted)
+    say(task.kind.sentence(wanted))
     store = Workspace(folder)
+    at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
+    if task.chosen == shop_kind.NEXT_ITEM:
+        served = everybody(next_items.with_all_items(task), at, task.events)
+        model = next_items.alone(store, shop, served, light, say)
+        text = None if light else text_vectors(store, shop, replace(task, test=served))
+        return Recommender(shop, served, replace(model, text=text), new=next_items.PROPOSED)
     settings = None
     if not light:
         settings = default_settings(store, shop, task, say)
-    model = build(store, shop, task, settings)
-    at = task.events["timestamp"].max() + pd.Timedelta(seconds=1)
-    return Recommender(shop, everybody(task.test, at, task.events), model)
+    model, served = build(store, shop, task, settings), everybody(task.test, at, task.events)
+    if task.chosen == shop_kind.BOTH:
+        model = next_items.beside(store, shop, task, model, served)
+    return Recommender(shop, served, model)
 
 
 def default_settings(workspace: Workspace, shop: Shop, task: Task, say: Callable = print):

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from recsys_kit import baselines
 from recsys_kit.preprocessing import Split
 
-__all__ = ["Companions", "sentences"]
+__all__ = ["Companions", "Followers", "sentences"]
 
 
 class Companions:
@@ -75,6 +75,55 @@ class Companions:
         return len(np.unique(self.owner[np.intersect1d(first, second, assume_unique=True)]))
 
 
+class Followers:
+    """Which item of a customer's last ones a new one follows, where several customers say so and not chance.
+
+    Args:
+        split: The split.
+        steps: An item follows another if it comes at most so many purchases later.
+        least_lift: Seen against expected, at least.
+        least_g2: As of `Companions`.
+        least_customers: So many customers must have bought the one after the other.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        steps: int = 3,
+        least_lift: float = 3.0,
+        least_g2: float = 30.0,
+        least_customers: int = 3,
+    ):
+        user, item = split.history["user"].to_numpy(np.int64), split.history["item"].to_numpy(np.int64)
+        order = np.argsort(user, kind="stable")
+        user, item, size = user[order], item[order], len(split.items)
+        found = []
+        for step in range(1, min(steps, len(user) - 1) + 1):
+            same = user[step:] == user[:-step]
+            found.append(np.stack([user[step:], item[step:], item[:-step]])[:, same])
+        pairs = np.unique(np.concatenate(found, axis=1), axis=1) if found else np.zeros((3, 0), np.int64)
+        ones = np.ones(pairs.shape[1])
+        seen = sp.coo_matrix((ones, (pairs[1], pairs[2])), (size, size)).tocsr().tocoo()  # (V, V): later, earlier
+        total = max(pairs.shape[1], 1)
+        later, earlier = (np.bincount(pairs[row], minlength=size) for row in (1, 2))
+        expected = later[seen.row] * earlier[seen.col] / total
+        lift = seen.data / np.maximum(expected, 1e-12)
+        g2 = 2 * (seen.data * np.log(lift) - (seen.data - expected))
+        kept = (lift >= least_lift) & (g2 >= least_g2) & (seen.data >= least_customers) & (seen.row != seen.col)
+        values = np.log(lift[kept]).astype(np.float32), (seen.row[kept], seen.col[kept])
+        self.after = sp.coo_matrix(values, (size, size)).tocsr()
+        places = pd.Series(user).groupby(user).cumcount().to_numpy()
+        self.recent = baselines.recent_items(user, places, item, len(split.users), size, 20, 0.8)
+
+    def of(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Returns for pairs (P,) of user and item the column of the item that it follows, -1 if there is none."""
+        both = sp.csr_matrix(self.recent[users].multiply(self.after[items]))
+        if not both.nnz:
+            return np.full(len(users), -1)
+        weight = np.asarray(both.max(axis=1).todense()).ravel()
+        return np.where(weight > 0, np.asarray(both.argmax(axis=1)).ravel(), -1)
+
+
 def _earned(baskets: sp.csr_matrix, least_lift: float, least_g2: float, block: int = 1000) -> sp.csr_matrix:
     """Returns (V, V) the logarithm of lift of the pairs that go together, 0 for all others.
 
@@ -102,11 +151,12 @@ def sentences(
     types: np.ndarray | None,
     companions: Companions,
     popular: np.ndarray | None = None,
+    followers: Followers | None = None,
 ) -> list[str]:
     """Writes a sentence for each recommended pair, or nothing: no reason is better than a false one.
 
     What the household itself did comes first: it bought the item, or others of its type. Then what goes with something
-    that it bought, then what is popular.
+    that it bought, what follows it, and what is popular.
 
     Args:
         table: P rows with `user`, `item` and the columns of `ranking.Facts`.
@@ -114,6 +164,7 @@ def sentences(
         types: (V,) the type of each item in words; None if the shop has no such column.
         companions: What goes with what.
         popular: (V,) whether an item is one of the best sellers; None: none is called popular.
+        followers: What follows what, where customers discover; None: nothing is said of it.
     """
     count = np.nan_to_num(table["count"].to_numpy(float))
     gap, recency = table["gap_days"].to_numpy(float), table["recency_days"].to_numpy(float)
@@ -124,6 +175,9 @@ def sentences(
     with_item = np.full(len(table), -1)
     if asked.any():
         with_item[asked] = companions.of(table["user"].to_numpy()[asked], item[asked])[0]
+    after = np.full(len(table), -1)
+    if followers is not None and (free := asked & (with_item < 0)).any():
+        after[free] = followers.of(table["user"].to_numpy()[free], item[free])
     lines = []
     for i, promoted in enumerate(_promoted(table)):
         if count[i] >= 2:
@@ -134,6 +188,8 @@ def sentences(
             text = f"similar to what you buy: {types[item[i]].lower()}"
         elif with_item[i] >= 0:
             text = f"goes with {titles[with_item[i]]}, which you bought"
+        elif after[i] >= 0:
+            text = f"next after {titles[after[i]]}, which you bought"
         else:
             text = "popular in the last weeks" if popular is not None and popular[item[i]] else ""
         lines.append("; ".join(part for part in (text, "on promotion this week" if promoted else "") if part))

@@ -64,18 +64,19 @@ class Recommender:
     Args:
         shop: The shop.
         split: Whose cases are served; see `everybody`.
-        model: What was learned; with its ranker.
+        model: What was learned; with its ranker, or with its next-item model.
         old: Items of its own history that compete for a household's list.
         new: Items that it never bought, from every source.
     """
 
     def __init__(self, shop: Shop, split: Split, model: Model, old: int = 100, new: int = 40):
-        if model.ranker is None:
+        if model.ranker is None and model.next_item is None:
             raise ValueError("`model` must have a ranker: use `build`, or put what `fit` returned into it.")
         self.shop, self.split, self.model, self.old, self.new = shop, split, model, old, new
         self.sources = two_stages.sources(model, split)
         self.facts = ranking.Facts(split, shop.items, shop.timezone)
         self.companions = reasons.Companions(split)
+        self.followers = None if model.next_item is None else reasons.Followers(split)
         self.newcomers = Newcomers(split, shop.users)
         best_sellers = max(10, len(split.items) // 100)
         least = np.sort(self.newcomers.popular)[-min(best_sellers, len(split.items))]
@@ -201,7 +202,9 @@ class Recommender:
             }
         )
         chosen = chosen.assign(user=self.split.test_users[chosen["case"]])
-        frame["reason"] = reasons.sentences(chosen, self.titles, self.types, self.companions, self.popular)
+        frame["reason"] = reasons.sentences(
+            chosen, self.titles, self.types, self.companions, self.popular, self.followers
+        )
         return frame
 
     def _bought_lately(self, wanted: Rules) -> np.ndarray:

@@ -19,7 +19,8 @@ import pandas as pd
 from recsys_kit import baselines, evaluation, features
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Split, Task, split_by_time
-from recsys_kit.recommendation import candidates, ranking
+from recsys_kit.recommendation import candidates, discoveries, ranking
+from recsys_kit.recommendation.discoveries import NextItem
 
 __all__ = [
     "AMONG",
@@ -54,13 +55,15 @@ class Model:
         transformer: The next-basket Transformer; None: the other sources do without.
         towers: By name, the retrievers of `recommendation.towers`.
         text: (V, W) text vectors of the catalogue of length 1; None if the shop has no titles.
-        ranker: The boosted trees, a `lightgbm.Booster`; None before it is fitted.
+        ranker: The boosted trees, a `lightgbm.Booster`; None before it is fitted, and where nothing is bought again.
+        next_item: The `discoveries.NextItem` of a shop whose customers discover; alone if there is no ranker.
     """
 
     transformer: Any = field(default=None, repr=False)
     towers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     text: np.ndarray | None = field(default=None, repr=False)
     ranker: Any = field(default=None, repr=False)
+    next_item: NextItem | None = field(default=None, repr=False)
 
 
 def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
@@ -71,6 +74,10 @@ def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
         split: Whose cases they score.
     """
     found, seq = {}, None
+    if model.next_item is not None:
+        found[discoveries.SOURCE] = discoveries.scorer(split, model.next_item)
+        if model.ranker is None:
+            return found
     if model.transformer is not None or model.towers:
         from recsys_kit import training
         from recsys_kit.recommendation import towers
@@ -185,12 +192,17 @@ def fit(tables: Sequence[pd.DataFrame], names: Sequence[str], keep: float = 0.3,
 def score(model: Model, table: pd.DataFrame) -> np.ndarray:
     """Returns (R,) the log-odds that the next basket holds each candidate: the mean of trees and Transformer.
 
+    Where customers discover, the next-item model speaks with them, or alone; see `discoveries`.
+
     Args:
-        model: With its ranker.
+        model: With its ranker, its next-item model, or both.
         table: What `candidate_table` returned.
     """
+    if model.ranker is None and model.next_item is not None:
+        return table[discoveries.SOURCE].to_numpy(np.float32)
     trees = model.ranker.predict(table[model.ranker.feature_name()], raw_score=True)
-    return trees if "Transformer" not in table else (trees + table["Transformer"].to_numpy()) / 2
+    found = trees if "Transformer" not in table else (trees + table["Transformer"].to_numpy()) / 2
+    return found if model.next_item is None else discoveries.mixed(found, table, model.next_item.mix)
 
 
 def labelled(

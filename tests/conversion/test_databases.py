@@ -7,6 +7,7 @@ import traceback
 
 import pandas as pd
 import pytest
+from shop_exports import shopify
 from typer.testing import CliRunner
 
 from recsys_kit import datasets
@@ -204,3 +205,22 @@ def test_a_password_that_works_is_in_no_file_and_no_message(server, tmp_path):
     assert databases.write(f"{address}#lists", LISTS).count("***") == 1
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert secret not in "".join(texts) and secret.encode() not in files
+
+
+@pytest.mark.parametrize("address", ["duckdb", "postgresql"], indirect=True)
+def test_two_commands_lead_from_a_database_to_lists_in_a_table_of_it(address, tmp_path):
+    shopify(tmp_path / "export")
+    export = pd.read_csv(tmp_path / "export" / "orders_export_1.csv", dtype="str")
+    made = ", ".join(f'"{name}" TEXT' for name in export)
+    marks = ", ".join("?" * export.shape[1])
+    rows = export.astype(object).where(export.notna(), None).to_numpy().tolist()
+    run(address, f"CREATE TABLE orders ({made})", f"INSERT INTO orders VALUES ({marks})", rows=rows)
+    code, text = shown("convert", address, tmp_path / "made", "--yes")
+    assert code == 0 and "recipe `shopify`" in text
+    options = ["--light", "--data", tmp_path / "made", "--workspace", tmp_path / "ws", "--k", "3"]
+    code, text = shown("recommend", *options, "--out", f"{address}#lists")
+    assert code == 0, text
+    lists = pd.DataFrame(run(address, "SELECT * FROM lists"), columns=list(LISTS))
+    bought = datasets.read_shop(tmp_path / "made").events
+    assert all(sorted(ranks) == [1, 2, 3] for _, ranks in lists.groupby("user_id")["rank"])
+    assert set(lists["user_id"]) == set(bought["user_id"]) and set(lists["item_id"]) <= set(bought["item_id"])

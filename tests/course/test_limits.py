@@ -12,6 +12,7 @@ from recsys_kit.course import limits
         ("above 0, below 1", [0.001, 0.999], [0, 1, 1.5, -1, float("nan")]),
         ("above 0, at most 1", [1, 0.1], [0, 1.001]),
         ("even, 2 or more", [2, 64], [0, 1, 63]),
+        ("one of old, quite new", ["", "old", "quite new"], ["new", "older", 3]),
         ("any of keras, onnx", [[], ["onnx"], ["keras", "onnx"]], [["oxxn"], ["keras", 3]]),
     ],
 )

@@ -86,3 +86,9 @@ def test_every_notebook_of_the_course_has_its_committed_result():
 
 def test_without_a_readme_there_is_nothing_committed(tmp_path):
     assert report_page.committed(tmp_path / "notebooks") == {}
+
+
+def test_a_redacted_report_says_so_and_does_not_name_the_folder(tmp_path):
+    page = index(tmp_path, [], data="/home/anna/shop", redacted="41 customers got numbers & all texts are gone.")
+    assert "This report is redacted." in page and "41 customers got numbers &amp; all texts are gone." in page
+    assert "anna" not in page + (tmp_path / "results.json").read_text(encoding="utf-8")

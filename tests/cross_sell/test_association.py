@@ -5,6 +5,7 @@ from basket_tables import ITEMS, table_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys_kit import datasets
 from recsys_kit.cross_sell import association
 
 STALL = table_of([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0], [1, 0, 1, 0]])
@@ -112,3 +113,10 @@ def test_the_surest_pair_explains_a_suggestion_and_the_best_seller_does_not():
     assert association.explain(matrix, np.array([2]), np.array([1]), "together", 0).tolist() == [2]
     with pytest.raises(ValueError, match="`by`"):
         association.explain(matrix, **asked, by="lift")
+
+
+def test_a_shop_of_single_items_is_told_that_nothing_goes_together():
+    alone = table_of(np.eye(5, dtype=int).tolist())
+    pairs = association.pair_measures(alone, min_count=2)
+    with pytest.raises(datasets.NotForThisShop, match="no two items lie together"):
+        association.seen_again(pairs, alone)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import two_tastes
 
 from recsys_kit.recommendation import reasons
 
@@ -78,3 +79,33 @@ def test_a_companion_was_bought_lately_by_the_household():
     for user, companion in zip(users[best >= 0], best[best >= 0], strict=True):
         assert counts[user, companion] > 0
     assert (weight[best >= 0] > 0).all()
+
+
+def walks(customers: int = 40):
+    """Half of the customers go from a to b, the others from c to d; x comes anywhere. `last` has just bought a."""
+    baskets = []
+    for number in range(customers):
+        walk = ["x", "a", "b"] if number % 2 else ["c", "d", "x"]
+        baskets += [(f"u{number:02}", 30 - 7 * place, item) for place, item in enumerate(walk)]
+    return two_tastes.make_split([*baskets, ("last", 3, "a"), ("last", 50, "c")], [("last", "b")])
+
+
+def test_what_follows_what_is_said_and_what_is_bought_anywhere_is_not():
+    split = walks()
+    followers = reasons.Followers(split, least_lift=1.5, least_g2=5)
+    user = np.full(3, split.users.get_loc("last"))
+    items = split.items.get_indexer(["b", "x", "d"])
+    found = [None if place < 0 else split.items[place] for place in followers.of(user, items)]
+    assert found[0] == "a" and found[2] == "c"
+    assert (reasons.Followers(split, least_customers=21).of(user, items) == -1).all()
+
+
+def test_the_reason_names_what_the_item_follows():
+    split = walks()
+    table = pd.DataFrame({"user": [split.users.get_loc("last")], "item": split.items.get_indexer(["b"])})
+    table = table.assign(count=np.nan, gap_days=np.nan, recency_days=np.nan, type_count=0.0)
+    followers = reasons.Followers(split, least_lift=1.5, least_g2=5)
+    titles = split.items.to_numpy()
+    sentence = reasons.sentences(table, titles, None, Nothing(), None, followers)
+    assert sentence == ["next after a, which you bought"]
+    assert reasons.sentences(table, titles, None, Nothing()) == [""]

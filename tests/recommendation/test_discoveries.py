@@ -1,0 +1,37 @@
+"""Promises of the mix: what is believed of each is learned on what was bought, and plain where too little was."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_kit.recommendation import discoveries
+
+
+def candidates(size: int = 4000, seed: int = 0):
+    """Old items are bought as the stages say, new ones as the next-item model says; each is noise of the other."""
+    rng = np.random.default_rng(seed)
+    stages, other, seen = rng.normal(-2, 1.5, size), rng.normal(-2, 1.5, size), rng.random(size) < 0.5
+    truth = np.where(seen, stages, other)
+    label = rng.random(size) < 1 / (1 + np.exp(-truth))
+    return stages, pd.DataFrame({discoveries.SOURCE: other, "seen": seen, "label": label}), truth
+
+
+def test_each_is_believed_where_it_knows():
+    stages, table, truth = candidates()
+    mix = discoveries.fit_mix(stages, table)
+    again, other, truth = candidates(seed=1)
+    found = discoveries.mixed(again, other, mix)
+    assert np.corrcoef(found, truth)[0, 1] > 0.98 and np.abs(found - truth).mean() < 0.3
+
+
+def test_chances_come_out_right_and_not_only_their_order():
+    stages, table, _ = candidates()
+    chance = 1 / (1 + np.exp(-discoveries.mixed(stages, table, discoveries.fit_mix(stages, table))))
+    assert chance.mean() == pytest.approx(table["label"].mean(), abs=0.01)
+
+
+def test_from_a_handful_of_purchases_nothing_is_learned():
+    stages, table, _ = candidates(40)
+    plain = discoveries.NextItem().mix
+    assert discoveries.fit_mix(stages, table.assign(label=False)) == plain
+    assert discoveries.fit_mix(stages, table.assign(label=np.arange(40) < 3)) == plain
