@@ -21,6 +21,7 @@ __all__ = [
     "follower_counts",
     "history",
     "kept",
+    "next_counts",
     "pairs",
     "run_pandas",
     "users",
@@ -125,16 +126,37 @@ def follower_counts(split: Split) -> sp.csr_matrix:
     start = start.sort_values(["user", "timestamp", "basket_id"], kind="stable")
     start["step"] = start.groupby("user").cumcount()
     step = rows.merge(start[["user", "basket_id", "step"]], on=["user", "basket_id"], how="left")["step"]
+    return next_counts(rows["user"].to_numpy(), step.to_numpy(), rows["item"].to_numpy(), len(split.items))
+
+
+def next_counts(user: np.ndarray, visit: np.ndarray, item: np.ndarray, items: int) -> sp.csr_matrix:
+    """Counts (row, column): an item of a user's visit, and an item of the same user's next visit.
+
+    Args:
+        user: (R,) of each purchase.
+        visit: (R,) number of the visit among the user's.
+        item: (R,) position in the catalogue.
+        items: Size of the catalogue.
+
+    Example:
+        >>> next_counts(np.array([0, 0]), np.array([0, 1]), np.array([1, 2]), items=3).toarray().tolist()
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    """
     plain = baselines.PairWeights(backward=0.0, from_power=0.0, to_power=0.0)
-    table = (rows["user"].to_numpy(), step.to_numpy(), rows["item"].to_numpy())
-    return baselines.cooccurrence_table(*table, len(split.items), lags=1, weights=plain)
+    return baselines.cooccurrence_table(user, visit, item, items, lags=1, weights=plain)
 
 
 def kept(counts: sp.csr_matrix, catalogue: pd.Index, most: int) -> pd.DataFrame:
     """Returns the most frequent followers of each item: item_id, follower_id, count; of equals the smaller id."""
     entries = counts.tocoo()
-    table = pd.DataFrame({"row": entries.row, "column": entries.col, "count": np.rint(entries.data).astype(np.int64)})
-    table = table[table["count"] > 0].sort_values(["row", "count", "column"], ascending=[True, False, True])
-    table = table[table.groupby("row").cumcount() < most]
-    names = {"item_id": catalogue[table["row"]], "follower_id": catalogue[table["column"]]}
-    return pd.DataFrame(names | {"count": table["count"].to_numpy()})
+    count = np.rint(entries.data).astype(np.int64)
+    entry = count > 0
+    row, column, count = entries.row[entry].astype(np.int64), entries.col[entry], count[entry]
+    # one whole number an entry, which sorts by row, then from the largest count down, then by column
+    places = len(catalogue)
+    top = int(count.max(initial=0))
+    order = np.sort((row * (top + 1) + (top - count)) * places + column)
+    row, rest = np.divmod(order, (top + 1) * max(places, 1))
+    best = np.arange(len(row)) - np.searchsorted(row, np.arange(places))[row] < most
+    names = {"item_id": catalogue[row[best]], "follower_id": catalogue[rest[best] % places]}
+    return pd.DataFrame(names | {"count": top - rest[best] // places})
