@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["missing", "top_lists", "write_lists"]
@@ -24,17 +25,22 @@ def top_lists(pairs: pd.DataFrame, popular: pd.Series, k: int = 10, decay: int =
     Returns:
         `user_id`, `rank` (1 is the first), `item_id`, `score`; k rows for each user.
     """
-    share = popular / max(popular.sum(), 1)
-    own = pairs[["user_id", "item_id"]].assign(score=pairs[f"decayed_{decay}"] + 1e-3 * pairs["item_id"].map(share))
-    best = share.sort_index().sort_values(ascending=False, kind="stable").head(k)
-    users = pd.DataFrame({"user_id": pairs["user_id"].unique()})
-    fill = users.merge(pd.DataFrame({"item_id": best.index, "score": 1e-3 * best.to_numpy()}), how="cross")
-    both = pd.concat([own, fill], ignore_index=True).sort_values(
-        ["user_id", "score", "item_id"], ascending=[True, False, True]
-    )
-    both = both.drop_duplicates(["user_id", "item_id"])
-    both["rank"] = both.groupby("user_id").cumcount() + 1
-    return both[both["rank"] <= k][["user_id", "rank", "item_id", "score"]].reset_index(drop=True)
+    names, user = np.unique(pairs["user_id"].to_numpy(str), return_inverse=True)
+    share = (popular / max(popular.sum(), 1)).sort_index()  # (V,), in the order of ids
+    best = np.argsort(-share.to_numpy(), kind="stable")[:k]
+    bought = share.index.get_indexer(pairs["item_id"])
+    own = pairs[f"decayed_{decay}"].to_numpy(float) + 1e-3 * share.to_numpy()[bought]
+    item = np.r_[bought, np.tile(best, len(names))]
+    score = np.r_[own, np.tile(1e-3 * share.to_numpy()[best], len(names))]
+    user = np.r_[user, np.repeat(np.arange(len(names)), len(best))]
+    order = np.lexsort((item, -score, user))
+    user, item, score = user[order], item[order], score[order]
+    first = ~pd.DataFrame({"user": user, "item": item}).duplicated().to_numpy()  # an own item is no filler again
+    user, item, score = user[first], item[first], score[first]
+    rank = np.arange(len(user)) - np.searchsorted(user, np.arange(len(names)))[user] + 1
+    kept = rank <= k
+    lists = {"user_id": names[user[kept]], "rank": rank[kept], "item_id": share.index[item[kept]]}
+    return pd.DataFrame(lists | {"score": score[kept]})
 
 
 def missing(parts: Iterable[Path], out: str | Path, version: str) -> list[Path]:
