@@ -74,8 +74,8 @@ def measured(command: list[str], limit_gb: float, scratch: Path) -> dict[str, fl
     rows = json.loads(said[-1]) if ended == "ok" else {}
     seconds = {"wall_seconds": round(time.perf_counter() - began, 1), "cpu_seconds": round(sum(cpu.values()), 1)}
     return seconds | {
-        "peak_mb": round(peak),
-        "spill_mb": round(spill),
+        "peak_mb": round(peak, 1),
+        "spill_mb": round(spill, 1),
         "ended": ended,
         **{name: rows.get(name, 0) for name in scaling.copies.TABLES},
     }

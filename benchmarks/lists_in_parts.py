@@ -121,7 +121,7 @@ def row(customers: int, kill: bool) -> dict[str, float]:
             "not_once": int((found != K).sum()),
             "wall_seconds": round(sum(wall), 1),
             "cpu_seconds": round(sum(cpu), 1),
-            "peak_mb": round(max(peak)),
+            "peak_mb": round(max(peak), 1),
         }
 
 

@@ -4,6 +4,7 @@
 - `reference`: the kit's own functions on pandas, in one process;
 - `sql`: the same tables by DuckDB, which uses all cores and spills to disk;
 - `cluster`: the reference's functions on parts of the users, by Dask, on this machine or on many;
+- `data_parallel`: a model trained by several processes, any of which may die;
 - `partitions`: lists for everybody, part by part, each written once.
 """
 

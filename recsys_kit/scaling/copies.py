@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.datasets.tables import DataError
 
-__all__ = ["COLUMNS", "TABLES", "Workload", "write"]
+__all__ = ["COLUMNS", "TABLES", "Workload", "table", "write"]
 
 COLUMNS = ("user_id", "item_id", "timestamp", "event_type", "basket_id", "quantity", "price", "discount")
 """What the engines read of the events; a column that a shop doesn't have is empty."""
@@ -122,3 +122,16 @@ def write(
     )
     (folder / "workload.json").write_text(json.dumps(asdict(load) | {"parts": copies * parts}), encoding="utf-8")
     return load
+
+
+def table(out: str | Path, name: str) -> pd.DataFrame:
+    """Reads a table that an engine wrote, one file or parts, in the order of its ids.
+
+    Args:
+        out: The engine's folder.
+        name: One of `TABLES`.
+    """
+    files = sorted(Path(out, name).glob("part-*.parquet")) or [Path(out, f"{name}.parquet")]
+    found = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
+    keys = ["user_id", "item_id"] if name == "pairs" else ["user_id"]
+    return found if name == "followers" else found.sort_values(keys, kind="stable", ignore_index=True)

@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from recsys_kit.workspace import atomic
 
@@ -69,6 +68,8 @@ def gradients(
         x: (R, F) inputs.
         y: (R, 1) what should come out.
     """
+    import tensorflow as tf  # gradients are the backend's own
+
     built = _built(model)
     for variable, value in zip(built.trainable_variables, values, strict=True):
         variable.assign(value)

@@ -84,7 +84,6 @@ def test_a_model_that_remembers_is_refused(rows, tmp_path):
 
 @pytest.mark.slow
 def test_two_workers_train_what_one_process_trains_though_one_of_them_is_killed(rows, alone, tmp_path):
-    pytest.importorskip("distributed")
     dying = Dying(tmp_path / "died")
     with cluster.workers(count=2, memory_gb=2) as client:
         state = data_parallel.train(model(), *rows, SETTINGS, tmp_path, client=client, compute=dying)

@@ -8,8 +8,6 @@ import scaling_shop
 
 from recsys_kit.scaling import copies, reference, sql
 
-pytest.importorskip("duckdb")
-
 
 @pytest.fixture
 def load(tmp_path):
