@@ -142,6 +142,8 @@ def next_counts(user: np.ndarray, visit: np.ndarray, item: np.ndarray, items: in
         >>> next_counts(np.array([0, 0]), np.array([0, 1]), np.array([1, 2]), items=3).toarray().tolist()
         [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     """
+    if not len(item):
+        return sp.csr_matrix((items, items), dtype=np.float32)
     plain = baselines.PairWeights(backward=0.0, from_power=0.0, to_power=0.0)
     return baselines.cooccurrence_table(user, visit, item, items, lags=1, weights=plain)
 

@@ -40,3 +40,10 @@ def test_a_second_run_replaces_the_first(load, tmp_path):
 def test_a_quote_in_a_path_is_no_end_of_a_text(tmp_path):
     load = copies.write(scaling_shop.shop(), tmp_path / "o'shop", scaling_shop.CUTOFF, parts=2, min_users=5)
     assert sql.run_duckdb(load, tmp_path / "o'ut")["pairs"] > 10
+
+
+def test_a_shop_without_a_single_item_in_the_catalogue_has_users_and_no_pairs(tmp_path):
+    load = copies.write(scaling_shop.shop(), tmp_path / "shop", scaling_shop.CUTOFF, min_users=1000)
+    rows = reference.run_pandas(load, tmp_path / "pandas")
+    assert rows == sql.run_duckdb(load, tmp_path / "duckdb")
+    assert rows["users"] > 10 and rows["pairs"] == rows["followers"] == 0
