@@ -29,6 +29,7 @@ __all__ = [
     "table_scorer",
     "text_embeddings",
     "user_features",
+    "varying",
 ]
 
 INTERACTION_DECAYS = (7, 30, 90, 365)
@@ -51,6 +52,7 @@ RANKING_COLUMNS = (
 """The columns of `ranking_features` that a model learns from."""
 
 _DAY = pd.Timedelta(days=1)
+_NO_SPREAD = 1e-6  # of a column that is the same everywhere, but for rounding
 
 
 def user_features(
@@ -264,6 +266,18 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
     table["overdue"] = (last / gap).astype(np.float32)
     table["hour_match"] = _hour_match(split, None if at is None else now, timezone)(owner, table["item"].to_numpy())
     return table
+
+
+def varying(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Returns the columns that are not the same in every row: the others tell nothing, and have no spread to divide by.
+
+    Example:
+        >>> varying(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, None], "c": [None, None]}), ["a", "b", "c"])
+        ['a']
+    """
+    numbers = table[list(columns)].astype(float)
+    spread = numbers.max() - numbers.min()
+    return spread.index[spread > _NO_SPREAD].tolist()
 
 
 def labels(split: Split, table: pd.DataFrame) -> np.ndarray:
