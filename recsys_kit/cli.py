@@ -335,8 +335,8 @@ def search(
         typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
-for decision in (decisions.diagnose, decisions.target, decisions.forecast, decisions.price, decisions.card):
-    app.command(cls=LongWork)(decision)
+for name in ("diagnose", "target", "forecast", "price", "card", "operate", "serve"):
+    app.command(cls=LongWork)(getattr(decisions, name))
 app.command(cls=ManyValues)(decisions.forget)
 
 

@@ -1,4 +1,4 @@
-"""Commands that write a decision: which model, whom to send a campaign, what to stock or charge, whom to forget.
+"""Commands that decide: which model, whom to target, what to stock or charge, a night, whom to forget; and `serve`.
 
 `cli` registers them; each imports its room when it runs, so that `--help` is instant.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["card", "diagnose", "folder", "forecast", "forget", "price", "target"]
+__all__ = ["card", "diagnose", "folder", "forecast", "forget", "operate", "price", "serve", "target"]
 
 
 def folder(path: Path | None) -> str:
@@ -135,3 +135,63 @@ def forget(
         if not path.exists():
             raise ValueError(f"{path} does not exist")
     raise typer.Exit(forgetting.run(datasets.load(folder(data)), user, workspace, files, dry_run, typer.echo))
+
+
+def operate(
+    day: Annotated[str, typer.Option(help="The day that has just ended, YYYY-MM-DD, by the shop's clock.")] = "",
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the nights leave lists, reports and decisions.")] = Path(
+        "operations"
+    ),
+    every: Annotated[int, typer.Option(help="Days from one training to the next, 1 or more.")] = 7,
+    margin: Annotated[float, typer.Option(help="Part of the live model's NDCG@10 that a new one may lose.")] = 0.02,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Bring back the lists of the night before.")] = False,
+) -> None:
+    """Run one night: check what arrived, retrain if due, let a gate decide, write the lists and a report.
+
+    The exit code is 0 if the lists are of this night, 1 if the data rang an alarm and the old lists stay. The same
+    night again changes nothing; one that was cut off goes on.
+    """
+    from recsys_kit import datasets, output_file
+    from recsys_kit.operations import gate, nights
+
+    out = output_file.check_folder(out)
+    if rollback:
+        nights.roll_back(out, typer.echo)
+        return
+    if not day:
+        raise ValueError("`--day` is missing: the day that has just ended, YYYY-MM-DD")
+    if every < 1 or not 0 < margin < 1:
+        raise ValueError(f"`--every` must be 1 or more, `--margin` between 0 and 1. Received: {every}, {margin}")
+    out.mkdir(parents=True, exist_ok=True)
+    settings = nights.Settings(every=every, rules=gate.Rules(margin=margin, total=1.5 * margin))
+    row = nights.Nights(datasets.load(folder(data)), out, settings).run(day, typer.echo)
+    typer.echo(f"{row['day']}: {row['verdict']}: {row['why']}; lists of {row['lists'] or 'no night'}: {out}")
+    raise typer.Exit(1 if row["verdict"] == "alarm" else 0)
+
+
+def serve(
+    lists: Annotated[Path, typer.Option(help="Parquet file of lists: what `operate` or `recommend` writes.")] = Path(
+        "operations/lists.parquet"
+    ),
+    state: Annotated[Path, typer.Option(help="Folder of what arrives, and of what follows from it.")] = Path(
+        "operations/live"
+    ),
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    workspace: Annotated[Path, typer.Option(help="Where the search index is, or will be.")] = Path("workspace"),
+    search: Annotated[bool, typer.Option("--search/--no-search", help="Answer queries too: needs a GB more.")] = True,
+    host: Annotated[str, typer.Option(help="Address to listen at; the default is this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at, 1 to 65535.")] = 8000,
+) -> None:
+    """Serve lists, search and events over HTTP, until it is stopped; new lists are taken up while it runs.
+
+    GET /lists/USER?k=10, GET /search?q=WORDS&k=10, POST /events (a JSON list of id, user, item, time), GET /health,
+    GET /metrics. There is no password: put it behind what your shop has.
+    """
+    from recsys_kit import output_file
+    from recsys_kit.operations import service
+
+    if not 1 <= port <= 65535:
+        raise ValueError(f"`--port` must be 1 to 65535. Received: {port}")
+    store = output_file.check_folder(workspace) if search else None
+    service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo)

@@ -282,6 +282,8 @@ def varying(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
 def labels(split: Split, table: pd.DataFrame) -> np.ndarray:
     """Returns (R,) booleans: whether the next basket of a row's `case` holds its `item`."""
+    if table.empty:  # nobody who comes in this window has a history; SciPy would return a matrix
+        return np.zeros(0, bool)
     return np.asarray(split.answers[table["case"].to_numpy(), table["item"].to_numpy()]).ravel().astype(bool)
 
 
