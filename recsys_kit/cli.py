@@ -335,7 +335,7 @@ def search(
         typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
-for name in ("diagnose", "target", "forecast", "price", "card", "operate"):
+for name in ("diagnose", "target", "forecast", "price", "card", "operate", "serve"):
     app.command(cls=LongWork)(getattr(decisions, name))
 app.command(cls=ManyValues)(decisions.forget)
 

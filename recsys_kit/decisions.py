@@ -1,4 +1,4 @@
-"""Commands that write a decision: which model, whom to target, what to stock or charge, a night, whom to forget.
+"""Commands that decide: which model, whom to target, what to stock or charge, a night, whom to forget; and `serve`.
 
 `cli` registers them; each imports its room when it runs, so that `--help` is instant.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["card", "diagnose", "folder", "forecast", "forget", "operate", "price", "target"]
+__all__ = ["card", "diagnose", "folder", "forecast", "forget", "operate", "price", "serve", "target"]
 
 
 def folder(path: Path | None) -> str:
@@ -168,3 +168,30 @@ def operate(
     row = nights.Nights(datasets.load(folder(data)), out, settings).run(day, typer.echo)
     typer.echo(f"{row['day']}: {row['verdict']}: {row['why']}; lists of {row['lists'] or 'no night'}: {out}")
     raise typer.Exit(1 if row["verdict"] == "alarm" else 0)
+
+
+def serve(
+    lists: Annotated[Path, typer.Option(help="Parquet file of lists: what `operate` or `recommend` writes.")] = Path(
+        "operations/lists.parquet"
+    ),
+    state: Annotated[Path, typer.Option(help="Folder of what arrives, and of what follows from it.")] = Path(
+        "operations/live"
+    ),
+    data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
+    workspace: Annotated[Path, typer.Option(help="Where the search index is, or will be.")] = Path("workspace"),
+    search: Annotated[bool, typer.Option("--search/--no-search", help="Answer queries too: needs a GB more.")] = True,
+    host: Annotated[str, typer.Option(help="Address to listen at; the default is this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at, 1 to 65535.")] = 8000,
+) -> None:
+    """Serve lists, search and events over HTTP, until it is stopped; new lists are taken up while it runs.
+
+    GET /lists/USER?k=10, GET /search?q=WORDS&k=10, POST /events (a JSON list of id, user, item, time), GET /health,
+    GET /metrics. There is no password: put it behind what your shop has.
+    """
+    from recsys_kit import output_file
+    from recsys_kit.operations import service
+
+    if not 1 <= port <= 65535:
+        raise ValueError(f"`--port` must be 1 to 65535. Received: {port}")
+    store = output_file.check_folder(workspace) if search else None
+    service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo)

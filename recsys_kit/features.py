@@ -29,6 +29,7 @@ __all__ = [
     "table_scorer",
     "text_embeddings",
     "user_features",
+    "varying",
 ]
 
 INTERACTION_DECAYS = (7, 30, 90, 365)
@@ -51,6 +52,7 @@ RANKING_COLUMNS = (
 """The columns of `ranking_features` that a model learns from."""
 
 _DAY = pd.Timedelta(days=1)
+_NO_SPREAD = 1e-6  # of a column that is the same everywhere, but for rounding
 
 
 def user_features(
@@ -266,8 +268,22 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
     return table
 
 
+def varying(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Returns the columns that are not the same in every row: the others tell nothing, and have no spread to divide by.
+
+    Example:
+        >>> varying(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, None], "c": [None, None]}), ["a", "b", "c"])
+        ['a']
+    """
+    numbers = table[list(columns)].astype(float)
+    spread = numbers.max() - numbers.min()
+    return spread.index[spread > _NO_SPREAD].tolist()
+
+
 def labels(split: Split, table: pd.DataFrame) -> np.ndarray:
     """Returns (R,) booleans: whether the next basket of a row's `case` holds its `item`."""
+    if table.empty:  # nobody who comes in this window has a history; SciPy would return a matrix
+        return np.zeros(0, bool)
     return np.asarray(split.answers[table["case"].to_numpy(), table["item"].to_numpy()]).ravel().astype(bool)
 
 

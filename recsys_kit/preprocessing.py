@@ -170,9 +170,14 @@ def _refuse_if_too_little(split: Split, name: str) -> None:
         )
     cases, back = len(split.test_users), int(np.isin(split.test_users, split.history["user"]).sum())
     if back < max(_LEAST_BACK, _LEAST_PART_BACK * cases):
+        period = f"in the {name} period from {split.cutoff:%Y-%m-%d}"
+        if back == cases:
+            had = f"only {cases:,} customers bought {period}"
+        else:
+            had = f"of the {cases:,} customers who bought {period} only {back:,} had bought before"
         raise NotForThisShop(
-            f"of the {cases:,} customers who bought in the {name} period from {split.cutoff:%Y-%m-%d} only {back:,} "
-            f"had bought before: predicting the next basket needs {_LEAST_BACK}, and {_LEAST_PART_BACK:.0%} of them"
+            f"{had}: predicting what they buy next needs {_LEAST_BACK} who had bought before, "
+            f"and {_LEAST_PART_BACK:.0%} of all: bring more data, or choose an earlier `cutoff`"
         )
 
 

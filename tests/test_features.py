@@ -275,3 +275,10 @@ def test_a_million_rows_take_seconds():
     table = features.interaction_features(split)
     assert len(table) > 900_000
     assert time.perf_counter() - start < 15
+
+
+def test_a_column_that_is_the_same_everywhere_is_left_out_and_so_is_one_that_is_nowhere_known():
+    table = pd.DataFrame(
+        {"count": [1, 2, 2], "hour": [0.5, 0.5 + 1e-9, np.nan], "gap": [np.nan] * 3, "new": [True, False, True]}
+    )
+    assert features.varying(table, ["new", "hour", "gap", "count"]) == ["new", "count"]

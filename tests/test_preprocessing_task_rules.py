@@ -164,9 +164,11 @@ def test_ten_customers_and_a_tenth_of_them_must_have_bought_before(period, back,
     with pytest.raises(datasets.NotForThisShop) as caught:
         visits(**asked)
     day = text({"test": 90, "validation": 76}[period])
+    when = f"in the {period} period from {day}"
+    had = f"of the {cases:,} customers who bought {when} only {back:,} had bought before"
     assert str(caught.value) == (
-        f"of the {cases:,} customers who bought in the {period} period from {day} only {back:,} "
-        "had bought before: predicting the next basket needs 10, and 10% of them"
+        f"{had if back < cases else f'only {cases:,} customers bought {when}'}: predicting what they buy next needs 10 "
+        "who had bought before, and 10% of all: bring more data, or choose an earlier `cutoff`"
     )
 
 

@@ -89,7 +89,7 @@ def test_the_wheel_has_every_module_table_and_notebook_and_nothing_stale(wheel):
 
 
 def test_the_wheel_is_small_and_its_notebooks_have_not_run(wheel):
-    assert wheel.stat().st_size < 1_600_000
+    assert wheel.stat().st_size < 1_700_000  # a page with its room and solutions adds 30,000
     archive = zipfile.ZipFile(wheel)
     for name in archive.namelist():
         if name.endswith(".ipynb"):

@@ -43,9 +43,10 @@ def boosted_trees(
     samples = []
     for split in earlier_windows(task, windows):
         samples.append(labelled(split, features.ranking_features(split, items, timezone), negatives, rng))
-    trees = fit_trees(pd.concat(samples, ignore_index=True), columns, seed)
-    rows = features.ranking_features(task.test, items, timezone)
-    return features.table_scorer(task.test, rows, predict(trees, rows[columns]))
+    learned, rows = pd.concat(samples, ignore_index=True), features.ranking_features(task.test, items, timezone)
+    if learned.empty or rows.empty:  # nobody came back in any window: there is nothing to learn from, or to rank
+        return features.table_scorer(task.test, rows, np.zeros(len(rows)))
+    return features.table_scorer(task.test, rows, predict(fit_trees(learned, columns, seed), rows[columns]))
 
 
 def earlier_windows(task: Task, count: int) -> Iterator[Split]:

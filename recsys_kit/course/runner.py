@@ -145,8 +145,13 @@ def _says_nothing(headline: Mapping[str, Any]) -> str:
     A model that finds nothing where its baseline finds something has failed: that is a result, and it is shown.
     """
     value, other = headline["value"], headline["baseline_value"]
-    if value != value or (value == other == 0 and headline.get("higher_is_better", True)):
-        return f"{headline['metric']} is {value:.4f} for all: nothing to compare on this shop"
+    if value != value:
+        return f"{headline['metric']} has no case to be measured on in this shop"
+    if value == other == 0 and headline.get("higher_is_better", True):
+        return (
+            f"{headline['metric']} is 0.0000 for all: no method found anything that was bought later, so there is "
+            "nothing to compare. A shop of few customers, or of many things that are bought once, needs more data"
+        )
     return ""
 
 

@@ -14,9 +14,13 @@ from scipy.stats import chi2
 
 from recsys_kit.datasets.tables import NotForThisShop
 
+_LEAST_BASKETS = 50  # with two things or more; what goes with what can't be learned from fewer
+_LEAST_PART = 0.05  # of all baskets: where fewer hold two things, they are by chance of one day
+
 __all__ = [
     "BasketTable",
     "basket_table",
+    "check_baskets",
     "explain",
     "lift_bounds",
     "pair_measures",
@@ -98,6 +102,24 @@ def basket_table(
     if end is not None:
         kept &= began < end
     return table if kept.all() else table.rows(np.flatnonzero(kept))
+
+
+def check_baskets(table: BasketTable) -> None:
+    """Refuses a shop whose baskets hold one thing each: there, nothing goes with anything.
+
+    Args:
+        table: What there is to learn from.
+
+    Raises:
+        NotForThisShop: If hardly any basket holds two things or more.
+    """
+    several = int((table.sizes() >= 2).sum())
+    if several < max(_LEAST_BASKETS, _LEAST_PART * len(table.user)):
+        raise NotForThisShop(
+            f"of {len(table.user):,} baskets only {several:,} hold two different things: what goes with what in a "
+            f"basket needs {_LEAST_BASKETS} of them, and {_LEAST_PART:.0%} of all. What follows an earlier purchase is "
+            "in notebook 08, and in `recsys-kit recommend`"
+        )
 
 
 def together(matrix: sp.csr_matrix, weights: np.ndarray | None = None) -> sp.csr_matrix:

@@ -15,7 +15,7 @@ from recsys_kit.datasets.layout import COMPRESSIONS
 from recsys_kit.datasets.shop_json import Reading
 from recsys_kit.datasets.tables import DataError, Shop
 
-__all__ = ["find_file", "read_shop"]
+__all__ = ["find_file", "read_shop", "read_table"]
 
 # What an optional column holds where the shop's files say nothing.
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -118,6 +118,31 @@ def read_shop(folder: str | Path, timezone: str = "") -> Shop:
         notes=tuple(notes),
     )
     return replace(shop, fingerprint=tables.fingerprint(shop))
+
+
+def read_table(folder: str | Path, table: str) -> pd.DataFrame | None:
+    """Reads a table that a shop may have beside its own, checked as the others are: `promotions` or `queries`.
+
+    Args:
+        folder: The shop's folder.
+        table: Name of the table.
+
+    Returns:
+        The table as its file has it, with the kit's names and types; None if the folder holds no such file.
+
+    Raises:
+        DataError: If the file breaks a rule.
+    """
+    path = find_file(Path(folder), table)
+    if path is None:
+        return None
+    how = shop_json.read(Path(folder)).readings[table]
+    raw = theirs.read(path, table, how)
+    frame, messages, reported = table_files.convert(raw, table, path.name, clock=how.clock, decimal=how.layout.decimal)
+    messages += tables.problems(frame, table, path.name, reported, list(raw.columns))
+    if messages:
+        raise DataError("\n".join(messages))
+    return frame
 
 
 def find_file(folder: Path, table: str) -> Path | None:

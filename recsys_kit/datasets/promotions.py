@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recsys_kit.datasets import complete_journey, own_shop, shop_json, tables, theirs
-from recsys_kit.datasets import files as table_files
+from recsys_kit.datasets import complete_journey, own_shop
 from recsys_kit.datasets.tables import PROMOTIONS
 
 __all__ = ["PROMOTIONS", "Plan", "load", "plan"]
@@ -56,17 +55,9 @@ def load(folder: str | Path = "") -> pd.DataFrame | None:
     """
     if not folder:
         return complete_journey.promotions()
-    path = own_shop.find_file(Path(folder), "promotions")
-    if path is None:
+    frame = own_shop.read_table(folder, "promotions")
+    if frame is None:
         return None
-    how = shop_json.read(Path(folder)).readings["promotions"]
-    raw = theirs.read(path, "promotions", how)
-    frame, messages, reported = table_files.convert(
-        raw, "promotions", path.name, clock=how.clock, decimal=how.layout.decimal
-    )
-    messages += tables.problems(frame, "promotions", path.name, reported, list(raw.columns))
-    if messages:
-        raise tables.DataError("\n".join(messages))
     if not set(PROMOTIONS) & set(frame):
         frame["display"] = 1.0
     frame = frame.reindex(columns=["item_id", "start", *PROMOTIONS]).fillna(dict.fromkeys(PROMOTIONS, 0.0))

@@ -84,9 +84,13 @@ class SqliteLog:
 
     def append(self, events: Sequence[dict[str, Any]]) -> None:
         """Keeps events; when it returns, they are on disk."""
-        self._connection.execute("BEGIN IMMEDIATE")
         rows = [(json.dumps(event),) for event in events]
-        self._connection.executemany("INSERT INTO log (event) VALUES (?)", rows)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany("INSERT INTO log (event) VALUES (?)", rows)
+        except BaseException:  # a full disk: the next call must be able to begin
+            self._connection.execute("ROLLBACK")
+            raise
         self._connection.execute("COMMIT")
 
     def read(self, after: str, count: int) -> list[tuple[str, dict[str, Any]]]:

@@ -9,6 +9,7 @@ Letters for shapes: R rows (one a candidate), V items of the catalogue.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +21,13 @@ from recsys_kit.next_item import customers
 from recsys_kit.next_item.customers import Choice
 from recsys_kit.preprocessing import Split
 
-__all__ = ["SOURCE", "NextItem", "fit_mix", "mixed", "scorer"]
+__all__ = ["ALONE", "SOURCE", "NextItem", "choose_mix", "fit_mix", "mixed", "scorer"]
 
 SOURCE = "next item"
 """Its name among the sources."""
+
+ALONE = (0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+"""The mix in which the two stages are not heard."""
 
 _LEAST = 30  # purchases among the candidates; with fewer nothing is learned from them
 _PLAIN = (0.0, 0.5, 0.5, 0.0, 0.5, -0.5)  # the mean of both for what is new, the two stages alone for what is old
@@ -67,6 +71,30 @@ def fit_mix(stages: np.ndarray, table: pd.DataFrame) -> tuple[float, ...]:
     # Not weighted: the chances have to come out right, and nearly all candidates are not bought.
     learned = LogisticRegression(C=1.0, max_iter=1000).fit(_facts(stages, table), bought)
     return (float(learned.intercept_[0]), *map(float, learned.coef_[0]))
+
+
+def choose_mix(stages: np.ndarray, table: pd.DataFrame, ndcg: Callable[[np.ndarray], float]) -> tuple[float, ...]:
+    """Learns a mix, and gives it up for the next-item model alone if it loses on cases that it has not learned from.
+
+    A ranker that learned from few purchases does harm where it is believed. So half of the cases teach a mix that
+    judges the other half, and the other way round. Where nothing that was bought before was bought again, and too
+    little that was new, nothing speaks for the ranker, and it is not heard.
+
+    Args:
+        stages: (R,) the two stages' log-odds.
+        table: R candidates with `case`, `seen`, `label` and the next-item model's log-odds.
+        ndcg: Tells how good an order by (R,) values is.
+
+    Returns:
+        Six weights for `mixed`, or `ALONE`.
+    """
+    bought = table["label"].to_numpy(bool)
+    if bought.sum() < _LEAST and not (bought & table["seen"].to_numpy(bool)).any():
+        return ALONE
+    values, odd = np.zeros(len(table), np.float32), table["case"].to_numpy() % 2 == 1
+    for half in (odd, ~odd):
+        values[half] = mixed(stages[half], table[half], fit_mix(stages[~half], table[~half]))
+    return fit_mix(stages, table) if ndcg(values) >= ndcg(mixed(stages, table, ALONE)) else ALONE
 
 
 def mixed(stages: np.ndarray, table: pd.DataFrame, mix: tuple[float, ...]) -> np.ndarray:

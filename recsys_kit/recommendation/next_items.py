@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys_kit import shop_kind
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.next_item import customers
 from recsys_kit.next_item.customers import Choice
 from recsys_kit.preprocessing import Split, Task
-from recsys_kit.recommendation.discoveries import NextItem, fit_mix
+from recsys_kit.recommendation import ranking
+from recsys_kit.recommendation.discoveries import NextItem, choose_mix, fit_mix
 from recsys_kit.recommendation.two_stages import Model, labelled, score, some_cases
 from recsys_kit.workspace import Workspace
 
-__all__ = ["PROPOSED", "alone", "beside", "with_all_items"]
+__all__ = ["PROPOSED", "alone", "among", "beside", "weighed", "with_all_items"]
 
 PROPOSED = 200
 """New items for each customer where nothing else is proposed: rules take some away."""
@@ -72,6 +74,40 @@ def beside(workspace: Workspace, shop: Shop, task: Task, model: Model, split: Sp
     mix = fit_mix(score(model, table), table)
     found = earlier if light else _next_item(workspace, shop, split, choice)
     return replace(model, next_item=replace(found, mix=mix))
+
+
+def among(workspace: Workspace, shop: Shop, task: Task, model: Model) -> Model:
+    """Returns a model with the next-item model among its sources, if the task asks what customers discover.
+
+    Args:
+        workspace: Where it is kept.
+        shop: The shop.
+        task: The task; the model learns from what lies before its validation weeks.
+        model: What else was learned.
+    """
+    if task.chosen == shop_kind.NEXT_BASKET:
+        return model
+    choice = _chosen(workspace, shop, task.validation)
+    return replace(model, next_item=_next_item(workspace, shop, task.validation, choice))
+
+
+def weighed(task: Task, model: Model, table: pd.DataFrame) -> Model:
+    """Returns a model that knows how much the two stages and the next-item model are believed.
+
+    Args:
+        task: The task.
+        model: With a ranker; without a next-item model it is returned as it is.
+        table: The labelled candidates of the validation weeks.
+    """
+    if model.next_item is None:
+        return model
+    half = "explore" if task.chosen == shop_kind.NEXT_ITEM else "all"
+    stages = score(replace(model, next_item=None), table)
+
+    def ndcg(values: np.ndarray) -> float:
+        return float(ranking.judged(task.validation, table, values)[half].mean())
+
+    return replace(model, next_item=replace(model.next_item, mix=choose_mix(stages, table, ndcg)))
 
 
 def _chosen(workspace: Workspace, shop: Shop, split: Split) -> Choice:

@@ -56,7 +56,7 @@ class Model:
         towers: By name, the retrievers of `recommendation.towers`.
         text: (V, W) text vectors of the catalogue of length 1; None if the shop has no titles.
         ranker: The boosted trees, a `lightgbm.Booster`; None before it is fitted, and where nothing is bought again.
-        next_item: The `discoveries.NextItem` of a shop whose customers discover; alone if there is no ranker.
+        next_item: The `discoveries.NextItem` of a shop whose customers discover; see `is_alone`.
     """
 
     transformer: Any = field(default=None, repr=False)
@@ -64,6 +64,11 @@ class Model:
     text: np.ndarray | None = field(default=None, repr=False)
     ranker: Any = field(default=None, repr=False)
     next_item: NextItem | None = field(default=None, repr=False)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the next-item model is all there is, as where nobody buys a thing twice."""
+        return self.next_item is not None and self.ranker is None and self.transformer is None
 
 
 def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
@@ -76,7 +81,7 @@ def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
     found, seq = {}, None
     if model.next_item is not None:
         found[discoveries.SOURCE] = discoveries.scorer(split, model.next_item)
-        if model.ranker is None:
+        if model.is_alone:
             return found
     if model.transformer is not None or model.towers:
         from recsys_kit import training
@@ -198,7 +203,7 @@ def score(model: Model, table: pd.DataFrame) -> np.ndarray:
         model: With its ranker, its next-item model, or both.
         table: What `candidate_table` returned.
     """
-    if model.ranker is None and model.next_item is not None:
+    if model.is_alone:
         return table[discoveries.SOURCE].to_numpy(np.float32)
     trees = model.ranker.predict(table[model.ranker.feature_name()], raw_score=True)
     found = trees if "Transformer" not in table else (trees + table["Transformer"].to_numpy()) / 2

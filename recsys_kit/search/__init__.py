@@ -7,5 +7,5 @@ __getattr__, __dir__, __all__ = door(
     commands=["read_queries", "run_file", "run_one", "search_file", "to_csv"],
     engine=["RESULT_COLUMNS", "LONGEST_QUERY", "check_query", "search", "search_many"],
     index=["Index", "STAGES", "build", "scores"],
-    judging=["cross_validate", "task"],
+    judging=["cross_validate", "logged", "task"],
 )

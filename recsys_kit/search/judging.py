@@ -9,11 +9,17 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import workspace
+from recsys_kit.datasets import own_shop
+from recsys_kit.datasets.entry import PURCHASE
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.search import corpus, glossary, queries
+from recsys_kit.search.engine import check_query
 from recsys_kit.search.index import RERANKER, SHORTLIST, Index, ahead, reranker_version, scores, shortlists
 
-__all__ = ["cross_validate", "task"]
+__all__ = ["cross_validate", "logged", "task"]
+
+CLICKED, BOUGHT = 1, 2
+"""Grades of what somebody clicked on, and of what somebody bought, after a query."""
 
 
 def task(shop: Shop, documents: pd.DataFrame, count: int = 300, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -51,6 +57,50 @@ def task(shop: Shop, documents: pd.DataFrame, count: int = 300, seed: int = 0) -
         }
     )
     return table, grade
+
+
+def logged(
+    folder: str, items: pd.DataFrame, documents: int, count: int = 300
+) -> tuple[pd.DataFrame, np.ndarray] | None:
+    """Returns a shop's own queries, and what its customers clicked on and bought after them, as grades.
+
+    Args:
+        folder: The shop's folder, perhaps with the table `queries`; empty: the kit's own shop, which has no log.
+        items: `item_id` and `document`, as `corpus.documents` returns them.
+        documents: How many documents there are (P).
+        count: So many queries at most, those that were asked most often.
+
+    Returns:
+        A row a query: `query`, `asked` (how often) and `answers` (documents that were clicked on or bought); and the
+        (Q, P) grades, `CLICKED` or `BOUGHT`. None if the shop has no log. Without a click on anything that can be
+        found, the table has no rows.
+    """
+    log = own_shop.read_table(folder, "queries") if folder else None
+    if log is None:
+        return None
+    log = log.reindex(columns=["query_id", "query", "item_id", "event_type"])
+    log = log.assign(
+        query=log["query"].map(_plain), document=log["item_id"].map(items.set_index("item_id")["document"])
+    )
+    # An item without a word of what happened to it was clicked on: lists that were only shown are not in this table.
+    log["grade"] = np.where(log["event_type"] == PURCHASE, BOUGHT, CLICKED)
+    log = log[log["query"] != ""]
+    answered = log[log["document"].notna() & log["event_type"].fillna("click").isin(["click", PURCHASE])]
+    best = answered.groupby(["query", "document"], as_index=False)["grade"].max()
+    asked = log.groupby("query")["query_id"].nunique()[best["query"].unique()]
+    asked = asked.sort_values(ascending=False, kind="stable").head(count)
+    best = best[best["query"].isin(asked.index)]
+    grade = np.zeros((len(asked), documents), np.int8)
+    grade[asked.index.get_indexer(best["query"]), best["document"].astype(int)] = best["grade"]
+    table = pd.DataFrame({"query": asked.index, "asked": asked.to_numpy(), "answers": (grade > 0).sum(1)})
+    return table, grade
+
+
+def _plain(text: object) -> str:
+    try:
+        return check_query(text).lower()
+    except ValueError:  # nothing that could be searched for: the log holds it, and no list could answer it
+        return ""
 
 
 def cross_validate(

@@ -124,9 +124,12 @@ def pages(shop: Shop, folder: str | Path = "", cutoff: str = "") -> pd.DataFrame
         prices = f"elasticities need {panel.LEAST_WEEKS} whole weeks, and there are {weeks}"
     lacking = [name for name in campaigns.FILES if folder and own_shop.find_file(Path(folder), name) is None]
     pictures = "image" in shop.items and shop.items["image"].notna().any()
+    events = preprocessing.clean(shop)[0]
+    discover = len(events) and shop_kind.measure(events).task == shop_kind.NEXT_ITEM
+    no_repeats = "02 is skipped: it ranks what was bought before, and nobody buys a thing twice" if discover else ""
     rows = [
         ("00", "a first look, a first list, a first search", next_basket, no_titles),
-        ("01-09", "cleaning, features, models, training, evaluation, lists", next_basket, ""),
+        ("01-09", "cleaning, features, models, training, evaluation, lists", next_basket, no_repeats),
         ("10", "search", empty, no_titles and f"{no_titles}: it is shown on the kit's own catalogue"),
         ("11", "what is bought together", empty, ""),
         ("12", "advertising", lacking and f"the folder has no {', '.join(lacking)}", ""),

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -73,3 +74,18 @@ def test_a_column_without_any_value_does_not_stop_the_trees():
     trees = boosting.fit_trees(sample, ["a", "b"])
     chance = boosting.predict(trees, sample[["a", "b"]])
     assert chance[1] > 0.9 > 0.1 > chance[0]
+
+
+def test_a_window_to_which_only_strangers_come_teaches_nothing_and_stops_nothing(task, items):
+    valid = task.validation
+    strangers = replace(
+        valid,
+        history=valid.history[~valid.history["user"].isin(valid.test_users[:20])],
+        test_users=valid.test_users[:20],
+        answers=valid.answers[:20],
+        answer_times=valid.answer_times[:20],
+    )
+    table = features.ranking_features(strangers, items, "UTC")
+    assert features.labels(strangers, table).tolist() == []
+    scores = boosting.boosted_trees(replace(task, validation=strangers), items, "UTC", windows=1)(np.arange(3))
+    assert scores.shape == (3, len(ITEMS)) and np.isfinite(scores).all()

@@ -120,3 +120,12 @@ def test_a_shop_of_single_items_is_told_that_nothing_goes_together():
     pairs = association.pair_measures(alone, min_count=2)
     with pytest.raises(datasets.NotForThisShop, match="no two items lie together"):
         association.seen_again(pairs, alone)
+
+
+@pytest.mark.parametrize(("single", "several", "enough"), [(500, 50, True), (500, 49, False), (1900, 99, False)])
+def test_a_shop_whose_baskets_hold_one_thing_each_is_told_why_nothing_goes_with_anything(single, several, enough):
+    table = table_of([[1, 0, 0, 0]] * single + [[1, 1, 0, 0]] * several)
+    if enough:
+        return association.check_baskets(table)
+    with pytest.raises(datasets.NotForThisShop, match=f"of {single + several:,} baskets only {several} hold two"):
+        association.check_baskets(table)

@@ -35,3 +35,32 @@ def test_from_a_handful_of_purchases_nothing_is_learned():
     plain = discoveries.NextItem().mix
     assert discoveries.fit_mix(stages, table.assign(label=False)) == plain
     assert discoveries.fit_mix(stages, table.assign(label=np.arange(40) < 3)) == plain
+
+
+def lead(truth):
+    """How well an order agrees with the truth: what a mix is chosen by."""
+    return lambda values: float(np.corrcoef(values, truth)[0, 1])
+
+
+def test_a_mix_that_holds_on_other_cases_is_kept():
+    stages, table, truth = candidates()
+    table = table.assign(case=np.arange(len(table)) // 20)
+    assert discoveries.choose_mix(stages, table, lead(truth)) == discoveries.fit_mix(stages, table)
+
+
+def test_a_ranker_that_does_harm_is_not_heard():
+    stages, table, _ = candidates()
+    harm = np.where(np.arange(len(table)) // 20 % 2, 1, -1)  # half of the cases say the opposite of the other half
+    table = table.assign(case=np.arange(len(table)) // 20, label=stages * harm > 1)
+    mix = discoveries.choose_mix(stages, table, lead(table[discoveries.SOURCE].to_numpy()))
+    assert mix == discoveries.ALONE
+    assert discoveries.mixed(stages, table, mix) == pytest.approx(table[discoveries.SOURCE].to_numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("again", "heard"), [(True, True), (False, False)])
+def test_where_too_little_was_bought_the_ranker_is_heard_only_for_what_was_bought_again(again, heard):
+    stages, table, truth = candidates(40)
+    label = np.arange(40) == np.flatnonzero(table["seen"] if again else ~table["seen"])[0]
+    table = table.assign(case=np.arange(40) // 4, label=label)
+    mix = discoveries.choose_mix(stages, table, lambda values: lead(truth)(np.where(table["seen"], values, 0)))
+    assert (mix != discoveries.ALONE) == heard

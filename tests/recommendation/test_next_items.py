@@ -1,5 +1,7 @@
 """Promises to shops whose customers discover: everybody is served, with things never bought; a wish is heard."""
 
+from dataclasses import replace
+
 import discovery_shop
 import pandas as pd
 import pytest
@@ -84,3 +86,26 @@ def test_a_trained_model_is_kept_in_the_workspace(folder, tmp_path, monkeypatch)
     assert len(said) == 1 and "training it now" in said[0]
     scores = [two_stages.sources(model, task.test)["next item"]([0, 1]) for model in (first, again)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+
+def test_where_customers_discover_the_two_stages_are_not_below_their_best_source(folder, tmp_path):
+    shop = datasets.load(str(folder))
+    task, store = preprocessing.task(shop, judged=False), Workspace(tmp_path)
+    stages = recommendation.build(store, shop, task, None, train_windows=2, trees=20)
+    counted = next_items.NextItem()
+    model = replace(stages, next_item=counted)
+    table = two_stages.labelled(shop, task.validation, model)
+    model = next_items.weighed(task, model, table)
+    found = {"two stages": two_stages.score(model, table), "next item": table["next item"]}
+    found = {
+        name: recommendation.ranking.judged(task.validation, table, values)["explore"] for name, values in found.items()
+    }
+    assert report.compare(found, "next item").table.loc["two stages", "verdict"] != "below"
+    assert next_items.weighed(task, stages, table) is stages
+
+
+def test_where_customers_repeat_there_is_no_next_item_model(tmp_path):
+    shop = datasets.load(str(discovery_shop.write(tmp_path / "shop", customers=200, items=150, repeats=0.5)))
+    task = preprocessing.task(shop, judged=False, wanted=shop_kind.NEXT_BASKET)
+    model = two_stages.Model()
+    assert next_items.among(Workspace(tmp_path / "ws"), shop, task, model) is model

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recsys_kit import baselines, evaluation, recommendation
-from recsys_kit.recommendation import ranking
+from recsys_kit.recommendation import ranking, two_stages
 
 
 def test_windows_lie_before_the_validation_and_do_not_overlap():
@@ -17,6 +17,15 @@ def test_windows_lie_before_the_validation_and_do_not_overlap():
     for window in windows:
         assert window.history["timestamp"].max() < window.cutoff <= window.answer_times.min()
         assert window.items.equals(task.test.items)
+
+
+def test_the_next_item_model_is_one_source_among_others_where_more_was_learned():
+    task, counted = light_shop.task(), recommendation.discoveries.NextItem()
+    alone = recommendation.Model(next_item=counted)
+    assert list(recommendation.sources(alone, task.test)) == ["next item"] and alone.is_alone
+    beside = recommendation.Model(next_item=counted, ranker="not asked here")
+    assert {"next item", *two_stages.RANKED} <= set(recommendation.sources(beside, task.test))
+    assert not recommendation.Model(next_item=counted, transformer="before its ranker is fitted").is_alone
 
 
 def test_some_cases_are_whole_cases_of_the_split_and_a_small_split_stays_as_it_is():

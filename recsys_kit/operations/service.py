@@ -1,0 +1,387 @@
+"""`recsys-kit serve`: lists, search and events over HTTP, while the nights go on underneath (notebook 17).
+
+A household's list is the night's until it buys something; from then on it is the list of the moment (`stream.State`),
+until the next night's lists are there. New lists are taken up whole, between two requests: nobody gets half of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+
+from recsys_kit.datasets.tables import DataError
+from recsys_kit.operations import stream
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+__all__ = ["Limits", "LiveState", "NightLists", "Service", "application", "check_events", "run", "seed"]
+
+Found = TypeVar("Found")
+Search = Callable[[str, int], list[dict[str, Any]]]
+
+_DAY = 86400.0
+_SURROGATE = re.compile("[\\ud800-\\udfff]")  # half a letter: JSON can write it, a file can't hold it
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for; more is refused, with a sentence that says so.
+
+    Attributes:
+        items: Length of a list.
+        events: Of one request.
+        size: Bytes of one request.
+        text: Letters of an id.
+        waiting: Requests that wait for the state, or for the search; the next one is told to come again (503).
+    """
+
+    items: int = 100
+    events: int = 1000
+    size: int = 1_000_000
+    text: int = 200
+    waiting: int = 64
+
+
+class LiveState(stream.State):
+    """The sums of every household, who bought something when, and the newest purchase: the shop's clock."""
+
+    def __init__(self, path: str | Path):
+        super().__init__(path)
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS arrived (user TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID"
+        )
+        self.newest = float(self.place("newest") or 0)
+
+    def _add(self, event: dict[str, Any]) -> bool:
+        new = super()._add(event)
+        if new:
+            self._connection.execute("INSERT OR REPLACE INTO arrived VALUES (?, ?)", (event["user"], time.time()))
+            if event["time"] > self.newest:
+                self.newest = event["time"]
+                self.note("newest", repr(event["time"]))
+        return new
+
+    def arrived(self, user: str) -> float:
+        """Returns when a household's last purchase arrived here, in seconds; 0 if none did."""
+        found = self._connection.execute("SELECT at FROM arrived WHERE user = ?", (user,)).fetchone()
+        return found[0] if found else 0.0
+
+
+def seed(state: LiveState, events: pd.DataFrame) -> None:
+    """Fills an empty state with a shop's history, in one transaction; one that is not empty stays as it is.
+
+    Args:
+        state: The state.
+        events: Purchases: `user_id`, `item_id`, `basket_id` and `timestamp`.
+    """
+    if state.place("newest") or not len(events):
+        return
+    sums, run = stream.batch(events), state._connection
+    popular = sums.groupby(level="item").sum()
+    run.execute("BEGIN IMMEDIATE")
+    rows = ((str(user), str(item), float(weight)) for (user, item), weight in sums.items())
+    run.executemany("INSERT INTO sums VALUES (?, ?, ?)", rows)
+    run.executemany("INSERT INTO popular VALUES (?, ?)", ((str(i), float(w)) for i, w in popular.items()))
+    run.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((one["id"],) for one in stream.messages(events)))
+    state.newest = (events["timestamp"].max() - pd.Timestamp(0, tz="UTC")).total_seconds()
+    state.note("newest", repr(state.newest))
+    run.execute("COMMIT")
+
+
+@dataclass
+class NightLists:
+    """The lists of the last night, as `recsys-kit operate` or `recommend` writes them.
+
+    Attributes:
+        path: A Parquet file: user_id, rank, item_id, and perhaps score and reason.
+        problem: Why the newest file could not be read; empty if it could. The lists before it are served then.
+    """
+
+    path: Path
+    problem: str = ""
+    _signature: tuple = ()
+    _columns: dict[str, list[Any]] = field(default_factory=dict)
+    _rows: dict[str, range] = field(default_factory=dict)
+
+    def get(self, user: str, k: int) -> list[dict[str, Any]] | None:
+        """Returns the first `k` of a household's list; None for one without a list."""
+        self._refresh()
+        rows = self._rows.get(user)
+        return rows and [{name: values[row] for name, values in self._columns.items()} for row in rows[:k]]
+
+    @property
+    def written(self) -> float:
+        """When the file that is served was written, in seconds; 0 if none is."""
+        return self._signature[1] / 1e9 if self._rows else 0.0
+
+    def __len__(self) -> int:
+        self._refresh()
+        return len(self._rows)
+
+    def _refresh(self) -> None:
+        try:
+            status = self.path.stat()
+            signature = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if signature == self._signature:
+                return
+            table = pd.read_parquet(self.path).sort_values(["user_id", "rank"], ignore_index=True)
+            shown = [name for name in ("item_id", "rank", "score", "reason") if name in table]
+            plain = table[shown].astype(object).where(table[shown].notna(), None)
+            users = table["user_id"].astype(str)
+            last = users.drop_duplicates(keep="last").index + 1
+            rows = dict(zip(users[last - 1], map(range, [0, *last[:-1]], last), strict=True))
+        except (OSError, KeyError, ValueError) as error:
+            self.problem = f"{self.path.name}: {str(error).splitlines()[0]}"
+            return
+        self._columns, self._rows = {name: plain[name].tolist() for name in shown}, rows
+        self._signature, self.problem = signature, ""
+
+
+def check_events(value: object, limits: Limits, now: float) -> list[dict[str, Any]]:
+    """Returns events that keep the rules: `id`, `user` and `item` are texts, `time` is a number of seconds.
+
+    Raises:
+        ValueError: If one does not, naming its place in the list, the field, the rule, and what was received.
+    """
+    if not isinstance(value, list) or not 1 <= len(value) <= limits.events:
+        had = f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__
+        raise ValueError(f"the body must be a JSON list of 1 to {limits.events} events. Received: {had}")
+    for number, event in enumerate(value):
+        if not isinstance(event, dict):
+            raise ValueError(f"event {number} must be an object. Received: {type(event).__name__}")
+        for name in ("id", "user", "item"):
+            text = event.get(name)
+            if not isinstance(text, str) or not 1 <= len(text) <= limits.text or _SURROGATE.search(text):
+                rule = f"a text of 1 to {limits.text} letters"
+                raise ValueError(f"event {number}: `{name}` must be {rule}. Received: {str(text)[:40]!r}")
+        at = event.get("time")
+        if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at <= now + _DAY:
+            rule = "seconds since 1970, at most a day ahead"
+            raise ValueError(f"event {number}: `time` must be {rule}. Received: {str(at)[:40]!r}")
+    return [{"id": e["id"], "user": e["user"], "item": e["item"], "time": float(e["time"])} for e in value]
+
+
+class _Busy(Exception):
+    """Too many requests are waiting already."""
+
+
+class _Worker:
+    """One thread for what may be used by one thread only, and a bound on who waits for it."""
+
+    def __init__(self, most: int):
+        self._pool, self._most, self._waiting = ThreadPoolExecutor(1), most, 0
+
+    async def __call__(self, work: Callable[..., Found], *args: Any) -> Found:
+        if self._waiting >= self._most:
+            raise _Busy
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+        finally:
+            self._waiting -= 1
+
+    def now(self, work: Callable[..., Found], *args: Any) -> Found:
+        """Waits for the result, as a start and an end do."""
+        return self._pool.submit(work, *args).result()
+
+
+class Service:
+    """Lists, search and events of a shop.
+
+    Args:
+        lists: Parquet file of the night's lists.
+        folder: Where log and state are kept; what was in the log and not yet in the state is brought in now.
+        events: The shop's history, for a state that is new; None: it begins with nothing.
+        search: Answers a query with so many products; None: there is no search.
+        limits: What one request may ask for.
+    """
+
+    def __init__(
+        self,
+        lists: str | Path,
+        folder: str | Path,
+        events: pd.DataFrame | None = None,
+        search: Search | None = None,
+        limits: Limits | None = None,
+    ):
+        self.limits, self.search, self.lists = limits or Limits(), search, NightLists(Path(lists))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.state, self.searcher = _Worker(self.limits.waiting), _Worker(self.limits.waiting)
+        self.state.now(self._open, Path(folder), events)
+
+    def _open(self, folder: Path, events: pd.DataFrame | None) -> None:
+        self._log, self._state = stream.SqliteLog(folder / "log.db"), LiveState(folder / "state.db")
+        if events is not None:
+            seed(self._state, events)
+        self._state.follow(self._log)
+
+    def close(self) -> None:
+        """Closes log and state."""
+        self.state.now(self._state.close)
+        self.state.now(self._log.close)
+
+    def list_of(self, user: str, k: int) -> dict[str, Any]:
+        """Returns a household's list of at most `k` items, and what it was made of: the night, or the moment."""
+        found = self.lists.get(user, k)
+        if found is not None and self._state.arrived(user) <= self.lists.written:
+            return {"user": user, "source": "night", "written": _when(self.lists.written), "items": found}
+        items = self._state.top(user, self._state.newest, k)
+        ranked = [{"item_id": item, "rank": rank} for rank, item in enumerate(items, 1)]
+        return {"user": user, "source": "events", "items": ranked}
+
+    def take(self, events: list[dict[str, Any]]) -> dict[str, int]:
+        """Keeps events; when it returns, they are on disk and in the lists. What came before is not counted again."""
+        self._log.append(events)
+        return {"received": len(events), "new": self._state.follow(self._log)}
+
+    def health(self) -> dict[str, Any]:
+        """Returns whether there is anything to serve, and from when it is."""
+        households = len(self.lists)
+        found: dict[str, Any] = {"status": "ok" if households and not self.lists.problem else "degraded"}
+        found |= {"households": households, "written": _when(self.lists.written) if households else None}
+        found |= {"search": self.search is not None}
+        return found | ({"problem": self.lists.problem} if self.lists.problem else {})
+
+
+def _when(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+
+
+def _whole(text: str, name: str, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+        raise ValueError(f"`{name}` must be a whole number from 1 to {most}. Received: {text[:40]!r}")
+    return int(text)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise OverflowError(f"the body must be at most {most:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def application(service: Service) -> Starlette:
+    """Returns the service as an ASGI application: /health, /lists/USER, /search, /events, /metrics.
+
+    Raises:
+        DataError: If the extra `serve` is not installed.
+    """
+    try:
+        import prometheus_client
+        from starlette.applications import Starlette
+        from starlette.responses import JSONResponse, Response
+        from starlette.routing import Route
+    except ModuleNotFoundError as error:
+        raise DataError(f"serve needs {error.name}, which is not installed: pip install 'recsys_kit[serve]'") from None
+    limits, registry = service.limits, prometheus_client.CollectorRegistry()
+    answered = prometheus_client.Counter("recsys_kit_requests", "Requests", ["path", "status"], registry=registry)
+    seconds = prometheus_client.Histogram("recsys_kit_seconds", "Seconds to the answer", ["path"], registry=registry)
+
+    def measured(path: str, answer: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            began, headers = time.perf_counter(), None
+            try:
+                status, found = 200, await answer(request)
+            except _Busy:
+                status, found, headers = 503, {"error": "too many requests are waiting"}, {"Retry-After": "1"}
+            except OverflowError as error:
+                status, found = 413, {"error": str(error)}
+            except LookupError as error:
+                status, found = 404, {"error": str(error.args[0])}
+            except ValueError as error:
+                status, found = 400, {"error": str(error)}
+            answered.labels(path, str(status)).inc()
+            seconds.labels(path).observe(time.perf_counter() - began)
+            return JSONResponse(found, status, headers)
+
+        return endpoint
+
+    async def health(request: Request) -> dict[str, Any]:
+        return await service.state(service.health)
+
+    async def lists(request: Request) -> dict[str, Any]:
+        user, k = request.path_params["user"], _whole(request.query_params.get("k", "10"), "k", limits.items)
+        if len(user) > limits.text:
+            raise ValueError(f"`user` must be a text of 1 to {limits.text} letters. Received: {user[:40]!r}")
+        return await service.state(service.list_of, user, k)
+
+    async def search(request: Request) -> dict[str, Any]:
+        if service.search is None:
+            raise LookupError("this service was started without search")
+        query, k = request.query_params.get("q", ""), _whole(request.query_params.get("k", "10"), "k", limits.items)
+        return {"query": query, "items": await service.searcher(service.search, query, k)}
+
+    async def events(request: Request) -> dict[str, int]:
+        try:
+            value = json.loads(await _body(request, limits.size))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"the body must be JSON. Received: {str(error)[:80]}") from None
+        return await service.state(service.take, check_events(value, limits, time.time()))
+
+    async def metrics(request: Request) -> Response:
+        return Response(prometheus_client.generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    routes = [
+        Route("/health", measured("/health", health)),
+        Route("/lists/{user}", measured("/lists", lists)),
+        Route("/search", measured("/search", search)),
+        Route("/events", measured("/events", events), methods=["POST"]),
+        Route("/metrics", metrics),
+    ]
+    return Starlette(routes=routes)
+
+
+def run(
+    lists: Path, folder: Path, data: str, store: Path | None, address: tuple[str, int], say: Callable[[str], object]
+) -> None:
+    """Serves a shop until it is stopped.
+
+    Args:
+        lists: Parquet file of the night's lists.
+        folder: Where log and state are kept.
+        data: Folder of the shop; empty: The Complete Journey.
+        store: The workspace with the search index, which is built if it is missing; None: no search.
+        address: Host and port.
+        say: Told what happens.
+
+    Raises:
+        DataError: If the lists can't be read, or the extra `serve` is not installed.
+    """
+    from recsys_kit import datasets, preprocessing
+
+    night = NightLists(Path(lists))
+    if not len(night):
+        raise DataError(f"--lists: {night.problem}. `recsys-kit operate` and `recsys-kit recommend` write such a file")
+    answer, shop = None, datasets.load(data)
+    if store is not None:
+        from recsys_kit.search import commands, engine
+
+        _, index = commands.open_index(data, store, say)
+
+        def answer(text: str, k: int) -> list[dict[str, Any]]:
+            return json.loads(engine.search(index, text, k).to_json(orient="records"))
+
+    service = Service(lists, folder, preprocessing.clean(shop)[0], answer)
+    served = application(service)
+    import uvicorn
+
+    say(f"{len(night):,} households; http://{address[0]}:{address[1]}/health; stop with Ctrl-C")
+    try:
+        uvicorn.run(served, host=address[0], port=address[1], log_level="warning", limit_concurrency=1000)
+    finally:
+        service.close()
