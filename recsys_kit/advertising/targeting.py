@@ -73,8 +73,10 @@ def choose(offers: pd.DataFrame, budget: float, cap: int | None = None, exact: b
             sent[user[place]] += 1
     if not exact or not len(good) or np.ptp(cost[good]) == 0:  # at one price, the best first is the best
         return greedy
-    chosen[good[_knapsack(value[good], cost[good], user[good], budget, cap)]] = True
-    within = cost[chosen].sum() <= budget
+    for limit in (budget, budget * (1 - 1e-9)):  # the solver lets a limit be passed by its tolerance: then a lower one
+        chosen[good] = _knapsack(value[good], cost[good], user[good], limit, cap)
+        if within := cost[chosen].sum() <= budget:
+            break
     return chosen if within and value[chosen].sum() >= value[greedy].sum() else greedy
 
 
@@ -83,7 +85,7 @@ def _knapsack(value: np.ndarray, cost: np.ndarray, user: np.ndarray, budget: flo
     import scipy.sparse as sp
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    limits = [LinearConstraint(cost[None], ub=budget * (1 - 1e-9))]
+    limits = [LinearConstraint(cost[None], ub=budget)]
     if cap is not None:
         _, code = np.unique(user, return_inverse=True)
         limits.append(LinearConstraint(sp.csr_matrix((np.ones(len(code)), (code, np.arange(len(code))))), ub=cap))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from coupon_shop import write_coupon_shop
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -34,6 +34,7 @@ def test_budget_and_cap_are_never_exceeded(rows, budget, cap, exact):
 
 @settings(deadline=None, max_examples=60)  # a busy machine solves slowly
 @given(OFFERS, st.integers(1, 40), st.sampled_from([None, 1]))
+@example([("a", 1, 1), ("a", 2, 2)], 2, 1)  # what costs the whole budget may be chosen
 def test_the_knapsack_is_as_good_as_trying_everything(rows, budget, cap):
     offers, best = table(rows), 0.0
     for wanted in product([False, True], repeat=len(offers)):
