@@ -83,7 +83,7 @@ def dpp(relevance: np.ndarray, vectors: np.ndarray, k: int, weight: float) -> np
         chosen.append(best)
         log_quality[rows, best] = -np.inf
         same = np.einsum("nmd,nd->nm", vectors, vectors[rows, best])
-        if step:  # NumPy's einsum over nothing may leave what was in memory, not zeros
+        if step:  # nothing was chosen before the first, so there is nothing to take off
             same -= np.einsum("nms,ns->nm", factor[:, :, :step], factor[rows, best, :step])
         own = volume[rows, best][:, None]  # an item within the span of the list so far says nothing new
         same = np.where(own > 1e-4, same / np.sqrt(np.maximum(own, 1e-4)), 0)
