@@ -24,7 +24,7 @@ _WIDTH = 440  # pixels of a thumbnail, shown at half of that, so that it is shar
 
 
 def shrink(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Stores the figures of a notebook with the smallest palette that does not show, in place: a quarter of the size.
+    """Stores the figures of a notebook with the smallest palette that does not show, in place.
 
     A figure with transparent parts stays as it is, and so does one with so many colours that a palette would show.
     """

@@ -7,7 +7,7 @@ for shapes: N test cases, V items of the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from recsys_kit import baselines, evaluation
+from recsys_kit.operations import freshness
 from recsys_kit.preprocessing import Split
 
 __all__ = ["GRID", "Rules", "decide", "low", "rejected", "scorer", "spoil", "train", "value"]
@@ -55,8 +56,7 @@ def scorer(model: Mapping[str, Any], split: Split) -> evaluation.Scorer:
     """
     stale = model.get("stale_days", 0)
     if stale:
-        seen = split.cutoff - pd.Timedelta(days=stale)
-        split = replace(split, cutoff=seen, history=split.history[split.history["timestamp"] < seen])
+        split = freshness.aged(split, split.cutoff - pd.Timedelta(days=stale))
     scores = baselines.personal_frequency(split, model["decay"], model["popularity_weight"])
     popular = baselines.recent_popularity(split)
     order = np.random.default_rng(0).permutation(len(split.items)) if model.get("permuted") else None

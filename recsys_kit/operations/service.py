@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
-__all__ = ["Limits", "LiveState", "NightLists", "Service", "application", "check_events", "run", "seed"]
+__all__ = ["Limits", "LiveState", "NightLists", "Service", "application", "check_events", "run"]
 
 Found = TypeVar("Found")
 Search = Callable[[str, int], list[dict[str, Any]]]
 
+_LOG = logging.getLogger(__name__)
 _DAY = 86400.0
 _SURROGATE = re.compile("[\\ud800-\\udfff]")  # half a letter: JSON can write it, a file can't hold it
 
@@ -78,26 +80,24 @@ class LiveState(stream.State):
         found = self._connection.execute("SELECT at FROM arrived WHERE user = ?", (user,)).fetchone()
         return found[0] if found else 0.0
 
+    def seed(self, events: pd.DataFrame) -> None:
+        """Fills an empty state with a shop's history, in one transaction; one that is not empty stays as it is.
 
-def seed(state: LiveState, events: pd.DataFrame) -> None:
-    """Fills an empty state with a shop's history, in one transaction; one that is not empty stays as it is.
-
-    Args:
-        state: The state.
-        events: Purchases: `user_id`, `item_id`, `basket_id` and `timestamp`.
-    """
-    if state.place("newest") or not len(events):
-        return
-    sums, run = stream.batch(events), state._connection
-    popular = sums.groupby(level="item").sum()
-    run.execute("BEGIN IMMEDIATE")
-    rows = ((str(user), str(item), float(weight)) for (user, item), weight in sums.items())
-    run.executemany("INSERT INTO sums VALUES (?, ?, ?)", rows)
-    run.executemany("INSERT INTO popular VALUES (?, ?)", ((str(i), float(w)) for i, w in popular.items()))
-    run.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((one["id"],) for one in stream.messages(events)))
-    state.newest = (events["timestamp"].max() - pd.Timestamp(0, tz="UTC")).total_seconds()
-    state.note("newest", repr(state.newest))
-    run.execute("COMMIT")
+        Args:
+            events: Purchases: `user_id`, `item_id`, `basket_id` and `timestamp`.
+        """
+        if self.place("newest") or not len(events):
+            return
+        sums, run = stream.batch(events), self._connection
+        popular = sums.groupby(level="item").sum()
+        run.execute("BEGIN IMMEDIATE")
+        rows = ((str(user), str(item), float(weight)) for (user, item), weight in sums.items())
+        run.executemany("INSERT INTO sums VALUES (?, ?, ?)", rows)
+        run.executemany("INSERT INTO popular VALUES (?, ?)", ((str(i), float(w)) for i, w in popular.items()))
+        run.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((one["id"],) for one in stream.messages(events)))
+        self.newest = (events["timestamp"].max() - pd.Timestamp(0, tz="UTC")).total_seconds()
+        self.note("newest", repr(self.newest))
+        run.execute("COMMIT")
 
 
 @dataclass
@@ -173,8 +173,16 @@ def check_events(value: object, limits: Limits, now: float) -> list[dict[str, An
     return [{"id": e["id"], "user": e["user"], "item": e["item"], "time": float(e["time"])} for e in value]
 
 
-class _Busy(Exception):
-    """Too many requests are waiting already."""
+class _Refused(Exception):
+    """What the caller is told in place of an answer: a status, and a sentence."""
+
+
+def _checked(check: Callable[..., Found], *args: Any) -> Found:
+    """Tells the caller what a check of the input says; a ValueError from anywhere else is a fault of this service."""
+    try:
+        return check(*args)
+    except ValueError as error:
+        raise _Refused(400, str(error)) from None
 
 
 class _Worker:
@@ -185,7 +193,7 @@ class _Worker:
 
     async def __call__(self, work: Callable[..., Found], *args: Any) -> Found:
         if self._waiting >= self._most:
-            raise _Busy
+            raise _Refused(503, "too many requests are waiting")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
@@ -224,7 +232,7 @@ class Service:
     def _open(self, folder: Path, events: pd.DataFrame | None) -> None:
         self._log, self._state = stream.SqliteLog(folder / "log.db"), LiveState(folder / "state.db")
         if events is not None:
-            seed(self._state, events)
+            self._state.seed(events)
         self._state.follow(self._log)
 
     def close(self) -> None:
@@ -259,18 +267,12 @@ def _when(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
 
 
-def _whole(text: str, name: str, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
-        raise ValueError(f"`{name}` must be a whole number from 1 to {most}. Received: {text[:40]!r}")
-    return int(text)
-
-
 async def _body(request: Request, most: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise OverflowError(f"the body must be at most {most:,} bytes")
+            raise _Refused(413, f"the body must be at most {most:,} bytes")
         parts.append(part)
     return b"".join(parts)
 
@@ -288,50 +290,57 @@ def application(service: Service) -> Starlette:
         from starlette.routing import Route
     except ModuleNotFoundError as error:
         raise DataError(f"serve needs {error.name}, which is not installed: pip install 'recsys_kit[serve]'") from None
+    from recsys_kit.search import check_query
+
     limits, registry = service.limits, prometheus_client.CollectorRegistry()
     answered = prometheus_client.Counter("recsys_kit_requests", "Requests", ["path", "status"], registry=registry)
     seconds = prometheus_client.Histogram("recsys_kit_seconds", "Seconds to the answer", ["path"], registry=registry)
 
     def measured(path: str, answer: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            began, headers = time.perf_counter(), None
+            began = time.perf_counter()
             try:
                 status, found = 200, await answer(request)
-            except _Busy:
-                status, found, headers = 503, {"error": "too many requests are waiting"}, {"Retry-After": "1"}
-            except OverflowError as error:
-                status, found = 413, {"error": str(error)}
-            except LookupError as error:
-                status, found = 404, {"error": str(error.args[0])}
-            except ValueError as error:
-                status, found = 400, {"error": str(error)}
+            except _Refused as error:
+                status, found = error.args[0], {"error": error.args[1]}
+            except Exception:
+                _LOG.exception("%s failed", path)
+                status, found = 500, {"error": "a fault of this service; its log says more"}
             answered.labels(path, str(status)).inc()
             seconds.labels(path).observe(time.perf_counter() - began)
-            return JSONResponse(found, status, headers)
+            return JSONResponse(found, status, {"Retry-After": "1"} if status == 503 else None)
 
         return endpoint
+
+    def asked_length(request: Request) -> int:
+        text = request.query_params.get("k", "10")
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= limits.items:
+            raise _Refused(400, f"`k` must be a whole number from 1 to {limits.items}. Received: {text[:40]!r}")
+        return int(text)
 
     async def health(request: Request) -> dict[str, Any]:
         return await service.state(service.health)
 
     async def lists(request: Request) -> dict[str, Any]:
-        user, k = request.path_params["user"], _whole(request.query_params.get("k", "10"), "k", limits.items)
+        user, k = request.path_params["user"], asked_length(request)
         if len(user) > limits.text:
-            raise ValueError(f"`user` must be a text of 1 to {limits.text} letters. Received: {user[:40]!r}")
+            raise _Refused(400, f"`user` must be a text of 1 to {limits.text} letters. Received: {user[:40]!r}")
         return await service.state(service.list_of, user, k)
 
     async def search(request: Request) -> dict[str, Any]:
         if service.search is None:
-            raise LookupError("this service was started without search")
-        query, k = request.query_params.get("q", ""), _whole(request.query_params.get("k", "10"), "k", limits.items)
+            raise _Refused(404, "this service was started without search")
+        k = asked_length(request)
+        query = _checked(check_query, request.query_params.get("q", ""))
         return {"query": query, "items": await service.searcher(service.search, query, k)}
 
     async def events(request: Request) -> dict[str, int]:
+        body = await _body(request, limits.size)
         try:
-            value = json.loads(await _body(request, limits.size))
+            value = json.loads(body)
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"the body must be JSON. Received: {str(error)[:80]}") from None
-        return await service.state(service.take, check_events(value, limits, time.time()))
+            raise _Refused(400, f"the body must be JSON. Received: {str(error)[:80]}") from None
+        return await service.state(service.take, _checked(check_events, value, limits, time.time()))
 
     async def metrics(request: Request) -> Response:
         return Response(prometheus_client.generate_latest(registry), media_type="text/plain; version=0.0.4")
@@ -367,11 +376,13 @@ def run(
     night = NightLists(Path(lists))
     if not len(night):
         raise DataError(f"--lists: {night.problem}. `recsys-kit operate` and `recsys-kit recommend` write such a file")
-    answer, shop = None, datasets.load(data)
-    if store is not None:
+    answer = None
+    if store is None:
+        shop = datasets.load(data)
+    else:
         from recsys_kit.search import commands, engine
 
-        _, index = commands.open_index(data, store, say)
+        shop, index = commands.open_index(data, store, say)
 
         def answer(text: str, k: int) -> list[dict[str, Any]]:
             return json.loads(engine.search(index, text, k).to_json(orient="records"))

@@ -148,15 +148,22 @@ def test_a_length_that_is_none_is_refused(opened, k):
 
 
 def test_a_search_answers_or_says_what_is_wrong(opened):
+    client = opened(lambda text, k: [{"item_id": text, "score": 1.0}][:k])
+    assert client.get("/search", params={"q": "牛奶"}).json()["items"][0]["item_id"] == "牛奶"
+    empty = client.get("/search")
+    assert empty.status_code == 400 and "the query is empty" in empty.json()["error"]
+    assert opened().get("/search?q=milk").status_code == 404
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyError])
+def test_a_fault_of_the_service_is_not_said_to_be_the_callers(opened, fault):
     def search(text, k):
-        if not text:
-            raise ValueError("the query is empty")
-        return [{"item_id": text, "score": 1.0}][:k]
+        raise fault("inside")
 
     client = opened(search)
-    assert client.get("/search", params={"q": "牛奶"}).json()["items"][0]["item_id"] == "牛奶"
-    assert client.get("/search").json() == {"error": "the query is empty"}
-    assert opened().get("/search?q=milk").status_code == 404
+    found = client.get("/search?q=milk")
+    assert found.status_code == 500 and "inside" not in found.text
+    assert 'recsys_kit_requests_total{path="/search",status="500"} 1.0' in client.get("/metrics").text
 
 
 def test_metrics_count_requests_by_path_and_status(opened):
