@@ -20,10 +20,9 @@ import pandas as pd
 from recsys_kit import datasets, features, preprocessing, results_file
 from recsys_kit.operations import freshness
 
-WEEKS = ("2017-06-04", "2017-08-06", "2017-10-08", "2017-12-03")
+WEEKS = tuple(f"{day:%Y-%m-%d}" for day in pd.date_range("2017-06-04", periods=8, freq="28D"))
 COUNTED = (0, 1, 7, 28, 84)
 LEARNED = (0, 28, 84)
-TREE_WEEKS = WEEKS[:2]
 KINDS = ("counting", "trees, fresh histories", "trees, old histories")
 
 
@@ -93,7 +92,7 @@ def main() -> None:
     rows = results_file.read(options.out, shop().fingerprint).rows if options.add else []
     there = {(row["kind"], row["week"], row["age"]) for row in rows}
     wanted = [(KINDS[0], start, age) for start in WEEKS for age in COUNTED]
-    wanted += [(kind, start, age) for start in TREE_WEEKS for age in LEARNED for kind in KINDS[1:]]  # week by week
+    wanted += [(kind, start, age) for start in WEEKS for age in LEARNED for kind in KINDS[1:]]  # week by week
     for one in wanted:
         if one in there:
             continue

@@ -19,6 +19,7 @@ from recsys_kit.preprocessing import Split
 
 __all__ = [
     "INTERACTION_DECAYS",
+    "PAIR_COLUMNS",
     "RANKING_COLUMNS",
     "category_profile",
     "circular_hour",
@@ -35,7 +36,7 @@ __all__ = [
 INTERACTION_DECAYS = (7, 30, 90, 365)
 """Memories, in days, of the decayed counts: a purchase of so many days ago counts 1/e."""
 
-RANKING_COLUMNS = (
+PAIR_COLUMNS = (
     "count",
     *(f"decayed_{days}" for days in INTERACTION_DECAYS),
     "basket_share",
@@ -43,6 +44,11 @@ RANKING_COLUMNS = (
     "recency_days",
     "gap_days",
     "overdue",
+)
+"""Of `interaction_features`, those that a user's own rows say, without a clock or another user."""
+
+RANKING_COLUMNS = (
+    *PAIR_COLUMNS,
     "hour_match",
     "buyers_60d",
     "repeat_rate",

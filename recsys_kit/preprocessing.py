@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from recsys_kit import shop_kind
+from recsys_kit.datasets import samples
 from recsys_kit.datasets.entry import PURCHASE
 from recsys_kit.datasets.promotions import Plan, plan
 from recsys_kit.datasets.tables import NotForThisShop, Shop
@@ -135,7 +136,7 @@ def task(
     days = (start - first).days
     valid_start = start - pd.Timedelta(days=max(1, min(validation_days, days // 5)))
     kind = shop_kind.measure(events)
-    min_users = min(10, max(2, kind.customers // 200))
+    min_users = samples.least_buyers(kind.customers)
     if kind.task != shop_kind.NEXT_BASKET and kind.items <= _MOST_ITEMS:
         min_users = 1
     lines = events.groupby(["user_id", "basket_id"], observed=True, sort=False)["item_id"].nunique()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-__all__ = ["choose"]
+__all__ = ["choose", "least_buyers"]
 
 _KEPT = 0.75  # part of the whole's covered purchases that a random sample must keep, or it is no likeness
 _GROWN = (0.25, 0.5, 0.75, 1.0)  # parts of a sample that are grown along shared items; the smallest that is enough
@@ -61,10 +61,19 @@ def choose(events: pd.DataFrame, ids: pd.Series, users: int, seed: int) -> tuple
     return ids.iloc[np.sort(chosen)], note
 
 
+def least_buyers(customers: int) -> int:
+    """Returns how many buyers an item of the catalogue needs in a shop of so many customers.
+
+    Example:
+        >>> least_buyers(100), least_buyers(1000), least_buyers(100_000)
+        (2, 5, 10)
+    """
+    return min(10, max(2, customers // 200))
+
+
 def _coverage(counts: sp.csr_matrix) -> float:
     """Returns the share of purchases whose item has as many buyers as a catalogue of so many customers asks for."""
-    least = min(10, max(2, counts.shape[0] // 200))
-    enough = np.asarray((counts > 0).sum(0)).ravel() >= least
+    enough = np.asarray((counts > 0).sum(0)).ravel() >= least_buyers(counts.shape[0])
     return float(counts[:, enough].sum() / counts.sum())
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from recsys_kit import baselines, evaluation, features
 from recsys_kit.baselines import boosting
+from recsys_kit.datasets import samples
 from recsys_kit.preprocessing import Split, split_by_time
 
 __all__ = ["aged", "cheapest", "counting", "plans", "tree_values", "trees", "week"]
@@ -31,7 +32,7 @@ def week(events: pd.DataFrame, start: pd.Timestamp, items: pd.Index | None = Non
         days: How many days.
     """
     end = start + pd.Timedelta(days=days)
-    least = min(10, max(2, events["user_id"].nunique() // 200))
+    least = samples.least_buyers(events["user_id"].nunique())
     return split_by_time(events, start, end, least, 1, items)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import evaluation, output_file, preprocessing
+from recsys_kit.datasets import samples
 from recsys_kit.datasets.tables import DataError, Shop
 from recsys_kit.operations import contracts, gate
 from recsys_kit.preprocessing import Split
@@ -158,7 +159,7 @@ class Nights:
         events = self._events[self._events["timestamp"] < end]
         local = events["timestamp"].dt.tz_convert(self.shop.timezone).dt.tz_localize(None).dt.normalize()
         events = events[~local.isin(self._set_aside())]
-        week, month = pd.Timedelta(days=7), min(10, max(2, events["user_id"].nunique() // 200))
+        week, month = pd.Timedelta(days=7), samples.least_buyers(events["user_id"].nunique())
         latest = preprocessing.split_by_time(events, end - week, min_users=month, min_items=1)
         trained = live.get("trained", "")
         due = not trained or at - pd.Timestamp(trained) >= pd.Timedelta(days=self.settings.every)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from recsys_kit import output_file
 
 __all__ = ["missing", "top_lists", "write_lists"]
 
@@ -68,9 +69,7 @@ def write_lists(part: Path, out: str | Path, version: str, make: Callable[[pd.Da
         return 0
     target.parent.mkdir(parents=True, exist_ok=True)
     lists = make(pd.read_parquet(part))
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    lists.to_parquet(unfinished, index=False)
-    os.replace(unfinished, target)
+    output_file.write_table(target, lists)
     return len(lists)
 
 

@@ -15,7 +15,6 @@ from recsys_kit.preprocessing import Split
 from recsys_kit.scaling.copies import Workload
 
 __all__ = [
-    "PAIR_COLUMNS",
     "USER_COLUMNS",
     "clean",
     "follower_counts",
@@ -39,17 +38,6 @@ USER_COLUMNS = (
     "weekend_share",
 )
 """Of `features.user_features`, those that a household's own rows say."""
-
-PAIR_COLUMNS = (
-    "count",
-    *(f"decayed_{days}" for days in features.INTERACTION_DECAYS),
-    "basket_share",
-    "visits_since",
-    "recency_days",
-    "gap_days",
-    "overdue",
-)
-"""Of `features.interaction_features`, those that a household's own rows say."""
 
 
 def run_pandas(load: Workload, out: str | Path) -> dict[str, int]:
@@ -113,10 +101,10 @@ def users(past: pd.DataFrame, load: Workload) -> pd.DataFrame:
 
 
 def pairs(split: Split) -> pd.DataFrame:
-    """Returns `user_id`, `item_id` and `PAIR_COLUMNS`, ordered by both ids."""
+    """Returns `user_id`, `item_id` and `features.PAIR_COLUMNS`, ordered by both ids."""
     table = features.interaction_features(split)
     names = {"user_id": split.users[table["user"]], "item_id": split.items[table["item"]]}
-    return pd.DataFrame(names | {name: table[name].to_numpy() for name in PAIR_COLUMNS})
+    return pd.DataFrame(names | {name: table[name].to_numpy() for name in features.PAIR_COLUMNS})
 
 
 def follower_counts(split: Split) -> sp.csr_matrix:

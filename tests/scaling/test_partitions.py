@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -44,7 +46,7 @@ def test_a_part_is_written_once(parts, tmp_path):
 
 def test_who_dies_halfway_leaves_no_lists(parts, tmp_path, monkeypatch):
     out = tmp_path / "lists"
-    monkeypatch.setattr(partitions.os, "replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(os, "replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         partitions.write_lists(parts[0], out, "monday", lambda pairs: partitions.top_lists(pairs, POPULAR))
     monkeypatch.undo()

@@ -20,7 +20,7 @@ def test_pairs_are_the_interaction_features_of_notebook_02(tmp_path):
     found = pd.read_parquet(tmp_path / "out" / "pairs.parquet")
     assert (found["user_id"].to_numpy() == split.users[table["user"]]).all()
     assert (found["item_id"].to_numpy() == split.items[table["item"]]).all()
-    for name in reference.PAIR_COLUMNS:
+    for name in features.PAIR_COLUMNS:
         np.testing.assert_allclose(found[name], table[name], rtol=1e-6)
 
 
