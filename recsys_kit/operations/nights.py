@@ -159,12 +159,12 @@ class Nights:
         events = self._events[self._events["timestamp"] < end]
         local = events["timestamp"].dt.tz_convert(self.shop.timezone).dt.tz_localize(None).dt.normalize()
         events = events[~local.isin(self._set_aside())]
-        week, month = pd.Timedelta(days=7), samples.least_buyers(events["user_id"].nunique())
-        latest = preprocessing.split_by_time(events, end - week, min_users=month, min_items=1)
+        week, least = pd.Timedelta(days=7), samples.least_buyers(events["user_id"].nunique())
+        latest = preprocessing.split_by_time(events, end - week, min_users=least, min_items=1)
         trained = live.get("trained", "")
         due = not trained or at - pd.Timestamp(trained) >= pd.Timedelta(days=self.settings.every)
         if due:
-            before = preprocessing.split_by_time(events, end - 2 * week, end - week, month, 1)
+            before = preprocessing.split_by_time(events, end - 2 * week, end - week, least, 1)
             new = _step(here / "model.json", lambda: self.train(before))
             found = _step(here / "gate.json", lambda: self._gate(new, live, latest))
             say(f"{day}: trained; {'goes live' if found['passes'] else 'the old model stays'}: {found['why']}")

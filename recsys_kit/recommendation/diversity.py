@@ -63,6 +63,9 @@ def dpp(relevance: np.ndarray, vectors: np.ndarray, k: int, weight: float) -> np
     Returns:
         (N, K) places among the candidates, in the order in which they were chosen.
 
+    Raises:
+        FloatingPointError: If a vector holds what is no number: one item would fill the list.
+
     Source: Chen, Zhang and Zhou (2018), Fast greedy MAP inference for determinantal point process.
 
     Example:
@@ -79,6 +82,8 @@ def dpp(relevance: np.ndarray, vectors: np.ndarray, k: int, weight: float) -> np
     chosen = []
     for step in range(k):
         gain = 2 * log_quality + np.log(np.maximum(volume, 1e-6))
+        if np.isnan(gain).any():  # the first of them would be chosen again and again
+            raise FloatingPointError(f"place {step + 1} of a list: a gain is not a number. `vectors` must be finite.")
         best = gain.argmax(1)
         chosen.append(best)
         log_quality[rows, best] = -np.inf

@@ -77,3 +77,10 @@ def test_a_weight_out_of_range_and_an_unknown_method_are_named():
         diversity.rerank(items, scores, vectors, 3, 2)
     with pytest.raises(ValueError, match=r"`method` must be one of MMR, DPP. Received: method='mmr'"):
         diversity.rerank(items, scores, vectors, 3, 0.5, "mmr")
+
+
+def test_vectors_that_are_no_numbers_are_refused_and_no_item_is_shown_twice():
+    items, scores, vectors = candidates(0)
+    vectors[items[0, 0]] = np.nan
+    with pytest.raises(FloatingPointError, match="`vectors` must be finite"):
+        diversity.rerank(items, scores, vectors, 3, 0.5, "DPP")
