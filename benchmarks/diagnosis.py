@@ -222,7 +222,7 @@ def _shop(events: pd.DataFrame, titles: pd.Series | None, seed: int) -> datasets
 def wanted(rows: str, seeds: list[int]) -> list[tuple[str, int, int]]:
     """Returns name, customers and seed of the rows that a word of the command line stands for."""
     names = {
-        "truth": [(name, SIZES.get(name, USERS)) for name in TRUTHS if name not in ("far combinations", "noise", *MIXED)],
+        "truth": [(one, SIZES.get(one, USERS)) for one in TRUTHS if one not in ("far combinations", "noise", *MIXED)],
         "noise": [("noise", SIZES["noise"])],
         "mixed": [(name, USERS) for name in MIXED],
         "power": [
