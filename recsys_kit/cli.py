@@ -208,11 +208,12 @@ def bench(
     """Train the sequence model on a public next-item benchmark (leave one out) and print one JSON line."""
     import json
 
-    from recsys_kit import output_file
+    from recsys_kit import output_file, report
 
     json_file = json_file and output_file.check(json_file)
     if backend is not None:
         _use_backend(backend)
+    report.load_keras()
     from recsys_kit import next_item
     from recsys_kit.neural.devices import Hardware
 

@@ -102,10 +102,11 @@ def diagnose(
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
 ) -> None:
     """Say whether a sequence model is worth it in a shop, and what carries information there, with intervals."""
-    from recsys_kit import datasets, diagnosis, output_file
+    from recsys_kit import datasets, diagnosis, output_file, report
 
     out = output_file.check_folder(out)
     shop = datasets.load(folder(data))
+    report.load_keras()
     found = diagnosis.diagnose(shop, datasets.promotions.load(folder(data)), say=typer.echo)
     for line in diagnosis.page.lines(found):
         typer.echo(line)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from recsys_kit.evaluation import bootstrap_interval
 
-__all__ = ["HEADLINE_MIME", "Comparison", "compare", "headline", "progress", "promise", "quiet"]
+__all__ = ["HEADLINE_MIME", "Comparison", "compare", "headline", "load_keras", "progress", "promise", "quiet"]
 
 HEADLINE_MIME = "application/vnd.recsys-kit.headline+json"
 
@@ -249,3 +249,11 @@ def quiet() -> Iterator[None]:
         os.close(kept)
         os.close(nowhere)
         logging.getLogger("tensorflow").setLevel("ERROR")  # loading it sets the level, so this comes after
+
+
+def load_keras() -> None:
+    """Loads Keras and its backend, without what the backend says of hardware that most of us do not have."""
+    with quiet():
+        import keras
+
+        keras.ops.zeros(1)  # now it has looked for a GPU

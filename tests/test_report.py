@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,6 +35,16 @@ def test_what_a_library_writes_while_it_starts_is_hidden_and_an_exception_comes_
         os.write(2, b"noise")
         raise KeyError
     assert capfd.readouterr().err == ""
+
+
+def test_keras_loads_and_trains_without_a_word_about_hardware():
+    code = (
+        "import numpy, recsys_kit.report as report; report.load_keras(); import keras; "
+        "model = keras.Sequential([keras.layers.Dense(1)]); model.compile('adam', 'mse'); "
+        "model.fit(numpy.zeros((4, 2)), numpy.zeros((4, 1)), verbose=0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_a_headline_on_other_data_says_whose(monkeypatch):

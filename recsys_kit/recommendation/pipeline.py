@@ -176,12 +176,9 @@ def default_settings(workspace: Workspace, shop: Shop, task: Task, say: Callable
         task: The task.
         say: Called with the line.
     """
-    with report.quiet():  # TensorFlow loads, and looks for hardware that most of us do not have
-        import keras
+    report.load_keras()
+    from recsys_kit import training
 
-        from recsys_kit import training
-
-        keras.ops.zeros(1)
     settings = training.Settings()
     if not training.is_trained(workspace, shop, task, settings):
         say(f"no trained model of this shop in {workspace.folder}: training it now, which takes minutes")
