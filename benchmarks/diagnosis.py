@@ -258,7 +258,10 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def picture(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draws the README's picture: gains with intervals of all judged shops, by what is true of them."""
+    """Draws the README's picture: gains with intervals of all judged shops, by what is true of them.
+
+    The second panel is the power: combinations that decide fewer purchases, or of fewer customers.
+    """
     import io
 
     import matplotlib.pyplot as plt
@@ -268,32 +271,49 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
 
     plots.use_style()
     judged = pd.DataFrame([one for one in rows if one["true"] is not None and one["seed"] and one["gain"] is not None])
-    judged = judged[~judged["name"].str.contains("=")]
-    kinds = [name for name in TRUTHS if (judged["name"] == name).any()]
-    colours = {WORTH: plots.COLOURS[2], ENOUGH: plots.COLOURS[0], LITTLE: "0.65"}
-    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.5 * len(kinds)))
-    for place, name in enumerate(kinds):
-        part = judged[judged["name"] == name]
-        base = part["rival"]
-        y = place + np.linspace(-0.32, 0.32, len(part)) if len(part) > 1 else np.array([place])
-        spread = np.abs([(part[end] - part["gain"]) / base for end in ("low", "high")])
-        for word, colour in colours.items():
-            said = (part["verdict"] == word).to_numpy()
-            how = {"fmt": "o", "markersize": 3, "linewidth": 1, "color": colour}
-            axes.errorbar((part["gain"] / base)[said], y[said], xerr=spread[:, said], **how)
-    for word, colour in colours.items():
-        axes.plot([], [], "o", color=colour, label=word)
-    axes.axvline(0, color="0.6", linewidth=1)
-    axes.set_yticks(range(len(kinds)), [f"{name}: {TRUTHS[name][0]}" for name in kinds])
-    axes.xaxis.set_major_formatter("{x:+.0%}")
-    axes.set(title="Simulated shops: what is true, what was said (colour)", ylim=(len(kinds) - 0.5, -0.5))
-    axes.set_xlabel("Gain over all counting, in parts of its NDCG@10; 99% interval")
-    axes.legend(loc="upper right", fontsize=8)
+    strength = judged["name"].str.startswith("combinations")
+    weaker = strength & ((judged["users"] != USERS) | judged["name"].str.contains("="))
+    kinds = {f"{name}: {true}": judged[~weaker & (judged["name"] == name)] for name, (true, _) in TRUTHS.items()}
+    power = {}
+    for (users, name), part in judged[strength].groupby(["users", "name"]):
+        share = 0.7 * float(name.partition("=")[2] or 1)
+        power[f"{share:.0%} of purchases, {users:,} customers"] = (users == USERS, share, part)
+    power = {label: part for label, (*_, part) in sorted(power.items(), key=lambda one: one[1][:2])}
+    panels = {"What is true, and what was said (colour)": kinds, "Power: combinations decide …": power}
+    heights = [sum(len(part) > 0 for part in panel.values()) for panel in panels.values()]
+    figure, all_axes = plt.subplots(
+        2, figsize=(7, 1.2 + 0.36 * sum(heights)), height_ratios=heights, sharex=True, layout="constrained"
+    )
+    for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
+        _gains(axes, {label: part for label, part in panel.items() if len(part)})
+        axes.set_title(title)
+    all_axes[1].set_xlabel("Gain over all counting, in parts of its NDCG@10; 99% interval")
+    all_axes[0].legend(loc="upper right", fontsize=8)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130)
     plt.close(figure)
     path.parent.mkdir(exist_ok=True)
     Image.open(file).convert("RGB").quantize(48, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def _gains(axes, parts: dict[str, pd.DataFrame]) -> None:
+    from recsys_kit import plots
+
+    colours = {WORTH: plots.COLOURS[2], ENOUGH: plots.COLOURS[0], LITTLE: "0.65"}
+    for place, part in enumerate(parts.values()):
+        base = part["rival"]
+        y = place + np.linspace(-0.36, 0.36, len(part)) if len(part) > 1 else np.array([place])
+        spread = np.abs([(part[end] - part["gain"]) / base for end in ("low", "high")])
+        for word, colour in colours.items():
+            said = (part["verdict"] == word).to_numpy()
+            thin = {"markersize": 1.5, "linewidth": 0.5} if len(part) > 10 else {"markersize": 3, "linewidth": 1}
+            axes.errorbar((part["gain"] / base)[said], y[said], xerr=spread[:, said], fmt="o", color=colour, **thin)
+    for word, colour in colours.items():
+        axes.plot([], [], "o", color=colour, label=word)
+    axes.axvline(0, color="0.6", linewidth=1)
+    axes.set_yticks(range(len(parts)), list(parts))
+    axes.xaxis.set_major_formatter("{x:+.0%}")
+    axes.set_ylim(len(parts) - 0.5, -0.5)
 
 
 def main() -> None:
