@@ -1,15 +1,17 @@
 """Does `recsys-kit diagnose` say what is true? Simulated shops with known truth, noise, and the shops of the kit.
 
-    python benchmarks/diagnosis.py --rows truth --seeds 1 2 3 4 5
-    python benchmarks/diagnosis.py --rows noise --seeds 1 2 3
-    python benchmarks/diagnosis.py --rows power --seeds 1 2 3
-    python benchmarks/diagnosis.py --rows mixed --seeds 1 2 3
+    python benchmarks/diagnosis.py --rows truth --seeds 21 22 23 24 25
+    python benchmarks/diagnosis.py --rows mixed --seeds 21 22 23
+    python benchmarks/diagnosis.py --rows noise --seeds $(seq 101 160)
+    python benchmarks/diagnosis.py --rows power --seeds 21 22 23
     python benchmarks/diagnosis.py --rows kit
     python benchmarks/diagnosis.py --rows nothing --table --picture
 
 Each call adds its rows to `results/diagnosis.json`, one after the other; what is there is kept. Rows of noise are of
-500 customers, and their seeds are shops. Networks, thresholds and the simulated shops were tuned on seed 0; the other
-seeds were judged once, after the thresholds (`diagnosis.verdicts.THRESHOLDS`) had been frozen.
+500 customers, and their seeds are shops. Thresholds (`diagnosis.verdicts.THRESHOLDS`) and shops were tuned on seed 0 and
+frozen. Seeds 1 to 5 were judged with a network without its convolution, which missed one shop of combinations of five,
+and the mixed ones; the convolution was chosen on seeds 7 to 11. So the rows that count have seeds from 21 on: they were
+judged once.
 """
 
 from __future__ import annotations
@@ -335,7 +337,7 @@ def main() -> None:
         results_file.write(
             OUT,
             [*there, new],
-            command="python benchmarks/diagnosis.py --rows truth --seeds 1 2 3 4 5",
+            command="python benchmarks/diagnosis.py --rows truth --seeds 21 22 23 24 25",
             row="benchmarks/diagnosis.py:row",
             cheapest={"name": CHEAPEST[0], "users": CHEAPEST[1], "seed": CHEAPEST[2]},
             data="",
@@ -348,7 +350,7 @@ def main() -> None:
         picture(results_file.read(OUT).rows, ROOT / "docs" / "diagnosis.png")
 
 
-CHEAPEST = ("tiny", 9, 1)
+CHEAPEST = ("tiny", 9, 21)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The sequence models of a diagnosis: a small Transformer, its twin without attention, and histories without order.
+"""The sequence models of a diagnosis: a small Transformer, a twin that adds up, and histories without order.
 
-Letters for shapes: U users, B users of a block, L positions, V items (ids 1..V; V + 1 ends a basket, 0 is padding).
+Letters for shapes: U users, B users of a block, L positions, D width, V items (ids 1..V; V + 1 ends a basket, 0 is
+padding).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from keras import layers
 
 from recsys_kit import baselines, transformer
 from recsys_kit.evaluation import Scorer
@@ -21,6 +23,7 @@ from recsys_kit.preprocessing import Split
 __all__ = ["Network", "sequences"]
 
 _WIDTH = 32
+_NEAR = 4  # items that a position sees at once, by how far back each lies
 _EPOCHS = 40  # most passes over the data, where all items are scored
 _WHOLE = 2000  # items; up to here all of them are scored at each step
 _TOKENS = 512  # places of a batch, at least: below, a step costs hardly less
@@ -66,6 +69,31 @@ def sequences(
     return LeaveOneOut(item, np.searchsorted(user, np.arange(len(split.users) + 1)), size + baskets, "")
 
 
+def _model(size: int, length: int, dropout: float = 0.1) -> keras.Model:
+    """Builds a next-item model of one Transformer block, in front of which each position sees the last items in a row.
+
+    Attention has to learn for each place anew which one lies two before it. A causal convolution knows that from the
+    start: with few data, combinations of the last items are found only with it (`benchmarks/README.md`).
+
+    Args:
+        size: V, and 1 more where baskets end in an item.
+        length: L, the longest row.
+        dropout: Dropout while training.
+
+    Returns:
+        A model from ids (B, L) to logits (B, L, V + 1), with the layers that `next_item` asks for.
+    """
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    embedding, valid = transformer.ItemEmbedding([], _WIDTH, size=size + 1, name="item"), ids > 0
+    x = layers.Rescaling(_WIDTH**0.5, name="scale")(embedding(ids))  # (B, L, D)
+    x = layers.Dropout(dropout)(transformer.PositionEmbedding(length, name="position")(x, valid=valid))
+    x = layers.Add()([x, layers.Conv1D(_WIDTH, _NEAR, padding="causal", name="near")(x)])
+    mask = transformer.attention_mask(valid)
+    x = transformer.TransformerBlock(2, dropout, name="block_0")(x, attention_mask=mask)
+    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    return keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="gpt_style")
+
+
 class Network:
     """A next-item model that can be trained again and again without being traced again.
 
@@ -75,18 +103,15 @@ class Network:
     Args:
         size: V, and 1 more where baskets end in an item.
         length: L, the longest row.
-        attention: Whether it has a Transformer block; if not, it is the twin that adds up its history.
+        together: Whether it sees items together, by a convolution and a Transformer block; if not, it is the twin that
+            adds up its history.
         seed: Seed of everything random.
     """
 
-    def __init__(self, size: int, length: int, attention: bool, seed: int = 0):
+    def __init__(self, size: int, length: int, together: bool, seed: int = 0):
         keras.utils.set_random_seed(seed)
         self.length, self.seed, self.whole = length, seed, size <= _WHOLE
-        self.model = (
-            transformer.next_item_model(size, length, _WIDTH, 1, dropout=0.1)
-            if attention
-            else additive.mean_model(size, _WIDTH, 0.1)
-        )
+        self.model = _model(size, length) if together else additive.mean_model(size, _WIDTH, 0.1)
         averages = {"use_ema": True, "ema_momentum": 0.98}
         self.optimizer = keras.optimizers.AdamW(5e-3, weight_decay=0.01, clipnorm=1.0, **averages)
         if self.whole:

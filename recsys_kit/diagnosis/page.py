@@ -17,7 +17,7 @@ __all__ = ["LIMITS", "lines", "picture", "write"]
 
 _QUESTIONS = {
     "order": ("Does order matter? Learned and asked with order, against without", "顺序是否重要？"),
-    "combinations": ("Do combinations matter? Attention, against its twin without", "组合是否重要？"),
+    "combinations": ("Do combinations matter? Items seen together, against a twin that adds them up", "组合是否重要？"),
     "own counts": ("What the customer bought before, taken away from counting", "去掉顾客自己的购买次数"),
     "time": ("Fading and each item's own rhythm, taken away", "去掉时间与购买节奏"),
     "follows": ("What follows the last baskets, taken away", "去掉前后篮的搭配"),
