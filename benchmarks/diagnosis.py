@@ -8,10 +8,10 @@
     python benchmarks/diagnosis.py --rows nothing --table --picture
 
 Each call adds its rows to `results/diagnosis.json`, one after the other; what is there is kept. Rows of noise are of
-500 customers, and their seeds are shops. Thresholds (`diagnosis.verdicts.THRESHOLDS`) and shops were tuned on seed 0 and
-frozen. Seeds 1 to 5 were judged with a network without its convolution, which missed one shop of combinations of five,
-and the mixed ones; the convolution was chosen on seeds 7 to 11. So the rows that count have seeds from 21 on: they were
-judged once.
+500 customers, and their seeds are shops. Thresholds (`diagnosis.verdicts.THRESHOLDS`) and shops were tuned on seed 0
+and frozen. Seeds 1 to 5 were judged with a network without its convolution, which missed one shop of combinations of
+five, and the mixed ones; the convolution was chosen on seeds 7 to 11. So the rows that count have seeds from 21 on: they
+were judged once.
 """
 
 from __future__ import annotations
