@@ -262,7 +262,8 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def picture(rows: list[dict[str, Any]], path: Path) -> None:
     """Draws the README's picture: gains with intervals of all judged shops, by what is true of them.
 
-    The second panel is the power: combinations that decide fewer purchases, or of fewer customers.
+    A second panel, where there are rows for it, is the power: combinations that decide fewer purchases, or of fewer
+    customers.
     """
     import io
 
@@ -281,15 +282,17 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
         share = 0.7 * float(name.partition("=")[2] or 1)
         power[f"{share:.0%} of purchases, {users:,} customers"] = (users == USERS, share, part)
     power = {label: part for label, (*_, part) in sorted(power.items(), key=lambda one: one[1][:2])}
-    panels = {"What is true, and what was said (colour)": kinds, "Power: combinations decide …": power}
+    panels = {"What is true, and what was said (colour)": kinds}
+    if len(power) > 1:
+        panels["Power: combinations decide …"] = power
     heights = [sum(len(part) > 0 for part in panel.values()) for panel in panels.values()]
-    figure, all_axes = plt.subplots(
-        2, figsize=(7, 1.2 + 0.36 * sum(heights)), height_ratios=heights, sharex=True, layout="constrained"
-    )
+    size, how = (7, 1.2 + 0.36 * sum(heights)), {"sharex": True, "squeeze": False, "layout": "constrained"}
+    figure, all_axes = plt.subplots(len(panels), figsize=size, height_ratios=heights, **how)
+    all_axes = all_axes[:, 0]
     for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
         _gains(axes, {label: part for label, part in panel.items() if len(part)})
         axes.set_title(title)
-    all_axes[1].set_xlabel("Gain over all counting, in parts of its NDCG@10; 99% interval")
+    all_axes[-1].set_xlabel("Gain over all counting, in parts of its NDCG@10; 99% interval")
     all_axes[0].legend(loc="upper right", fontsize=8)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130)
