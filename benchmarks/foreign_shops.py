@@ -5,8 +5,8 @@
     python benchmarks/foreign_shops.py --lists                       # from an export, and from databases, to lists
     python benchmarks/foreign_shops.py --table                       # only renews the tables of the README
 
-The exports are those of the tests: about 2,400 invented rows (more of two shapes) in the columns of a real export, with its quirks. They say
-whether everything runs, and what a small shop is told; a figure measured on them says nothing.
+The exports are those of the tests: about 2,400 invented rows (more of two shapes) in the columns of a real export, with
+its quirks. They say whether everything runs, and what a small shop is told; a figure measured on them says nothing.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ SHAPES = {  # taobao first: its row is the one that a test computes again
 """Name of a recipe, which is also that of the function that invents its export -> the file in tests/ that has it."""
 
 MORE = {"taobao": 10, "movielens": 3}
-"""So many times the rows of the tests' exports are taken through the pages: of the views of nine days one in ten ends in
-a purchase, and of the people who rate one in three comes back. Fewer rows have too few customers to judge on."""
+"""So many times the rows of the tests' exports are taken through the pages: of the views of nine days one in ten ends
+in a purchase, and of the people who rate one in three comes back. Fewer rows have too few customers to judge on."""
+
 PAGES = ("00", "01", "02", "03", "04", "05", "06", "08", "25")
 DATABASES = ("duckdb", "postgresql")
 TIMES = ("convert_seconds", "recommend_seconds", "seconds", "cpu_seconds")
