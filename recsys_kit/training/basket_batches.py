@@ -76,7 +76,7 @@ class BasketBatches(EpochBatches):
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):
             raise NotForThisShop(
-                "no customer has at least 3 baskets before the cutoff: a sequence model learns from two what is in the third"
+                "no customer has at least 3 baskets before the cutoff: a model learns from two what is in the third"
             )
         distinct = np.diff(seq.item_start)[users]
         users = users[np.lexsort((distinct, np.minimum(seq.baskets()[users], settings.window) // 32))]
