@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
+import pickle
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -200,7 +203,7 @@ class ListsInParts:
         if len(todo) < len(parts):
             self.say(f"{len(parts) - len(todo)} of {len(parts)} parts were finished before, and are kept")
         if todo:
-            content = self.client.scatter(_content(self.recommender), broadcast=True)
+            content = self.client.scatter(_packed(self.recommender), broadcast=True)
             asked = {
                 self.client.submit(_lists, version, content, part, wishes, pure=False): path for path, part in todo
             }
@@ -236,12 +239,25 @@ def _content(recommender: Recommender) -> tuple:
     return recommender.shop, recommender.split, recommender.model, recommender.old, recommender.new
 
 
-def _lists(version: str, content: tuple, users: list[str], wishes: dict[str, Any]) -> pd.DataFrame:
+def _packed(recommender: Recommender) -> tuple[list[str], bytes]:
+    """Packs what a worker needs, and names the modules that it must import first: those of layers and losses."""
+    import cloudpickle
+
+    names = []
+    if "keras" in sys.modules:
+        names = sorted({one.__module__ for one in sys.modules["keras"].saving.get_custom_objects().values()})
+    return names, cloudpickle.dumps(_content(recommender))
+
+
+def _lists(version: str, packed: tuple[list[str], bytes], users: list[str], wishes: dict[str, Any]) -> pd.DataFrame:
     """Makes the lists of a part, on a worker."""
     with _LOCK:  # a worker of a cluster may have several threads
         if version not in _OPEN:
             _OPEN.clear()
-            _OPEN[version] = Recommender(*content)
+            names, content = packed
+            for name in names:
+                importlib.import_module(name)
+            _OPEN[version] = Recommender(*pickle.loads(content))
         return _OPEN[version].recommend(users, **wishes)
 
 
