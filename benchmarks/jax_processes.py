@@ -95,7 +95,7 @@ def measured(processes: int) -> tuple[dict, np.ndarray]:
         commands = [[sys.executable, __file__, "--train", *word] for word in words]
         running = [subprocess.Popen(one, env=environment, stdout=subprocess.DEVNULL) for one in commands]
         try:
-            codes = [one.wait(timeout=120) for one in running]
+            codes = [one.wait(timeout=300) for one in running]
         finally:
             for one in running:  # who waits for a dead one would wait for long
                 one.kill()

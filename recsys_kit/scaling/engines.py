@@ -241,12 +241,10 @@ def _content(recommender: Recommender) -> tuple:
 
 def _packed(recommender: Recommender) -> tuple[list[str], bytes]:
     """Packs what a worker needs, and names the modules that it must import first: those of layers and losses."""
-    import cloudpickle
-
     names = []
     if "keras" in sys.modules:
         names = sorted({one.__module__ for one in sys.modules["keras"].saving.get_custom_objects().values()})
-    return names, cloudpickle.dumps(_content(recommender))
+    return names, pickle.dumps(_content(recommender))
 
 
 def _lists(version: str, packed: tuple[list[str], bytes], users: list[str], wishes: dict[str, Any]) -> pd.DataFrame:
