@@ -4,13 +4,14 @@
 
 Needs the extra `jax`. The processes find each other at an address of this machine (`jax.distributed.initialize`; the
 first one is the coordinator). `keras.distribution.DataParallel` gives each of them a copy of the model; each brings its
-own rows of every batch, and JAX adds the gradients up. The first one saves the model. A process of its own loads it and
+own rows of every batch, and JAX adds the gradients up. All of them save it, and a process of its own loads a file and
 predicts: in the others `predict` would have to read rows that lie with another process.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import socket
@@ -68,22 +69,24 @@ def train(rank: int, processes: int, port: int, folder: Path) -> None:
     tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: clock.append(time.perf_counter()))
     own = {"batch_size": BATCH // processes, "epochs": EPOCHS, "shuffle": False, "verbose": 0, "callbacks": [tick]}
     losses = model.fit(x[rows], y[rows], **own).history["loss"]
+    model.save(folder / f"model-{rank}.keras")  # all must: one alone would wait for the others for ever
     if rank == 0:
         steps = (EPOCHS - 1) * ROWS // BATCH
         found = {"losses": losses, "devices": len(jax.devices())}
         found["step_seconds"] = (clock[-1] - clock[1]) / steps  # the first pass compiles
-        model.save(folder / "model.keras")
         (folder / "found.json").write_text(json.dumps(found), encoding="utf-8")
+    (folder / f"done-{rank}").touch()
 
 
 def predict(folder: Path) -> None:
     """Predicts in one process with what was saved."""
     import keras
 
-    scores = keras.saving.load_model(folder / "model.keras").predict(data()[0], batch_size=BATCH, verbose=0)
+    scores = keras.saving.load_model(folder / "model-0.keras").predict(data()[0], batch_size=BATCH, verbose=0)
     np.save(folder / "scores.npy", scores)
 
 
+@functools.lru_cache
 def measured(processes: int) -> tuple[dict, np.ndarray]:
     """Trains with so many processes; returns what the first one found, and the saved model's scores."""
     with socket.socket() as free:
@@ -94,13 +97,17 @@ def measured(processes: int) -> tuple[dict, np.ndarray]:
         words = [[str(rank), str(processes), str(port), scratch] for rank in range(processes)]
         commands = [[sys.executable, __file__, "--train", *word] for word in words]
         running = [subprocess.Popen(one, env=environment, stdout=subprocess.DEVNULL) for one in commands]
+        done = [Path(scratch, f"done-{rank}") for rank in range(processes)]
+        end = time.monotonic() + 300
         try:
-            codes = [one.wait(timeout=300) for one in running]
+            while not all(path.exists() for path in done):
+                codes = [one.poll() for one in running]
+                if any(codes) or time.monotonic() > end:
+                    raise RuntimeError(f"{processes} processes did not come to their end: {codes}")
+                time.sleep(0.1)
         finally:
-            for one in running:  # who waits for a dead one would wait for long
+            for one in running:  # JAX's own way out was seen to wait for ever
                 one.kill()
-        if any(codes):
-            raise RuntimeError(f"a process of {processes} ended with {codes}")
         subprocess.run([sys.executable, __file__, "--predict", scratch], env=environment, check=True)
         found = json.loads(Path(scratch, "found.json").read_text(encoding="utf-8"))
         return found, np.load(Path(scratch, "scores.npy"))

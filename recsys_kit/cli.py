@@ -145,7 +145,7 @@ def run(
             typer.echo(line)
     out = out or Path("runs") / (f"{profile}-redacted" if redact else profile)
     if engine:
-        pairs |= decisions.write_tables(engine, scheduler, data, out, pairs, notebooks=(folder, only or ()))
+        pairs |= decisions.write_tables(engine, scheduler, data, out, pairs, pages=(folder, only or ()))
     if redact:
         results = _run_redacted(
             data, out, pairs, folder=folder, profile=profile, only=only or (), keep_going=keep_going

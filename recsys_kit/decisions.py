@@ -262,7 +262,7 @@ def write_tables(
     data: Path | None,
     out: Path,
     parameters: Mapping[str, str],
-    notebooks: tuple[Path, Collection[str]],
+    pages: tuple[Path, Collection[str]],
 ) -> dict[str, str]:
     """Writes the tables of a run by an engine; returns the parameters that the engine gives to the run's notebooks.
 
@@ -272,16 +272,16 @@ def write_tables(
         data: Folder of the shop.
         out: Folder of the run; the tables go to `tables` in it.
         parameters: Those of the run; `CUTOFF` is the first day after the tables' past.
-        notebooks: Folder of the notebooks, and which of them run.
+        pages: Folder of the notebooks, and which of them run.
     """
     import time
 
     import pandas as pd
 
     from recsys_kit import datasets, preprocessing, scaling
-    from recsys_kit.course import notebooks as pages
+    from recsys_kit.course import notebooks
 
-    names = [path.stem for path in pages.find(*notebooks)]
+    names = [path.stem for path in notebooks.find(*pages)]
     shop = datasets.load(folder(data))
     day = parameters.get("CUTOFF", "")
     cutoff = pd.Timestamp(day, tz="UTC") if day else preprocessing.default_cutoff(shop)

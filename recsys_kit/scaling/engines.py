@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_kit import output_file
+from recsys_kit import output_file, report
 from recsys_kit.code_version import code_version
 from recsys_kit.datasets import samples
 from recsys_kit.datasets.shops import Shop
@@ -253,9 +253,10 @@ def _lists(version: str, packed: tuple[list[str], bytes], users: list[str], wish
         if version not in _OPEN:
             _OPEN.clear()
             names, content = packed
-            for name in names:
-                importlib.import_module(name)
-            _OPEN[version] = Recommender(*pickle.loads(content))
+            with report.quiet():  # TensorFlow loads
+                for name in names:
+                    importlib.import_module(name)
+                _OPEN[version] = Recommender(*pickle.loads(content))
         return _OPEN[version].recommend(users, **wishes)
 
 
