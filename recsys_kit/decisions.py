@@ -1,16 +1,32 @@
 """Commands that decide: which model, whom to target, what to stock or charge, a night, whom to forget; and `serve`.
 
-`cli` registers them; each imports its room when it runs, so that `--help` is instant.
+Also `clean`, `convert`, and what `run` does with an engine. `cli` registers them; each imports its room when it runs,
+so that `--help` is instant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["card", "diagnose", "folder", "forecast", "forget", "operate", "price", "serve", "target"]
+__all__ = [
+    "card",
+    "check_engine",
+    "clean",
+    "convert",
+    "diagnose",
+    "folder",
+    "forecast",
+    "forget",
+    "operate",
+    "price",
+    "serve",
+    "target",
+    "write_tables",
+]
 
 
 def folder(path: Path | None) -> str:
@@ -195,3 +211,83 @@ def serve(
         raise ValueError(f"`--port` must be 1 to 65535. Received: {port}")
     store = output_file.check_folder(workspace) if search else None
     service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo)
+
+
+def clean(
+    keep_latest: Annotated[
+        bool, typer.Option("--keep-latest", help="Keep what is still found; remove what changed code left behind.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    workspace: Annotated[Path, typer.Option(help="The workspace to clean.")] = Path("workspace"),
+) -> None:
+    """Remove old artifacts from a workspace: those with a later one of the same name, data and parameters."""
+    from recsys_kit.workspace import Workspace
+
+    if not keep_latest:
+        raise ValueError("say --keep-latest: what was built last is kept, and what other code built before is removed")
+    if not workspace.is_dir():
+        raise ValueError(f"{workspace} is no folder; --workspace FOLDER names another")
+    Workspace(workspace).clean(dry_run, typer.echo)
+
+
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="A file, folder or zip archive, or sqlite:///, duckdb:/// or postgresql://.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where the shop goes; made if it is missing.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Carry out a recipe that fits whole; else nothing.")] = False,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe. Default: found by the columns.")] = "",
+) -> None:
+    """Make a shop's folder of an export or a database: proposes how in shop.json, then does what is written there."""
+    from recsys_kit import conversion
+
+    conversion.convert(source, folder, yes, recipe, typer.echo)
+
+
+def check_engine(engine: str, scheduler: str, redact: bool) -> None:
+    """Raises a ValueError if the engine of `run` is none, or can't go with the other options."""
+    if scheduler and not engine:
+        raise ValueError("--scheduler goes with --engine dask")
+    if engine:
+        from recsys_kit import scaling
+
+        scaling.engines.check(engine, scheduler)
+        if redact:
+            raise ValueError("--engine writes tables with customers' ids: it doesn't go with --redact")
+
+
+def write_tables(
+    engine: str,
+    scheduler: str,
+    data: Path | None,
+    out: Path,
+    parameters: Mapping[str, str],
+    pages: tuple[Path, Collection[str]],
+) -> dict[str, str]:
+    """Writes the tables of a run by an engine; returns the parameters that the engine gives to the run's notebooks.
+
+    Args:
+        engine: One of `scaling.engines.ENGINES`.
+        scheduler: Address of a cluster, for Dask; empty: processes here.
+        data: Folder of the shop.
+        out: Folder of the run; the tables go to `tables` in it.
+        parameters: Those of the run; `CUTOFF` is the first day after the tables' past.
+        pages: Folder of the notebooks, and which of them run.
+    """
+    import time
+
+    import pandas as pd
+
+    from recsys_kit import datasets, preprocessing, scaling
+    from recsys_kit.course import notebooks
+
+    names = [path.stem for path in notebooks.find(*pages)]
+    shop = datasets.load(folder(data))
+    day = parameters.get("CUTOFF", "")
+    cutoff = pd.Timestamp(day, tz="UTC") if day else preprocessing.default_cutoff(shop)
+    start = time.perf_counter()
+    with scaling.engines.opened(engine, scheduler) as client:
+        rows = scaling.engines.tables(shop, cutoff, out.resolve() / "tables", engine, client)
+    counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    typer.echo(f"tables by {engine}, {time.perf_counter() - start:.0f} s: {counts}: {out / 'tables'}")
+    return {"SCHEDULER": scheduler} if scheduler and "24_scaling" in names and "SCHEDULER" not in parameters else {}
