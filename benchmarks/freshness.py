@@ -7,8 +7,8 @@ histories` (trees that learned so long ago, and read tonight's histories) and `t
 `sequence, ...` is notebook 05's next-basket model without blocks, each trained from scratch on all that lies before its
 day: three epochs, a thousand candidates. It knows no item that came later; `known` is its difference to the fresh model
 among the items that it knows, so that news and age are told apart. `sequence, warm start` goes on each night for three
-weeks from the weights of the night before, on a tenth of all households; `sequence, warm start on the day` on the baskets
-of the day alone. Neither learns new items; their settings were not tuned. The six last weeks take nine trainings.
+weeks from the weights of the night before, on a tenth of all households; `sequence, warm start on the day` on the
+baskets of the day alone. Neither learns new items; their settings were not tuned.
 What is there is kept with `--add`; `--only` makes some kinds.
 """
 
@@ -37,7 +37,7 @@ KINDS = ("counting", "trees, fresh histories", "trees, old histories")
 FRESH, OLD, UNTRAINED = "sequence, fresh histories", "sequence, old histories", "sequence, untrained"
 WARM, ON_THE_DAY = "sequence, warm start", "sequence, warm start on the day"
 SEQUENCE = (FRESH, OLD, UNTRAINED, WARM, ON_THE_DAY)
-CHAINS = ("2017-10-22", "2017-08-27")  # days from which on there are so many nights of a warm start
+CHAINS = ("2017-11-19", "2017-08-27")  # days from which on there are so many nights of a warm start
 NIGHTS = 21
 SETTINGS = training.Settings(blocks=0, candidates=1000, epochs=3)
 GENTLE = 5e-4  # learning rate of a warm start: a tenth of the usual peak

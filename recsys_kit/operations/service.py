@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
-__all__ = ["Limits", "LiveState", "NightLists", "Service", "application", "check_events", "run"]
+__all__ = ["Limits", "LiveState", "NightLists", "NightSearch", "Service", "application", "check_events", "run"]
 
 Found = TypeVar("Found")
 Search = Callable[[str, int], list[dict[str, Any]]]
@@ -149,6 +150,57 @@ class NightLists:
         self._signature, self.problem = signature, ""
 
 
+class NightSearch:
+    """Answers queries by the search index of the last night, as `recsys-kit operate` leaves it beside the lists.
+
+    The next night's is read in a thread of its own and taken up when it is whole: no query waits for it.
+
+    Args:
+        folder: Where the nights leave their files.
+    """
+
+    def __init__(self, folder: str | Path):
+        self._folder, self._index, self.problem = Path(folder), None, ""
+        self._seen, self._reading = self._signature(), None
+        self._read()
+
+    def __call__(self, text: str, k: int) -> list[dict[str, Any]]:
+        """Returns the best `k` products for a query that `search.check_query` let through."""
+        from recsys_kit.search import engine
+
+        signature = self._signature()
+        if signature != self._seen and not (self._reading and self._reading.is_alive()):
+            self._seen, self._reading = signature, Thread(target=self._read, daemon=True)
+            self._reading.start()
+        return json.loads(engine.search(self._index, text, k).to_json(orient="records"))
+
+    def __bool__(self) -> bool:
+        """Whether there is an index."""
+        return self._index is not None
+
+    def _signature(self) -> tuple:
+        try:
+            status = (self._folder / "search.json").stat()
+        except OSError:
+            return ()
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _read(self) -> None:
+        try:
+            night = json.loads((self._folder / "search.json").read_text(encoding="utf-8"))
+            if not night["index"]:
+                self.problem = f"search.json: {night['says']}"
+                return
+            from recsys_kit.search import nightly
+
+            table = pd.read_parquet(self._folder / "nights" / night["night"] / "sold.parquet")
+            sold = table.set_index("item_id")["sold"]
+            self._index = nightly.read(self._folder / "search", night["index"], sold)
+            self.problem = ""
+        except (OSError, KeyError, ValueError) as error:
+            self.problem = f"search.json: {str(error).splitlines()[0]}"
+
+
 def check_events(value: object, limits: Limits, now: float) -> list[dict[str, Any]]:
     """Returns events that keep the rules: `id`, `user` and `item` are texts, `time` is a number of seconds.
 
@@ -257,10 +309,11 @@ class Service:
     def health(self) -> dict[str, Any]:
         """Returns whether there is anything to serve, and from when it is."""
         households = len(self.lists)
-        found: dict[str, Any] = {"status": "ok" if households and not self.lists.problem else "degraded"}
+        problem = self.lists.problem or getattr(self.search, "problem", "")
+        found: dict[str, Any] = {"status": "ok" if households and not problem else "degraded"}
         found |= {"households": households, "written": _when(self.lists.written) if households else None}
         found |= {"search": self.search is not None}
-        return found | ({"problem": self.lists.problem} if self.lists.problem else {})
+        return found | ({"problem": problem} if problem else {})
 
 
 def _when(seconds: float) -> str:
@@ -356,7 +409,14 @@ def application(service: Service) -> Starlette:
 
 
 def run(
-    lists: Path, folder: Path, data: str, store: Path | None, address: tuple[str, int], say: Callable[[str], object]
+    lists: Path,
+    folder: Path,
+    data: str,
+    store: Path | None,
+    address: tuple[str, int],
+    say: Callable[[str], object],
+    *,
+    search: bool = True,
 ) -> None:
     """Serves a shop until it is stopped.
 
@@ -364,9 +424,11 @@ def run(
         lists: Parquet file of the night's lists.
         folder: Where log and state are kept.
         data: Folder of the shop; empty: The Complete Journey.
-        store: The workspace with the search index, which is built if it is missing; None: no search.
+        store: A workspace whose search index answers, with tower and re-ranker; what it lacks is built. None: the
+            index that the nights left beside the lists, or where there is none, that of the folder `workspace`.
         address: Host and port.
         say: Told what happens.
+        search: Whether queries are answered.
 
     Raises:
         DataError: If the lists can't be read, or the extra `serve` is not installed.
@@ -376,8 +438,11 @@ def run(
     night = NightLists(Path(lists))
     if not len(night):
         raise DataError(f"--lists: {night.problem}. `recsys-kit operate` and `recsys-kit recommend` write such a file")
-    answer = None
-    if store is None:
+    answer: Search | None = None
+    if search and store is None:
+        found = NightSearch(Path(lists).parent)
+        answer, store = (found, None) if found else (None, Path("workspace"))
+    if not search or answer:
         shop = datasets.load(data)
     else:
         from recsys_kit.search import commands, engine
