@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from recsys_kit import datasets, output_file
 from recsys_kit.cli import app
-from recsys_kit.operations import faults, gate, nights, service
+from recsys_kit.operations import faults, gate, nights, served
 
 GOOD = {"decay": 120.0, "popularity_weight": 0.1}
 COLOURS, THINGS = (
@@ -124,19 +124,19 @@ def test_the_search_index_follows_the_items_and_only_them(tmp_path):
 
 def test_search_serves_the_night_s_index_and_takes_up_the_next_and_the_one_before(tmp_path):
     titled_nights(tmp_path).run("2017-10-20", quiet)
-    served = service.NightSearch(tmp_path)
-    assert served and served("green tea", 1)[0]["title"] == "green tea"
+    search = served.NightSearch(tmp_path)
+    assert search and search("green tea", 1)[0]["title"] == "green tea"
 
     def found():
-        served("kettle", 1)  # notices
-        served._reading.join()
-        return [one["title"] for one in served("kettle 0", 1)]
+        search("kettle", 1)  # notices
+        search._reading.join()
+        return [one["title"] for one in search("kettle 0", 1)]
 
     titled_nights(tmp_path, more=1).run("2017-10-21", quiet)
     before = (tmp_path / "search.json").read_bytes()
     assert found() == ["kettle 0"]
     nights.roll_back(tmp_path, quiet)
-    assert found() != ["kettle 0"] and not served.problem
+    assert found() != ["kettle 0"] and not search.problem
     assert (tmp_path / "search.json").read_bytes() != before
     yesterday = tmp_path / "nights" / "2017-10-20" / "search.json"
     assert (tmp_path / "search.json").read_bytes() == yesterday.read_bytes()
@@ -144,24 +144,24 @@ def test_search_serves_the_night_s_index_and_takes_up_the_next_and_the_one_befor
 
 def test_a_broken_index_keeps_the_one_that_is_served(tmp_path):
     titled_nights(tmp_path).run("2017-10-20", quiet)
-    served = service.NightSearch(tmp_path)
+    search = served.NightSearch(tmp_path)
     (tmp_path / "search.json").write_text("{}")
-    served("tea", 1)
-    served._reading.join()
-    assert served.problem and served("green tea", 1)[0]["title"] == "green tea"
+    search("tea", 1)
+    search._reading.join()
+    assert search.problem and search("green tea", 1)[0]["title"] == "green tea"
 
 
 def test_items_without_titles_have_no_search(tmp_path):
     shop_nights(tmp_path).run("2017-10-20", quiet)
     assert "no item has a title" in (tmp_path / "nights" / "2017-10-20" / "report.md").read_text()
-    assert not service.NightSearch(tmp_path)
+    assert not served.NightSearch(tmp_path)
 
 
 def test_nights_and_their_search_load_no_keras():
     script = (
-        "import sys; from recsys_kit.operations import nights, service; from recsys_kit.search import engine, nightly;"
+        "import sys; from recsys_kit.operations import nights, served; from recsys_kit.search import engine, nightly;"
     )
-    script += "[nights.Nights, service.NightSearch, nightly.write, engine.search];"
+    script += "[nights.Nights, served.NightSearch, nightly.write, engine.search];"
     script += "print({'keras', 'tensorflow'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "set()"
 
