@@ -40,12 +40,14 @@ class Settings:
         k: Length of a list.
         rules: Of the gate.
         named: Holidays; None: those of the shop's country, where they are known.
+        search: Whether a search index is left beside the lists, if items have titles.
     """
 
     every: int = 7
     k: int = 10
     rules: gate.Rules = field(default_factory=gate.Rules)
     named: Mapping[pd.Timestamp, str] | None = None
+    search: bool = True
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,9 @@ class Nights:
             new, found = live["model"], {"passes": True, "raises": False, "why": "no training was due", "new": ""}
         model = new if found["passes"] else live["model"]
         _lists(here / "lists.parquet", latest, events, end, model, self.settings.k)
-        found_in = _step(here / "search.json", lambda: self._search(day, here, events, live))
-        say(f"{day}: search index: {found_in['says']}")
+        if self.settings.search:
+            index = _step(here / "search.json", lambda: self._search(day, here, events, live))
+            say(f"{day}: search index: {index['says']}")
         verdict = ("accepted" if found["passes"] else "rejected") if due else "updated"
         row = {"day": day, "verdict": verdict, "model": json.dumps(model), "why": found["why"], "lists": day}
         return row | {"ndcg": str(found["new"])}

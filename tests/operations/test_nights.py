@@ -157,6 +157,12 @@ def test_items_without_titles_have_no_search(tmp_path):
     assert not served.NightSearch(tmp_path)
 
 
+def test_nights_without_search_leave_no_index(tmp_path):
+    titled = titled_nights(tmp_path)
+    replace(titled, settings=replace(titled.settings, search=False)).run("2017-10-20", quiet)
+    assert not (tmp_path / "search.json").exists() and not (tmp_path / "search").exists()
+
+
 def test_nights_and_their_search_load_no_keras():
     script = (
         "import sys; from recsys_kit.operations import nights, served; from recsys_kit.search import engine, nightly;"
