@@ -5,23 +5,18 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
-from busy_shop import busy_shop
+from busy_shop import busy_shop, titled_shop
 from typer.testing import CliRunner
 
 from recsys_kit import datasets, output_file
 from recsys_kit.cli import app
-from recsys_kit.operations import faults, gate, nights, served
+from recsys_kit.operations import faults, gate, nights
 
 GOOD = {"decay": 120.0, "popularity_weight": 0.1}
-COLOURS, THINGS = (
-    ("red", "green", "blue", "white", "black", "grey"),
-    ("tea milk rice soap rope lamp wine corn fish salt"),
-)
 
 
 def quiet(text):
@@ -34,12 +29,7 @@ def shop_nights(folder, train=lambda split: GOOD, receive=lambda today: today, e
 
 
 def titled_nights(folder, more=0, **how):
-    """Nights of the same shop with titles, and with so many items more."""
-    items = busy_shop().items
-    names = [f"{colour} {thing}" for colour, thing in product(COLOURS, THINGS.split())]
-    new = items.iloc[:more].assign(item_id=[f"new{i}" for i in range(more)], title=[f"kettle {i}" for i in range(more)])
-    items = pd.concat([items.assign(title=names), new], ignore_index=True)
-    return replace(shop_nights(folder, **how), shop=replace(busy_shop(), items=items))
+    return replace(shop_nights(folder, **how), shop=titled_shop(more))
 
 
 def files(folder):
@@ -122,39 +112,10 @@ def test_the_search_index_follows_the_items_and_only_them(tmp_path):
     assert "62 documents" in (tmp_path / "nights" / "2017-10-23" / "report.md").read_text()
 
 
-def test_search_serves_the_night_s_index_and_takes_up_the_next_and_the_one_before(tmp_path):
-    titled_nights(tmp_path).run("2017-10-20", quiet)
-    search = served.NightSearch(tmp_path)
-    assert search and search("green tea", 1)[0]["title"] == "green tea"
-
-    def found():
-        search("kettle", 1)  # notices
-        search._reading.join()
-        return [one["title"] for one in search("kettle 0", 1)]
-
-    titled_nights(tmp_path, more=1).run("2017-10-21", quiet)
-    before = (tmp_path / "search.json").read_bytes()
-    assert found() == ["kettle 0"]
-    nights.roll_back(tmp_path, quiet)
-    assert found() != ["kettle 0"] and not search.problem
-    assert (tmp_path / "search.json").read_bytes() != before
-    yesterday = tmp_path / "nights" / "2017-10-20" / "search.json"
-    assert (tmp_path / "search.json").read_bytes() == yesterday.read_bytes()
-
-
-def test_a_broken_index_keeps_the_one_that_is_served(tmp_path):
-    titled_nights(tmp_path).run("2017-10-20", quiet)
-    search = served.NightSearch(tmp_path)
-    (tmp_path / "search.json").write_text("{}")
-    search("tea", 1)
-    search._reading.join()
-    assert search.problem and search("green tea", 1)[0]["title"] == "green tea"
-
-
 def test_items_without_titles_have_no_search(tmp_path):
     shop_nights(tmp_path).run("2017-10-20", quiet)
     assert "no item has a title" in (tmp_path / "nights" / "2017-10-20" / "report.md").read_text()
-    assert not served.NightSearch(tmp_path)
+    assert not (tmp_path / "search").exists()
 
 
 def test_nights_without_search_leave_no_index(tmp_path):
