@@ -161,19 +161,30 @@ def operate(
     ),
     every: Annotated[int, typer.Option(help="Days from one training to the next, 1 or more.")] = 7,
     margin: Annotated[float, typer.Option(help="Part of the live model's NDCG@10 that a new one may lose.")] = 0.02,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Bring back the lists of the night before.")] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Bring back lists and search of the night before.")
+    ] = False,
+    release: Annotated[str, typer.Option(help="A day that rang and was looked at: nights learn from it again.")] = "",
+    reason: Annotated[str, typer.Option(help="With --release: what was found; it is kept.")] = "",
 ) -> None:
-    """Run one night: check what arrived, retrain if due, let a gate decide, write the lists and a report.
+    """Run one night: check what arrived, retrain if due, let a gate decide, write lists, search index and a report.
 
     The exit code is 0 if the lists are of this night, 1 if the data rang an alarm and the old lists stay. The same
-    night again changes nothing; one that was cut off goes on.
+    night again changes nothing; one that was cut off goes on. A day that rang teaches nobody until it is released.
     """
     from recsys_kit import datasets, output_file
     from recsys_kit.operations import gate, nights
 
     out = output_file.check_folder(out)
+    if sum(map(bool, (day, rollback, release))) > 1:
+        raise ValueError("`--day`, `--rollback` and `--release` are three commands: give one of them")
     if rollback:
         nights.roll_back(out, typer.echo)
+        return
+    if bool(release) != bool(reason.strip()):
+        raise ValueError("`--release DATE` and `--reason TEXT` go together: what was found is kept")
+    if release:
+        nights.release(out, release, reason.strip(), typer.echo)
         return
     if not day:
         raise ValueError("`--day` is missing: the day that has just ended, YYYY-MM-DD")
@@ -194,23 +205,27 @@ def serve(
         "operations/live"
     ),
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
-    workspace: Annotated[Path, typer.Option(help="Where the search index is, or will be.")] = Path("workspace"),
-    search: Annotated[bool, typer.Option("--search/--no-search", help="Answer queries too: needs a GB more.")] = True,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Where the search index with tower and re-ranker is, or will be; default: the night's."),
+    ] = None,
+    search: Annotated[bool, typer.Option("--search/--no-search", help="Answer queries too.")] = True,
     host: Annotated[str, typer.Option(help="Address to listen at; the default is this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at, 1 to 65535.")] = 8000,
 ) -> None:
     """Serve lists, search and events over HTTP, until it is stopped; new lists are taken up while it runs.
 
     GET /lists/USER?k=10, GET /search?q=WORDS&k=10, POST /events (a JSON list of id, user, item, time), GET /health,
-    GET /metrics. There is no password: put it behind what your shop has.
+    GET /metrics. There is no password: put it behind what your shop has. Search reads the index that `operate` left
+    beside the lists, without TensorFlow; with --workspace, or where there is none, the larger one of `search`.
     """
     from recsys_kit import output_file
     from recsys_kit.operations import service
 
     if not 1 <= port <= 65535:
         raise ValueError(f"`--port` must be 1 to 65535. Received: {port}")
-    store = output_file.check_folder(workspace) if search else None
-    service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo)
+    store = None if workspace is None else output_file.check_folder(workspace)
+    service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo, search=search)
 
 
 def clean(
