@@ -4,26 +4,44 @@
 
 Rows: `counting` (decayed frequency with popularity; its histories end so many days before the week), `trees, fresh
 histories` (trees that learned so long ago, and read tonight's histories) and `trees, old histories` (nothing is fresh).
-What is there is kept with `--add`.
+`sequence, ...` is notebook 05's next-basket model without blocks, each trained from scratch on all that lies before its
+day: three epochs, a thousand candidates. It knows no item that came later; `known` is its difference to the fresh model
+among the items that it knows, so that news and age are told apart. `sequence, warm start` goes on each night for three
+weeks from the weights of the night before, on a tenth of all households; `sequence, warm start on the day` on the
+baskets of the day alone. Neither learns new items; their settings were not tuned.
+What is there is kept with `--add`; `--only` makes some kinds.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pandas as pd
 
-from recsys_kit import datasets, features, preprocessing, results_file
+from recsys_kit import datasets, evaluation, features, preprocessing, results_file, training
+from recsys_kit.neural.losses import inclusion_bce
 from recsys_kit.operations import freshness
+from recsys_kit.training import baskets
 
 WEEKS = tuple(f"{day:%Y-%m-%d}" for day in pd.date_range("2017-06-04", periods=8, freq="28D"))
 COUNTED = (0, 1, 7, 28, 84)
 LEARNED = (0, 28, 84)
 KINDS = ("counting", "trees, fresh histories", "trees, old histories")
+FRESH, OLD, UNTRAINED = "sequence, fresh histories", "sequence, old histories", "sequence, untrained"
+WARM, ON_THE_DAY = "sequence, warm start", "sequence, warm start on the day"
+SEQUENCE = (FRESH, OLD, UNTRAINED, WARM, ON_THE_DAY)
+CHAINS = ("2017-11-19", "2017-08-27")  # days from which on there are so many nights of a warm start
+NIGHTS = 21
+SETTINGS = training.Settings(blocks=0, candidates=1000, epochs=3)
+GENTLE = 5e-4  # learning rate of a warm start: a tenth of the usual peak
+PART = 23  # batches of a night's training: a tenth
 
 
 @cache
@@ -53,6 +71,8 @@ def _rows(start: str) -> pd.DataFrame:
 def values(kind: str, start: str, age: int) -> pd.Series:
     """Returns NDCG@10 in each case of a week, by a model that is so many days old."""
     split, at = week(start), pd.Timestamp(start, tz="UTC") - pd.Timedelta(days=age)
+    if kind in SEQUENCE:
+        return _ndcg(_scores(kind, start, age), split.answers)
     if kind == "counting":
         return freshness.counting(split, at)
     if kind == "trees, old histories" and not age:
@@ -70,6 +90,100 @@ def _trees(start: str, age: int):
     return freshness.trees(events(), shop().items, shop().timezone, at)
 
 
+def _ndcg(scores: np.ndarray, answers) -> pd.Series:
+    return evaluation.evaluate(lambda rows: scores[rows], answers)["ndcg"]
+
+
+@lru_cache(maxsize=3)
+def _scores(kind: str, start: str, age: int) -> np.ndarray:
+    """Returns what a sequence model says in each case of a week, (N, V); an item that it does not know comes last."""
+    split, at = week(start), pd.Timestamp(start, tz="UTC") - pd.Timedelta(days=age)
+    if kind in (WARM, ON_THE_DAY):
+        model, items, _ = _warm(kind, f"{at:%Y-%m-%d}", age)
+    else:
+        model, items, _ = _sequence(f"{at:%Y-%m-%d}", 0 if kind == UNTRAINED else SETTINGS.epochs)
+    column = split.items.get_indexer(items)
+    read = freshness.aged(split, at) if kind == OLD else split
+    found = training.scorer(model, _among(read, items))(np.arange(len(split.test_users)))
+    scores = np.full((len(found), len(split.items)), found.min() - 1, np.float32)
+    scores[:, column] = found
+    return scores
+
+
+def _among(split: preprocessing.Split, items: pd.Index) -> preprocessing.Split:
+    """Returns a split whose catalogue, a part of the split's, is all that its history tells of."""
+    place = items.get_indexer(split.items)[split.history["item"]]
+    history = split.history.assign(item=place.astype(np.int32))[place >= 0].reset_index(drop=True)
+    return replace(split, items=items, history=history)
+
+
+@cache
+def _sequence(day: str, epochs: int) -> tuple[keras.Model, pd.Index, float]:
+    """Returns a model trained from scratch on all before a day, its catalogue, and the CPU seconds that it took."""
+    began, split = time.process_time(), week(day)
+    keras.utils.set_random_seed(SETTINGS.seed)
+    data = training.BasketBatches(baskets.sequences(split), SETTINGS)
+    model = training.build(shop(), split, SETTINGS, len(data) * SETTINGS.epochs)
+    model.get_layer("repeat").adapt([data[i][0] for i in range(0, len(data), max(1, len(data) // 8))])
+    if epochs:
+        model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+    return model, split.items, time.process_time() - began
+
+
+class _OnTheDay(training.BasketBatches):
+    """The last basket of the households that came yesterday, and nothing else."""
+
+    def __init__(self, seq: baskets.Sequences, settings: training.Settings):
+        super().__init__(seq, settings)
+        last = np.append(seq.days, -1.0)[np.maximum(seq.basket_start[1:] - 1, 0)]
+        came = np.flatnonzero((last >= seq.last - 1) & (seq.baskets() >= 3))
+        came = came[np.argsort(seq.baskets()[came], kind="stable")]
+        self.batches = np.array_split(came, max(1, len(came) // 16))
+        self.start_epoch(0)
+
+    def _positions(self, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return (sizes > 0).sum(1, keepdims=True) - 2  # the basket before the last
+
+
+@cache
+def _warm(kind: str, day: str, nights: int) -> tuple[keras.Model, pd.Index, float]:
+    """Returns the model of a day after some nights of going on, its catalogue, and the CPU seconds of the nights."""
+    first, items, _ = _sequence(day, SETTINGS.epochs)
+    model = training.build(shop(), week(day), SETTINGS)
+    model.set_weights(first.get_weights())
+    optimizer = keras.optimizers.AdamW(GENTLE, weight_decay=SETTINGS.weight_decay, clipnorm=1.0)
+    loss = {"repeat": inclusion_bce, "discover": inclusion_bce}
+    model.compile(optimizer, loss=loss, jit_compile=False)
+    began = time.process_time()
+    for night in range(1, nights + 1):
+        at = pd.Timestamp(day, tz="UTC") + pd.Timedelta(days=night)
+        seq = baskets.sequences(freshness.week(events(), at, items))
+        settings = replace(SETTINGS, seed=night, window=256 if kind == ON_THE_DAY else SETTINGS.window)
+        data = _OnTheDay(seq, settings) if kind == ON_THE_DAY else training.BasketBatches(seq, settings, count=PART)
+        model.fit(data, epochs=1, verbose=0, shuffle=False)
+    return model, items, time.process_time() - began
+
+
+def _of_sequence(kind: str, start: str, age: int) -> dict[str, Any]:
+    """Returns what a row of a sequence model says beyond the others."""
+    split, at = week(start), pd.Timestamp(start, tz="UTC") - pd.Timedelta(days=age)
+    pair = evaluation.paired_difference(values(kind, start, age), values(FRESH, start, 0))
+    found = {"low": round(float(pair["low"]), 5), "high": round(float(pair["high"]), 5)}
+    if age:
+        items = _sequence(f"{at:%Y-%m-%d}", SETTINGS.epochs)[1]
+        column = split.items.get_indexer(items)
+        answers = split.answers[:, column]
+        cases = np.flatnonzero(np.diff(answers.indptr))
+        one, other = (
+            _ndcg(_scores(*which)[cases][:, column], answers[cases])
+            for which in ((kind, start, age), (FRESH, start, 0))
+        )
+        found |= {"new_items": len(split.items) - len(items), "known": round(float((one - other).mean()), 5)}
+    if kind in (WARM, ON_THE_DAY):
+        return found | {"cpu_seconds": round(_warm(kind, f"{at:%Y-%m-%d}", age)[2], 1)}
+    return found | ({} if age or kind == UNTRAINED else {"cpu_seconds": round(_sequence(start, SETTINGS.epochs)[2], 1)})
+
+
 def run(kind: str, week: str, age: int) -> dict[str, Any]:
     """Returns a row of the results file.
 
@@ -78,9 +192,10 @@ def run(kind: str, week: str, age: int) -> dict[str, Any]:
         week: First day of the judged week.
         age: Days since the model saw the shop.
     """
-    found, young = values(kind, week, age), values(kind, week, 0)
+    found, young = values(kind, week, age), values(FRESH if kind in SEQUENCE else kind, week, 0)
     row = {"kind": kind, "week": week, "age": age, "cases": len(found), "ndcg": round(float(found.mean()), 5)}
-    return row | {"difference": round(float((found - young).mean()), 5)}
+    row |= {"difference": round(float((found - young).mean()), 5)}
+    return row | (_of_sequence(kind, week, age) if kind in SEQUENCE else {})
 
 
 def main() -> None:
@@ -88,13 +203,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the results file")
     parser.add_argument("--add", action="store_true", help="keep the rows that it has; make those that are missing")
+    parser.add_argument("--only", nargs="+", choices=[*KINDS, *SEQUENCE], help="kinds of rows; default: all")
     options = parser.parse_args()
     rows = results_file.read(options.out, shop().fingerprint).rows if options.add else []
     there = {(row["kind"], row["week"], row["age"]) for row in rows}
     wanted = [(KINDS[0], start, age) for start in WEEKS for age in COUNTED]
     wanted += [(kind, start, age) for start in WEEKS for age in LEARNED for kind in KINDS[1:]]  # week by week
+    for start in WEEKS[:1:-1]:
+        wanted += [(UNTRAINED, start, 0), (FRESH, start, 0)]
+        wanted += [(kind, start, age) for age in LEARNED[1:] for kind in (FRESH, OLD)]
+        if start in CHAINS:
+            after = f"{pd.Timestamp(start) + pd.Timedelta(days=NIGHTS):%Y-%m-%d}"
+            wanted += [(FRESH, after, 0), *((kind, after, NIGHTS) for kind in (FRESH, OLD, WARM, ON_THE_DAY))]
     for one in wanted:
-        if one in there:
+        if one in there or (options.only and one[0] not in options.only):
             continue
         began = time.process_time()
         rows.append(run(*one))

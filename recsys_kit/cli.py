@@ -26,6 +26,8 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from error
 
 
+_SCHEDULER = "With --engine dask: a cluster's address, such as tcp://10.0.0.5:8786. Default: two processes here."
+
 app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -119,11 +121,21 @@ def run(
         typer.Option("--redact", help="With --data: replace customers, texts, rare items before anything runs."),
     ] = False,
     folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="pandas, duckdb or dask: before the pages run, write OUT/tables, what this engine makes of the whole "
+            "shop: its events cleaned, features of customers and of pairs, candidates. The pages themselves run on "
+            "pandas; 24 compares all three. Default: no tables."
+        ),
+    ] = "",
+    scheduler: Annotated[str, typer.Option(help=_SCHEDULER + " Its workers must see OUT. Page 24 uses it, too.")] = "",
 ) -> None:
     """Run notebooks with papermill and write a report; exits with 1 if one fails, with 0 if one was skipped."""
     from recsys_kit.course import runner
 
     pairs = dict(_pair(text) for text in parameter or ())
+    decisions.check_engine(engine, scheduler, redact)
     if data is not None:
         from recsys_kit import datasets, start_here
 
@@ -132,6 +144,8 @@ def run(
         for line in start_here.describe_shop(shop, pairs.get("CUTOFF", ""), pairs.get("TASK", "")):
             typer.echo(line)
     out = out or Path("runs") / (f"{profile}-redacted" if redact else profile)
+    if engine:
+        pairs |= decisions.write_tables(engine, scheduler, data, out, pairs, pages=(folder, only or ()))
     if redact:
         results = _run_redacted(
             data, out, pairs, folder=folder, profile=profile, only=only or (), keep_going=keep_going
@@ -155,24 +169,6 @@ def doctor() -> None:
         if row.what_to_do:
             typer.echo(f"{'':8} {'':{width}}  -> {row.what_to_do}")
     raise typer.Exit(1 if (table["status"] == "missing").any() else 0)
-
-
-@app.command()
-def clean(
-    keep_latest: Annotated[
-        bool, typer.Option("--keep-latest", help="Keep what is still found; remove what changed code left behind.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
-    workspace: Annotated[Path, typer.Option(help="The workspace to clean.")] = Path("workspace"),
-) -> None:
-    """Remove old artifacts from a workspace: those with a later one of the same name, data and parameters."""
-    from recsys_kit.workspace import Workspace
-
-    if not keep_latest:
-        raise ValueError("say --keep-latest: what was built last is kept, and what other code built before is removed")
-    if not workspace.is_dir():
-        raise ValueError(f"{workspace} is no folder; --workspace FOLDER names another")
-    Workspace(workspace).clean(dry_run, typer.echo)
 
 
 @app.command(cls=ManyValues)
@@ -231,21 +227,6 @@ def bench(
         output_file.write(json_file, lambda part: part.write_text(line + "\n", encoding="utf-8"))
 
 
-@app.command(cls=LongWork)
-def convert(
-    source: Annotated[
-        str, typer.Argument(help="A file, folder or zip archive, or sqlite:///, duckdb:/// or postgresql://.")
-    ],
-    folder: Annotated[Path, typer.Argument(help="Where the shop goes; made if it is missing.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Carry out a recipe that fits whole; else nothing.")] = False,
-    recipe: Annotated[str, typer.Option(help="Name of a recipe. Default: found by the columns.")] = "",
-) -> None:
-    """Make a shop's folder of an export or a database: proposes how in shop.json, then does what is written there."""
-    from recsys_kit import conversion
-
-    conversion.convert(source, folder, yes, recipe, typer.echo)
-
-
 @app.command(cls=ManyValues)
 def recommend(
     out: Annotated[
@@ -268,10 +249,20 @@ def recommend(
     allow_new: Annotated[bool, typer.Option("--allow-new", help="Ids that are not known are new customers.")] = False,
     light: Annotated[bool, typer.Option("--light", help="Without the Transformer: ready in seconds.")] = False,
     task: Annotated[str, typer.Option(help='"next basket", "next item" or "both". Default: what fits the shop.')] = "",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="pandas: one process. dask: the candidates, their features and the lists by workers, 1,024 customers "
+            "at a time; interrupted, the same command goes on with what is missing. Reading, cleaning and training "
+            "stay in this process, and each worker holds the whole shop."
+        ),
+    ] = "pandas",
+    scheduler: Annotated[str, typer.Option(help=_SCHEDULER)] = "",
 ) -> None:
     """Recommend items to households and write the lists to a Parquet file."""
-    from recsys_kit import conversion, output_file, recommendation, shop_kind
+    from recsys_kit import conversion, output_file, recommendation, scaling, shop_kind
 
+    scaling.engines.check(engine, scheduler, ("pandas", "dask"))
     shop_kind.check(task)
     path = None if conversion.is_address(out) else recommendation.check_path(out)
     if path is None:
@@ -280,12 +271,16 @@ def recommend(
     rules = recommendation.Rules(new_only=new_only, discovery=discovery, not_again_hours=not_again_hours)
     ids = recommendation.read_users(users, typer.echo) if users is not None else None
     folder = output_file.check_folder(workspace)
-    recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo, wanted=task)
-    lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo)
+    with scaling.engines.opened(engine, scheduler) as client:
+        recommender = recommendation.open_shop(decisions.folder(data), folder, light=light, say=typer.echo, wanted=task)
+        parts = client and scaling.engines.ListsInParts(client, recommender, folder / "lists", typer.echo)
+        lists = recommendation.lists_to_write(recommender, ids, k, rules, diversity, allow_new, typer.echo, parts)
     if path is None:
         shown = conversion.databases.write(out, lists[list(recommendation.LIST_COLUMNS)])
     else:
         shown = recommendation.write(lists, path)
+    if parts:
+        parts.finish()
     typer.echo(f"{lists['user_id'].nunique():,} users, {len(lists):,} recommendations: {shown}")
 
 
@@ -336,7 +331,8 @@ def search(
         typer.echo(run_one(query, user, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo))
 
 
-for name in ("diagnose", "target", "forecast", "price", "card", "operate", "serve"):
+app.command()(decisions.clean)
+for name in ("convert", "diagnose", "target", "forecast", "price", "card", "operate", "serve"):
     app.command(cls=LongWork)(getattr(decisions, name))
 app.command(cls=ManyValues)(decisions.forget)
 

@@ -1,16 +1,32 @@
 """Commands that decide: which model, whom to target, what to stock or charge, a night, whom to forget; and `serve`.
 
-`cli` registers them; each imports its room when it runs, so that `--help` is instant.
+Also `clean`, `convert`, and what `run` does with an engine. `cli` registers them; each imports its room when it runs,
+so that `--help` is instant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["card", "diagnose", "folder", "forecast", "forget", "operate", "price", "serve", "target"]
+__all__ = [
+    "card",
+    "check_engine",
+    "clean",
+    "convert",
+    "diagnose",
+    "folder",
+    "forecast",
+    "forget",
+    "operate",
+    "price",
+    "serve",
+    "target",
+    "write_tables",
+]
 
 
 def folder(path: Path | None) -> str:
@@ -146,19 +162,30 @@ def operate(
     ),
     every: Annotated[int, typer.Option(help="Days from one training to the next, 1 or more.")] = 7,
     margin: Annotated[float, typer.Option(help="Part of the live model's NDCG@10 that a new one may lose.")] = 0.02,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Bring back the lists of the night before.")] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Bring back lists and search of the night before.")
+    ] = False,
+    release: Annotated[str, typer.Option(help="A day that rang and was looked at: nights learn from it again.")] = "",
+    reason: Annotated[str, typer.Option(help="With --release: what was found; it is kept.")] = "",
 ) -> None:
-    """Run one night: check what arrived, retrain if due, let a gate decide, write the lists and a report.
+    """Run one night: check what arrived, retrain if due, let a gate decide, write lists, search index and a report.
 
     The exit code is 0 if the lists are of this night, 1 if the data rang an alarm and the old lists stay. The same
-    night again changes nothing; one that was cut off goes on.
+    night again changes nothing; one that was cut off goes on. A day that rang teaches nobody until it is released.
     """
     from recsys_kit import datasets, output_file
     from recsys_kit.operations import gate, nights
 
     out = output_file.check_folder(out)
+    if sum(map(bool, (day, rollback, release))) > 1:
+        raise ValueError("`--day`, `--rollback` and `--release` are three commands: give one of them")
     if rollback:
         nights.roll_back(out, typer.echo)
+        return
+    if bool(release) != bool(reason.strip()):
+        raise ValueError("`--release DATE` and `--reason TEXT` go together: what was found is kept")
+    if release:
+        nights.release(out, release, reason.strip(), typer.echo)
         return
     if not day:
         raise ValueError("`--day` is missing: the day that has just ended, YYYY-MM-DD")
@@ -179,20 +206,104 @@ def serve(
         "operations/live"
     ),
     data: Annotated[Path | None, typer.Option(help="Folder with your own shop: events.csv or events.parquet.")] = None,
-    workspace: Annotated[Path, typer.Option(help="Where the search index is, or will be.")] = Path("workspace"),
-    search: Annotated[bool, typer.Option("--search/--no-search", help="Answer queries too: needs a GB more.")] = True,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Where the search index with tower and re-ranker is, or will be; default: the night's."),
+    ] = None,
+    search: Annotated[bool, typer.Option("--search/--no-search", help="Answer queries too.")] = True,
     host: Annotated[str, typer.Option(help="Address to listen at; the default is this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at, 1 to 65535.")] = 8000,
 ) -> None:
     """Serve lists, search and events over HTTP, until it is stopped; new lists are taken up while it runs.
 
     GET /lists/USER?k=10, GET /search?q=WORDS&k=10, POST /events (a JSON list of id, user, item, time), GET /health,
-    GET /metrics. There is no password: put it behind what your shop has.
+    GET /metrics. There is no password: put it behind what your shop has. Search reads the index that `operate` left
+    beside the lists, without TensorFlow; with --workspace, or where there is none, the larger one of `search`.
     """
     from recsys_kit import output_file
     from recsys_kit.operations import service
 
     if not 1 <= port <= 65535:
         raise ValueError(f"`--port` must be 1 to 65535. Received: {port}")
-    store = output_file.check_folder(workspace) if search else None
-    service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo)
+    store = None if workspace is None else output_file.check_folder(workspace)
+    service.run(lists, output_file.check_folder(state), folder(data), store, (host, port), typer.echo, search=search)
+
+
+def clean(
+    keep_latest: Annotated[
+        bool, typer.Option("--keep-latest", help="Keep what is still found; remove what changed code left behind.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    workspace: Annotated[Path, typer.Option(help="The workspace to clean.")] = Path("workspace"),
+) -> None:
+    """Remove old artifacts from a workspace: those with a later one of the same name, data and parameters."""
+    from recsys_kit.workspace import Workspace
+
+    if not keep_latest:
+        raise ValueError("say --keep-latest: what was built last is kept, and what other code built before is removed")
+    if not workspace.is_dir():
+        raise ValueError(f"{workspace} is no folder; --workspace FOLDER names another")
+    Workspace(workspace).clean(dry_run, typer.echo)
+
+
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="A file, folder or zip archive, or sqlite:///, duckdb:/// or postgresql://.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where the shop goes; made if it is missing.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Carry out a recipe that fits whole; else nothing.")] = False,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe. Default: found by the columns.")] = "",
+) -> None:
+    """Make a shop's folder of an export or a database: proposes how in shop.json, then does what is written there."""
+    from recsys_kit import conversion
+
+    conversion.convert(source, folder, yes, recipe, typer.echo)
+
+
+def check_engine(engine: str, scheduler: str, redact: bool) -> None:
+    """Raises a ValueError if the engine of `run` is none, or can't go with the other options."""
+    if scheduler and not engine:
+        raise ValueError("--scheduler goes with --engine dask")
+    if engine:
+        from recsys_kit import scaling
+
+        scaling.engines.check(engine, scheduler)
+        if redact:
+            raise ValueError("--engine writes tables with customers' ids: it doesn't go with --redact")
+
+
+def write_tables(
+    engine: str,
+    scheduler: str,
+    data: Path | None,
+    out: Path,
+    parameters: Mapping[str, str],
+    pages: tuple[Path, Collection[str]],
+) -> dict[str, str]:
+    """Writes the tables of a run by an engine; returns the parameters that the engine gives to the run's notebooks.
+
+    Args:
+        engine: One of `scaling.engines.ENGINES`.
+        scheduler: Address of a cluster, for Dask; empty: processes here.
+        data: Folder of the shop.
+        out: Folder of the run; the tables go to `tables` in it.
+        parameters: Those of the run; `CUTOFF` is the first day after the tables' past.
+        pages: Folder of the notebooks, and which of them run.
+    """
+    import time
+
+    import pandas as pd
+
+    from recsys_kit import datasets, preprocessing, scaling
+    from recsys_kit.course import notebooks
+
+    names = [path.stem for path in notebooks.find(*pages)]
+    shop = datasets.load(folder(data))
+    day = parameters.get("CUTOFF", "")
+    cutoff = pd.Timestamp(day, tz="UTC") if day else preprocessing.default_cutoff(shop)
+    start = time.perf_counter()
+    with scaling.engines.opened(engine, scheduler) as client:
+        rows = scaling.engines.tables(shop, cutoff, out.resolve() / "tables", engine, client)
+    counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    typer.echo(f"tables by {engine}, {time.perf_counter() - start:.0f} s: {counts}: {out / 'tables'}")
+    return {"SCHEDULER": scheduler} if scheduler and "24_scaling" in names and "SCHEDULER" not in parameters else {}

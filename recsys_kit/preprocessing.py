@@ -156,14 +156,14 @@ def task(
                 "there is nothing to learn from. Bring a longer history, or choose a later `cutoff`."
             )
         if judged:
-            _refuse_if_too_little(split, name)
+            _refuse_if_too_little(split, name, min_items)
     if promotions is not None:
         weeks = plan(promotions, test.items)
         test, validation = replace(test, plan=weeks), replace(validation, plan=weeks)
     return Task(events, cleaning, validation, test, min_users, min_items, kind, kind.choose(wanted))
 
 
-def _refuse_if_too_little(split: Split, name: str) -> None:
+def _refuse_if_too_little(split: Split, name: str, min_items: int) -> None:
     if len(split.items) < _LEAST_ITEMS:
         raise NotForThisShop(
             f"the catalogue holds {len(split.items)} items that enough customers bought: a list of 10 says something "
@@ -171,11 +171,12 @@ def _refuse_if_too_little(split: Split, name: str) -> None:
         )
     cases, back = len(split.test_users), int(np.isin(split.test_users, split.history["user"]).sum())
     if back < max(_LEAST_BACK, _LEAST_PART_BACK * cases):
+        bought = f"bought {min_items} items of the catalogue at once" if min_items > 1 else "bought"
         period = f"in the {name} period from {split.cutoff:%Y-%m-%d}"
         if back == cases:
-            had = f"only {cases:,} customers bought {period}"
+            had = f"only {cases:,} customers {bought} {period}"
         else:
-            had = f"of the {cases:,} customers who bought {period} only {back:,} had bought before"
+            had = f"of the {cases:,} customers who {bought} {period} only {back:,} had bought before"
         raise NotForThisShop(
             f"{had}: predicting what they buy next needs {_LEAST_BACK} who had bought before, "
             f"and {_LEAST_PART_BACK:.0%} of all: bring more data, or choose an earlier `cutoff`"

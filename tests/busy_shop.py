@@ -1,6 +1,8 @@
 """A made-up shop with habits, weekdays, stores and prices, for the room of notebook 17."""
 
+from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,8 @@ FIRST = pd.Timestamp("2017-08-01")
 DAYS = 100
 USERS = 150
 ITEMS = 60
+COLOURS = ("red", "green", "blue", "white", "black", "grey")
+THINGS = ("tea", "milk", "rice", "soap", "rope", "lamp", "wine", "corn", "fish", "salt")
 
 
 @cache
@@ -41,3 +45,11 @@ def busy_shop(seed: int = 0) -> Shop:
     users = pd.DataFrame({"user_id": [f"u{user:03d}" for user in range(USERS)]})
     shop = Shop("busy", events, items, users, "America/New_York", "")
     return Shop("busy", events, items, users, "America/New_York", fingerprint(shop))
+
+
+def titled_shop(more: int = 0) -> Shop:
+    """The same shop with a title for each item, "red tea" to "grey salt", and so many items more."""
+    items = busy_shop().items
+    titles = [f"{colour} {thing}" for colour, thing in product(COLOURS, THINGS)]
+    new = items.iloc[:more].assign(item_id=[f"new{i}" for i in range(more)], title=[f"kettle {i}" for i in range(more)])
+    return replace(busy_shop(), items=pd.concat([items.assign(title=titles), new], ignore_index=True))

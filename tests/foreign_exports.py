@@ -227,11 +227,12 @@ def diginetica(folder, n=2300):
 
 
 def taobao(folder, n=2500):
-    """No header, four words, times in seconds, some of them years off."""
+    """No header, four words, times in seconds, some of them years off; nine days, however many people."""
     rng, rows, want = np.random.default_rng(7), [], Expected()
+    gap, people = 300 * 2500 // n, 70 * max(1, n // 2500)
     for i in range(n):
         word = ["pv"] * 7 + ["cart", "fav", "buy"]
-        user, item, when = 1 + int(rng.integers(70)), 2268318 + int(rng.integers(80)), 1511544070 + 300 * i
+        user, item, when = 1 + int(rng.integers(people)), 2268318 + int(rng.integers(80)), 1511544070 + gap * i
         if i % 50 == 3:
             when = [-2134949234, 1511000000, 2122867355][i % 3]
             want.lose("before 25 November" if when < 1511539200 else "after 3 December")
@@ -245,11 +246,15 @@ def taobao(folder, n=2500):
 
 
 def movielens(folder, n=2200):
-    """Half stars, titles with commas and quotes, films without a genre, times in seconds."""
+    """Half stars, titles with commas and quotes, films without a genre, times in seconds.
+
+    Most people rate in one sitting; one in three comes back a month later.
+    """
     rng, rows, want = np.random.default_rng(8), {}, Expected()
     for i in range(n):
         user, film, stars = 1 + i // 22, 1 + int(rng.integers(120)), float(rng.integers(1, 11)) / 2
-        rows[user, film] = [user, film, stars, 964982703 + 60 * i]
+        back = 30 * 24 * 3600 if user % 3 == 0 and i % 22 >= 11 else 0
+        rows[user, film] = [user, film, stars, 964982703 + 4 * 3600 * (user - 1) + 60 * (i % 22) + back]
     want.events, want.purchases = len(rows), sum(row[2] >= 4 for row in rows.values())
     table(folder / "ratings.csv", ["userId", "movieId", "rating", "timestamp"], rows.values())
     films = [

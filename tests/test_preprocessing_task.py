@@ -51,12 +51,12 @@ def test_a_cutoff_outside_the_data_is_a_mistake_and_not_the_shops_fault(cutoff):
     assert not isinstance(caught.value, datasets.NotForThisShop)
 
 
-def one_basket_shop(customers: int, back: int, items: int = 30) -> datasets.Shop:
-    """Everybody buys two things once in the first 80 days; `back` of them, and others, buy once more at the end."""
+def one_basket_shop(customers: int, back: int, items: int = 30, size: int = 2) -> datasets.Shop:
+    """Everybody buys `size` things once in the first 80 days; `back` of them, and others, buy once more at the end."""
     rows = []
     for n in range(customers):
         first, last = 24 * (n % 80), 24 * (80 + n % 35)
-        for step in range(2):
+        for step in range(size):
             rows.append((f"user {n}", f"item {(n + step) % items}", first, f"{n}-1"))
             who = n if n < back else customers + n
             rows.append((f"user {who}", f"item {(n + step + 1) % items}", last, f"{n}-2"))
@@ -69,6 +69,12 @@ def test_a_shop_to_which_hardly_anybody_comes_back_is_refused_for_figures_and_st
     with pytest.raises(datasets.NotForThisShop, match=r"customers who bought in the .* only .* had bought before"):
         preprocessing.task(shop)
     assert len(preprocessing.task(shop, judged=False).test.items) == 30
+
+
+@pytest.mark.parametrize(("size", "counted"), [(2, "customers who bought in"), (3, "who bought 3 items of the cat")])
+def test_a_refusal_says_which_baskets_were_counted(size, counted):
+    with pytest.raises(datasets.NotForThisShop, match=counted):
+        preprocessing.task(one_basket_shop(1000, 9, size=size))
 
 
 def test_a_shop_to_which_some_come_back_is_judged():

@@ -126,6 +126,8 @@ def test_one_row_of_every_results_file_comes_out_again(path):
     made = results_file.read(path)
     if "cosmic-ray" in made.versions:
         pytest.importorskip("cosmic_ray", reason='cosmic-ray is missing: pip install -e ".[mutation]"')
+    if "jax" in made.versions:
+        pytest.importorskip("jax", reason="jax is missing: `make test BACKENDS=jax` installs it")
     if made.data:  # without it, the rows need no shop
         results_file.read(path, data=datasets.load().fingerprint)
     try:

@@ -32,7 +32,8 @@ class EpochBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, seed: int = 0, **kwargs):
-        super().__init__(**{"workers": 2} | kwargs)  # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it
+        # 2 threads: with 1 TensorFlow tunes a pipeline, and waits for it. Few batches wait in memory, some are large.
+        super().__init__(**{"workers": 2, "max_queue_size": 4} | kwargs)
         self.seed, self.epoch = seed, 0
 
     def rng(self, *more: int) -> np.random.Generator:

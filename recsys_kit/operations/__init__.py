@@ -4,7 +4,9 @@
 - `stream`: each purchase changes its household's list at once, and a crash loses nothing and counts nothing twice;
 - `experiments`: does it earn anything? Power, CUPED, peeking, interleaving; `logged`: off-policy values, bandits;
 - `freshness`: how fast a model ages, and the cheapest plan of training it again;
-- `gate`: which new model goes live; `nights`: check, update, retrain, gate, lists, report, and the way back.
+- `gate`: which new model goes live;
+- `nights`: check, update, retrain, gate, lists, search index, report, and the way back;
+- `service`: lists, search and events over HTTP, from what the nights left (`served`).
 """
 
 from recsys_kit import door

@@ -1,4 +1,4 @@
-"""One night of the shop: check, update, retrain if due, gate, lists, report (notebook 17).
+"""One night of the shop: check, update, retrain if due, gate, lists, search index, report (notebook 17).
 
 Each step leaves a file in the night's folder, written whole; a step whose file is there is not done again. So a night
 that was cut off goes on where it stopped, and a night that is done changes nothing when it is called again.
@@ -23,10 +23,12 @@ from recsys_kit.operations import contracts, gate
 from recsys_kit.preprocessing import Split
 from recsys_kit.recommendation import recommender
 
-__all__ = ["COLUMNS", "Nights", "Settings", "history", "roll_back"]
+__all__ = ["COLUMNS", "Nights", "Settings", "history", "release", "roll_back"]
 
 COLUMNS = ("day", "verdict", "model", "why", "lists", "ndcg")
 """Of the table of decisions."""
+
+_BY_HAND = ("rolled back", "released")  # what somebody decided, beside what the nights did
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Settings:
         k: Length of a list.
         rules: Of the gate.
         named: Holidays; None: those of the shop's country, where they are known.
+        search: Whether a search index is left beside the lists, if items have titles.
     """
 
     every: int = 7
     k: int = 10
     rules: gate.Rules = field(default_factory=gate.Rules)
     named: Mapping[pd.Timestamp, str] | None = None
+    search: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Nights:
         done, live = history(self.folder), _read(self.folder / "live.json")
         if (self.folder / "nights" / day / "report.md").exists():
             say(f"{day}: done already, nothing changed")
-            return done[done["day"] == day].iloc[-1].to_dict()
+            return done[(done["day"] == day) & (done["verdict"] != "released")].iloc[-1].to_dict()
         if len(done) and day < done["day"].max():
             raise DataError(f"the night of {done['day'].max()} has run: nights run in order. Received: {day}")
         here = self.folder / "nights" / day
@@ -109,7 +113,7 @@ class Nights:
         elif not live:
             say("there are no lists yet: nothing is live")
         _write(self.folder / "decisions.csv", _with(history(self.folder), row).to_csv(index=False))
-        _write(here / "report.md", _report(row, check))
+        _write(here / "report.md", _report(row, check, _read(here / "search.json")))
         return row
 
     def _day(self, day: str) -> pd.Timestamp:
@@ -150,9 +154,8 @@ class Nights:
         return {"alarm": bool(len(rung)), "says": says, "holiday": holiday, "checks": checks}
 
     def _set_aside(self) -> pd.Series:
-        """Returns the days that rang: nobody learns from them until somebody has looked."""
-        done = history(self.folder)
-        return pd.to_datetime(done.loc[done["verdict"] == "alarm", "day"])
+        """Returns the days that rang: nobody learns from them until somebody has looked, and released them."""
+        return pd.to_datetime(pd.Series(_aside(history(self.folder)), dtype=str))
 
     def _update(self, day: str, at: pd.Timestamp, here: Path, live: Mapping, say: Callable) -> dict[str, str]:
         end = (at + pd.Timedelta(days=1)).tz_localize(self.shop.timezone).tz_convert("UTC")
@@ -172,9 +175,25 @@ class Nights:
             new, found = live["model"], {"passes": True, "raises": False, "why": "no training was due", "new": ""}
         model = new if found["passes"] else live["model"]
         _lists(here / "lists.parquet", latest, events, end, model, self.settings.k)
+        if self.settings.search:
+            index = _step(here / "search.json", lambda: self._search(day, here, events, live))
+            say(f"{day}: search index: {index['says']}")
         verdict = ("accepted" if found["passes"] else "rejected") if due else "updated"
         row = {"day": day, "verdict": verdict, "model": json.dumps(model), "why": found["why"], "lists": day}
         return row | {"ndcg": str(found["new"])}
+
+    def _search(self, day: str, here: Path, events: pd.DataFrame, live: Mapping) -> dict[str, Any]:
+        """Leaves how often each item was sold, and the index of the items, unless the night before left the same."""
+        from recsys_kit.search import nightly
+
+        before = _read(self.folder / "nights" / live.get("night", "") / "search.json").get("index", "")
+        made = nightly.write(self.shop, self.folder / "search", before)
+        if not made:
+            return {"night": day, "index": "", "says": "none: no item has a title"}
+        sold = events["item_id"].value_counts().rename_axis("item_id").rename("sold").sort_index().reset_index()
+        output_file.write_table(here / "sold.parquet", sold)
+        same = "the items are those of the night before" if made["index"] == before else f"{made['new']:,} of them new"
+        return {"night": day, "says": f"{made['documents']:,} documents, {same}", **made}
 
     def _gate(self, new: Mapping, live: Mapping, latest: Split) -> dict[str, Any]:
         score = gate.value(new, latest)
@@ -193,7 +212,19 @@ class Nights:
             fresh["trained"] = live["trained"] if row["verdict"] == "updated" else day
             fresh["before"] = {name: live[name] for name in live if name != "before"}
             _write(self.folder / "live.json", json.dumps(fresh, indent=1) + "\n")
-        _copy(self.folder / "nights" / day / "lists.parquet", self.folder / "lists.parquet")
+        _bring(self.folder, day)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Removes the search indices that no way leads back to."""
+        from recsys_kit.search import nightly
+
+        live = _read(self.folder / "live.json")
+        ways = [one.get("night") for one in (live, live.get("before", {})) if one]
+        nightly.keep_only(
+            self.folder / "search",
+            {_read(self.folder / "nights" / way / "search.json").get("index", "") for way in ways},
+        )
 
 
 def history(folder: Path) -> pd.DataFrame:
@@ -205,7 +236,7 @@ def history(folder: Path) -> pd.DataFrame:
 
 
 def roll_back(folder: str | Path, say: Callable[[str], object] = print) -> str:
-    """Brings back the lists and the model of the night before, byte for byte; returns that night.
+    """Brings back the lists, the search index and the model of the night before, byte for byte; returns that night.
 
     Raises:
         DataError: If there is no night before, or it has been brought back already.
@@ -215,7 +246,7 @@ def roll_back(folder: str | Path, say: Callable[[str], object] = print) -> str:
     if not live.get("before"):
         raise DataError(f"{folder} has no night to go back to: a night must have gone live after another one")
     before = live["before"]
-    _copy(folder / "nights" / before["night"] / "lists.parquet", folder / "lists.parquet")
+    _bring(folder, before["night"])
     row = {"day": live["night"], "verdict": "rolled back", "model": json.dumps(before["model"])}
     row |= {"why": f"lists of {before['night']} again", "lists": before["night"], "ndcg": ""}
     done = history(folder)
@@ -223,6 +254,53 @@ def roll_back(folder: str | Path, say: Callable[[str], object] = print) -> str:
     _write(folder / "live.json", json.dumps(before, indent=1) + "\n")
     say(f"{before['night']}: its lists and its model are live again")
     return before["night"]
+
+
+def release(folder: str | Path, day: str, reason: str, say: Callable[[str], object] = print) -> bool:
+    """Says that somebody has looked at a day that rang: from the next night on it teaches like any other.
+
+    Args:
+        folder: Where the nights leave their files.
+        day: The day, as YYYY-MM-DD.
+        reason: What was found; it stands in the table of decisions.
+        say: Told what happens.
+
+    Returns:
+        Whether anything changed: a day that is released already stays as it is.
+
+    Raises:
+        DataError: If the day did not ring.
+    """
+    folder = Path(folder)
+    done = history(folder)
+    if not (of_day := done[done["day"] == day])["verdict"].isin(["alarm", "released"]).any():
+        waiting = ", ".join(_aside(done)) or "none"
+        raise DataError(
+            f"the day did not ring: there is nothing to release. Received: {day!r}; days that wait: {waiting}"
+        )
+    if day not in _aside(done):
+        why = of_day.loc[of_day["verdict"] == "released", "why"].iloc[-1]
+        say(f"{day}: released already ({why}), nothing changed")
+        return False
+    row = {"day": day, "verdict": "released", "model": "", "why": reason}
+    row |= {"lists": _read(folder / "live.json").get("night", ""), "ndcg": ""}
+    _write(folder / "decisions.csv", pd.concat([done, pd.DataFrame([row])], ignore_index=True).to_csv(index=False))
+    say(f"{day}: released ({reason}); the next night learns from it")
+    return True
+
+
+def _aside(done: pd.DataFrame) -> list[str]:
+    """Returns the days that rang and were not released since."""
+    last = done[done["verdict"].isin(["alarm", "released"])].drop_duplicates("day", keep="last")
+    return last.loc[last["verdict"] == "alarm", "day"].tolist()
+
+
+def _bring(folder: Path, night: str) -> None:
+    """Makes a night's lists and its search index those that are live."""
+    here = folder / "nights" / night
+    _copy(here / "lists.parquet", folder / "lists.parquet")
+    if (here / "search.json").exists():  # nights of an earlier version have none
+        _copy(here / "search.json", folder / "search.json")
 
 
 def _lists(path: Path, latest: Split, events: pd.DataFrame, end: pd.Timestamp, model: Mapping, k: int) -> None:
@@ -236,18 +314,19 @@ def _lists(path: Path, latest: Split, events: pd.DataFrame, end: pd.Timestamp, m
     output_file.write_table(path, table)
 
 
-def _report(row: Mapping[str, str], check: Mapping[str, Any]) -> str:
+def _report(row: Mapping[str, str], check: Mapping[str, Any], index: Mapping[str, Any]) -> str:
     lines = [f"# Night of {row['day']}", "", f"- Data: {check['says']}", f"- Decision: {row['verdict']}: {row['why']}"]
     lines += [
         f"- Lists that are live: those of {row['lists'] or 'no night'}",
         f"- Model: {row['model'] or 'as before'}",
+        f"- Search index: {index.get('says', 'as before')}",
     ]
     return "\n".join([*lines, ""])
 
 
 def _with(done: pd.DataFrame, row: Mapping[str, str]) -> pd.DataFrame:
     """Returns the table with a night's row; one that a cut off run left is replaced."""
-    again = (done["day"] == row["day"]) & (done["verdict"] != "rolled back")
+    again = (done["day"] == row["day"]) & ~done["verdict"].isin(_BY_HAND)
     return pd.concat([done[~again], pd.DataFrame([row], columns=list(COLUMNS))], ignore_index=True)
 
 

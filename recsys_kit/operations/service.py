@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,12 +22,13 @@ import pandas as pd
 
 from recsys_kit.datasets.tables import DataError
 from recsys_kit.operations import stream
+from recsys_kit.operations.served import NightLists, NightSearch
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
-__all__ = ["Limits", "LiveState", "NightLists", "Service", "application", "check_events", "run"]
+__all__ = ["Limits", "LiveState", "Service", "application", "check_events", "run"]
 
 Found = TypeVar("Found")
 Search = Callable[[str, int], list[dict[str, Any]]]
@@ -98,55 +99,6 @@ class LiveState(stream.State):
         self.newest = (events["timestamp"].max() - pd.Timestamp(0, tz="UTC")).total_seconds()
         self.note("newest", repr(self.newest))
         run.execute("COMMIT")
-
-
-@dataclass
-class NightLists:
-    """The lists of the last night, as `recsys-kit operate` or `recommend` writes them.
-
-    Attributes:
-        path: A Parquet file: user_id, rank, item_id, and perhaps score and reason.
-        problem: Why the newest file could not be read; empty if it could. The lists before it are served then.
-    """
-
-    path: Path
-    problem: str = ""
-    _signature: tuple = ()
-    _columns: dict[str, list[Any]] = field(default_factory=dict)
-    _rows: dict[str, range] = field(default_factory=dict)
-
-    def get(self, user: str, k: int) -> list[dict[str, Any]] | None:
-        """Returns the first `k` of a household's list; None for one without a list."""
-        self._refresh()
-        rows = self._rows.get(user)
-        return rows and [{name: values[row] for name, values in self._columns.items()} for row in rows[:k]]
-
-    @property
-    def written(self) -> float:
-        """When the file that is served was written, in seconds; 0 if none is."""
-        return self._signature[1] / 1e9 if self._rows else 0.0
-
-    def __len__(self) -> int:
-        self._refresh()
-        return len(self._rows)
-
-    def _refresh(self) -> None:
-        try:
-            status = self.path.stat()
-            signature = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if signature == self._signature:
-                return
-            table = pd.read_parquet(self.path).sort_values(["user_id", "rank"], ignore_index=True)
-            shown = [name for name in ("item_id", "rank", "score", "reason") if name in table]
-            plain = table[shown].astype(object).where(table[shown].notna(), None)
-            users = table["user_id"].astype(str)
-            last = users.drop_duplicates(keep="last").index + 1
-            rows = dict(zip(users[last - 1], map(range, [0, *last[:-1]], last), strict=True))
-        except (OSError, KeyError, ValueError) as error:
-            self.problem = f"{self.path.name}: {str(error).splitlines()[0]}"
-            return
-        self._columns, self._rows = {name: plain[name].tolist() for name in shown}, rows
-        self._signature, self.problem = signature, ""
 
 
 def check_events(value: object, limits: Limits, now: float) -> list[dict[str, Any]]:
@@ -257,10 +209,11 @@ class Service:
     def health(self) -> dict[str, Any]:
         """Returns whether there is anything to serve, and from when it is."""
         households = len(self.lists)
-        found: dict[str, Any] = {"status": "ok" if households and not self.lists.problem else "degraded"}
+        problem = self.lists.problem or getattr(self.search, "problem", "")
+        found: dict[str, Any] = {"status": "ok" if households and not problem else "degraded"}
         found |= {"households": households, "written": _when(self.lists.written) if households else None}
         found |= {"search": self.search is not None}
-        return found | ({"problem": self.lists.problem} if self.lists.problem else {})
+        return found | ({"problem": problem} if problem else {})
 
 
 def _when(seconds: float) -> str:
@@ -356,7 +309,14 @@ def application(service: Service) -> Starlette:
 
 
 def run(
-    lists: Path, folder: Path, data: str, store: Path | None, address: tuple[str, int], say: Callable[[str], object]
+    lists: Path,
+    folder: Path,
+    data: str,
+    store: Path | None,
+    address: tuple[str, int],
+    say: Callable[[str], object],
+    *,
+    search: bool = True,
 ) -> None:
     """Serves a shop until it is stopped.
 
@@ -364,9 +324,11 @@ def run(
         lists: Parquet file of the night's lists.
         folder: Where log and state are kept.
         data: Folder of the shop; empty: The Complete Journey.
-        store: The workspace with the search index, which is built if it is missing; None: no search.
+        store: A workspace whose search index answers, with tower and re-ranker; what it lacks is built. None: the
+            index that the nights left beside the lists, or where there is none, that of the folder `workspace`.
         address: Host and port.
         say: Told what happens.
+        search: Whether queries are answered.
 
     Raises:
         DataError: If the lists can't be read, or the extra `serve` is not installed.
@@ -376,8 +338,11 @@ def run(
     night = NightLists(Path(lists))
     if not len(night):
         raise DataError(f"--lists: {night.problem}. `recsys-kit operate` and `recsys-kit recommend` write such a file")
-    answer = None
-    if store is None:
+    answer: Search | None = None
+    if search and store is None:
+        found = NightSearch(Path(lists).parent)
+        answer, store = (found, None) if found else (None, Path("workspace"))
+    if not search or answer:
         shop = datasets.load(data)
     else:
         from recsys_kit.search import commands, engine

@@ -10,13 +10,15 @@ Letters for shapes: B households, W windows, H items, F facts, K hidden units.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import ops
 from scipy.special import gammaln, logsumexp
 
-from recsys_kit.privacy.small_head import Households
+if TYPE_CHECKING:
+    import keras
+
+    from recsys_kit.privacy.small_head import Households
 
 __all__ = ["Settings", "clipped", "epsilon", "fit", "gradients", "noise_for"]
 
@@ -88,6 +90,9 @@ def fit(model: keras.Model, data: Households, noise: float, settings: Settings =
         noise: Standard deviation of the noise on a sum of gradients, as a multiple of `clip`; 0: none, and no promise.
         settings: How.
     """
+    import keras
+    from keras import ops
+
     rng = np.random.default_rng(settings.seed)
     adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps))
     for _ in range(settings.steps):

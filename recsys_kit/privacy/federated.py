@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import ops
 
 from recsys_kit.privacy import differential
-from recsys_kit.privacy.small_head import Households
+
+if TYPE_CHECKING:  # a client trains with NumPy alone: it loads neither Keras nor what reads tables
+    import keras
+
+    from recsys_kit.privacy.small_head import Households
 
 __all__ = ["Round", "average", "local_change", "masked", "rounds", "unmasked"]
 
@@ -39,7 +42,7 @@ class Round:
 
 
 def local_change(
-    weights: list[np.ndarray], data: Households, epochs: int = 2, learning_rate: float = 0.2, clip: float = 0.04
+    weights: list[np.ndarray], data: Households, epochs: int = 2, learning_rate: float = 0.05, clip: float = 0.01
 ) -> list[np.ndarray]:
     """Trains at one client by plain gradient descent, and returns what it changes.
 
@@ -85,6 +88,8 @@ def rounds(
             the mean change itself is added, which is plain averaging.
         seed: Of the draws.
     """
+    from keras import ops
+
     rng = np.random.default_rng(seed)
     size = 4 * model.count_params()
     for number in range(1, count + 1):

@@ -210,6 +210,7 @@ def lists_to_write(
     diversity_weight: float = 0.0,
     allow_new: bool = False,
     say: Callable[[str], object] = print,
+    make: Callable[..., pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Returns the lists of a nightly run, and says what a reader of the file must know about them.
 
@@ -224,11 +225,12 @@ def lists_to_write(
         diversity_weight: As `Recommender.recommend` takes it.
         allow_new: Whether ids that the shop does not know are new customers.
         say: Called with each line.
+        make: Makes the lists; None: `recommender.recommend`, in this process.
     """
     if users is None:
         others = pd.Index(recommender.shop.users["user_id"].astype("str").unique()).difference(recommender.place)
         users = [*recommender.place, *others]
-    lists = recommender.recommend(users, k, rules, diversity_weight, allow_new=allow_new)
+    lists = (make or recommender.recommend)(users, k, rules, diversity_weight, allow_new=allow_new)
     strange = ~lists["user_id"].isin(recommender.place)
     if strange.any():
         count, known = lists["user_id"][strange].nunique(), recommender.shop.users["user_id"]

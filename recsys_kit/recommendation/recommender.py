@@ -131,18 +131,8 @@ class Recommender:
         """
         check_wishes(k, diversity_weight, novelty)
         k = min(k, len(self.split.items))
-        users = self.place if users is None else pd.Index([str(user) for user in users])
-        twice = users[users.duplicated()]
-        if len(twice):
-            raise DataError(f"every user must be asked for once. Received twice: {', '.join(map(repr, twice[:3]))}.")
+        users = self.asked(users, allow_new)
         rows = self.place.get_indexer(users)
-        unknown = users[(rows < 0) & ~users.isin(self.shop.users["user_id"])]
-        if len(unknown) and not allow_new:
-            raise DataError(
-                f"{len(unknown)} of {len(users)} users are not known to the shop: "
-                f"{with_similar(unknown, self.shop.users['user_id'])}. "
-                "Say that they are new customers (allow_new, --allow-new), and they get a start."
-            )
         wanted = rules or Rules()
         good = allowed(wanted, self.split.items, self.shop.items)
         parts = []
@@ -155,6 +145,25 @@ class Recommender:
         lists = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(LIST_COLUMNS))
         order = users.get_indexer(lists["user_id"])
         return lists.iloc[np.lexsort((lists["rank"], order))].reset_index(drop=True)
+
+    def asked(self, users: Sequence[str] | None = None, allow_new: bool = False) -> pd.Index:
+        """Returns the ids of whom lists are wanted for; see `recommend`.
+
+        Raises:
+            DataError: If an id is there twice, or not known.
+        """
+        users = self.place if users is None else pd.Index([str(user) for user in users])
+        twice = users[users.duplicated()]
+        if len(twice):
+            raise DataError(f"every user must be asked for once. Received twice: {', '.join(map(repr, twice[:3]))}.")
+        unknown = users[(self.place.get_indexer(users) < 0) & ~users.isin(self.shop.users["user_id"])]
+        if len(unknown) and not allow_new:
+            raise DataError(
+                f"{len(unknown)} of {len(users)} users are not known to the shop: "
+                f"{with_similar(unknown, self.shop.users['user_id'])}. "
+                "Say that they are new customers (allow_new, --allow-new), and they get a start."
+            )
+        return users
 
     def _known(self, rows, k, wanted, good, weight, novelty, method) -> pd.DataFrame:
         table = self.table(rows)

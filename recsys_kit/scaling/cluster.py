@@ -40,7 +40,11 @@ def workers(address: str = "", count: int = 2, memory_gb: float = 4.0) -> Iterat
             yield client
         return
     local = LocalCluster(
-        n_workers=count, threads_per_worker=1, memory_limit=f"{memory_gb}GB", dashboard_address=None, silence_logs=40
+        n_workers=count,
+        threads_per_worker=1,
+        memory_limit=f"{memory_gb}GB",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=40,
     )
     with local, Client(local) as client:
         yield client

@@ -34,9 +34,11 @@ __all__ = [
     "WEIGHT",
     "Index",
     "ahead",
+    "assembled",
     "build",
     "facts",
     "fit_reranker",
+    "learned_doubt",
     "refuses",
     "reranked",
     "reranker_version",
@@ -115,13 +117,7 @@ def build(
     """
     documents, items = corpus.documents(shop, sold, limit)
     parts = vectors(shop, store, documents, light)
-    text = corpus.texts(documents, glossary.uses_codes(shop))
-    every = [
-        " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
-    ]
-    words = lexical.Lexical(every, spelling=True)
-    index = Index(documents, items, words, fusion.views(parts), codes=glossary.uses_codes(shop))
-    index = replace(index, texts=text["both"], traits=attributes.traits(text["both"]))
+    index = assembled(documents, items, fusion.views(parts), glossary.uses_codes(shop))
     index = replace(index, doubt=_doubt(index, shop, store))
     if light:
         return index
@@ -136,6 +132,24 @@ def build(
     if not rerank or not index.codes:
         return index
     return _with_rerankers(index, shop, store, epochs, models)
+
+
+def assembled(documents: pd.DataFrame, items: pd.DataFrame, views: np.ndarray, codes: bool) -> Index:
+    """Returns an index by words and meaning, of what `corpus.documents` returned.
+
+    Args:
+        documents: The documents.
+        items: Their items.
+        views: (P, S, E) frozen vectors of the documents, see `fusion.views`.
+        codes: Whether the shop's texts are codes that the glossary spells out.
+    """
+    text = corpus.texts(documents, codes)
+    every = [
+        " ".join(words) for words in zip(*(text[name] for name in ("both", "both_zh") if name in text), strict=True)
+    ]
+    words = lexical.Lexical(every, spelling=True)
+    traits = attributes.traits(text["both"])
+    return Index(documents, items, words, views, codes=codes, texts=text["both"], traits=traits)
 
 
 def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs: int, models: int) -> Index:
@@ -155,16 +169,21 @@ def _doubt(index: Index, shop: Shop, store: workspace.Workspace) -> nothing.Doub
     """Returns what tells queries that nothing answers: only the kit's shop has judged queries to learn it from."""
     if not index.codes:
         return None
-    judged = queries.judged()
-    good = queries.texts(judged[judged["split"] == "dev"])
-    bad = nothing.unanswerable()
+    params = {"documents": len(index.documents), "glossary": glossary.version(), "bad": nothing.unanswerable()}
+    params["good"] = int((queries.judged()["split"] == "dev").sum())
 
     def make() -> dict[str, np.ndarray]:
-        vector, known = _evidence(index, [*good["query"], *bad])
-        return nothing.fit(vector, known, [*good["intent_id"], *[""] * len(bad)]).arrays()
+        return learned_doubt(index).arrays()
 
-    params = {"documents": len(index.documents), "glossary": glossary.version(), "bad": bad, "good": len(good)}
     return nothing.Doubt.of(store.get("search_doubt", make, data=shop.fingerprint, params=params, uses=[_evidence]))
+
+
+def learned_doubt(index: Index) -> nothing.Doubt:
+    """Learns from the kit's judged dev queries, and from its unanswerable ones, which queries nothing answers."""
+    judged = queries.judged()
+    good, bad = queries.texts(judged[judged["split"] == "dev"]), nothing.unanswerable()
+    vector, known = _evidence(index, [*good["query"], *bad])
+    return nothing.fit(vector, known, [*good["intent_id"], *[""] * len(bad)])
 
 
 def _evidence(index: Index, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

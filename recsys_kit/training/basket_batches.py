@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys_kit.datasets.tables import NotForThisShop
 from recsys_kit.neural import devices, sampling
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.training import baskets
@@ -63,6 +64,9 @@ class BasketBatches(EpochBatches):
         settings: Uses positions, candidates, batch_size, window and seed.
         min_items: Targets hold at least so many items, as the answers of the task do.
         count: How many batches an epoch has at most, a random part of them; 0: all.
+
+    Raises:
+        NotForThisShop: If no customer has three baskets.
     """
 
     def __init__(self, seq: baskets.Sequences, settings: Settings, min_items: int = 1, count: int = 0, **kwargs):
@@ -71,7 +75,9 @@ class BasketBatches(EpochBatches):
         # Two baskets to look back on, and one to predict.
         users = np.flatnonzero(seq.baskets() >= 3)
         if not len(users):
-            raise ValueError("no user has at least 3 baskets before the cutoff: there is nothing to learn from.")
+            raise NotForThisShop(
+                "no customer has at least 3 baskets before the cutoff: a model learns from two what is in the third"
+            )
         distinct = np.diff(seq.item_start)[users]
         users = users[np.lexsort((distinct, np.minimum(seq.baskets()[users], settings.window) // 32))]
         step = max(1, settings.batch_size // settings.positions)

@@ -127,6 +127,8 @@ def sequences(split: Split, window: int = 30, rank: int = 32, context: np.ndarra
         starts = (split.plan.starts - origin) / pd.Timedelta(days=1)
         plan = {"plan_start": np.asarray(starts, np.float32), "plan": split.plan.share * np.float32(_PLAN_SCALE)}
     before = np.searchsorted(plan["plan_start"], weeks, side="left")  # weeks of the plan that have begun
+    with devices.one_blas_thread():
+        taste = _neighbourhood(user, item, day, (users, size), weeks, window, rank)
     usual = np.stack([plan["plan"][max(0, row - 3) : row + 1].mean(0) for row in before])
     return Sequences(
         origin=origin,
@@ -138,7 +140,7 @@ def sequences(split: Split, window: int = 30, rank: int = 32, context: np.ndarra
         items=(pairs % size).astype(np.int32),
         item_start=item_start,
         trend=_trend(item, day, size, weeks, window),
-        **_neighbourhood(user, item, day, (users, size), weeks, window, rank),
+        **taste,
         **plan,
         usual=usual,
         context=context[rows.index[new]],
@@ -286,17 +288,20 @@ def market_arrays(seq: Sequences, x: dict[str, np.ndarray], candidates: np.ndarr
         user, at = np.nonzero(week == w)
         items = x["items"][user]  # (rows, H)
         mine = taste[user, at]  # (rows, R)
-        others[user, at, :, 0] = seq.trend[w, candidates]
-        others[user, at, :, 1] = _log(mine @ seq.lately[w][candidates].T)  # (rows, R) @ (R, C)
-        own[user, at, :, 0] = seq.trend[w, items]
-        own[user, at, :, 1] = _log(np.einsum("nr,nhr->nh", mine, seq.lately[w][items]))
-        others[user, at, :, 2 + kinds :] = seq.usual[w, candidates]
+        lately = seq.lately[w]  # `take` below: indexing with arrays takes three times as long
+        others[user, at, :, 0] = seq.trend[w].take(candidates)
+        others[user, at, :, 1] = _log(mine @ lately.take(candidates, axis=0).T)  # (rows, R) @ (R, C)
+        own[user, at, :, 0] = seq.trend[w].take(items)
+        own[user, at, :, 1] = _log(np.einsum("nr,nhr->nh", mine, lately.take(items, axis=0)))
+        others[user, at, :, 2 + kinds :] = seq.usual[w].take(candidates, axis=0)
     if kinds:
+        weeks, size = seq.plan.shape[:2]
+        plan = seq.plan.reshape(weeks * size, kinds)
         now = seq.plan_week(x["target_day"])  # (B, P)
-        own[..., 2 : 2 + kinds] = seq.plan[now[:, :, None], x["items"][:, None]]
-        own[..., 2 + kinds :] = seq.plan[seq.plan_week(last_purchases(x)), x["items"][:, None]]
+        own[..., 2 : 2 + kinds] = plan.take(now[:, :, None] * size + x["items"][:, None], axis=0)
+        own[..., 2 + kinds :] = plan.take(seq.plan_week(last_purchases(x)) * size + x["items"][:, None], axis=0)
         for w in np.unique(now):
-            others[now == w, :, 2 : 2 + kinds] = seq.plan[w, candidates]
+            others[now == w, :, 2 : 2 + kinds] = seq.plan[w].take(candidates, axis=0)
     return {"candidates": candidates, "market": own, "candidate_market": others}
 
 

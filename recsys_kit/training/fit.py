@@ -5,6 +5,7 @@ Letters for shapes: B users of a batch, P positions to predict at.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -65,7 +66,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     every = [keep, *callbacks, Backup(folder)]
     # No shuffling by Keras, whose order a resumed run would not repeat: the batches have a random order of their own.
-    model.fit(data, initial_epoch=done, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=every)
+    with devices.one_blas_thread():  # for the batches: the other cores are the step's
+        model.fit(data, initial_epoch=done, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=every)
     return Fitted(model, pd.DataFrame(keep.record))
 
 
@@ -136,7 +138,9 @@ def trained(
         workspace.forget("basket_transformer", _model, **address)
         workspace.forget("training", _model, **address)
     build = partial(_model, shop, task, settings, folder, callbacks)
-    return workspace.get("basket_transformer", build, **address)
+    model = workspace.get("basket_transformer", build, **address)
+    gc.collect()  # the model that was trained, where this one was read back: it holds its compiled step, and itself
+    return model
 
 
 def is_trained(workspace: Workspace, shop: Shop, task: Task, settings: Settings) -> bool:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from recsys_kit import evaluation
+from recsys_kit.neural import devices
 from recsys_kit.preprocessing import Split
 from recsys_kit.training import baskets
 
@@ -84,9 +85,10 @@ def scorer(
         # Households of similar length together: a batch is padded to its longest.
         order = np.lexsort((np.diff(seq.item_start)[users], seq.baskets()[users] // 32))
         scores = np.empty((len(rows), len(split.items)), np.float32)
-        for i in range(0, len(rows), block):
-            part = order[i : i + block]
-            scores[part] = one(rows[part])
+        with devices.one_blas_thread():
+            for i in range(0, len(rows), block):
+                part = order[i : i + block]
+                scores[part] = one(rows[part])
         return scores
 
     return score

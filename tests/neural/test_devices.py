@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import without_tensorflow
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from recsys_kit.neural import devices, losses
 from recsys_kit.neural.devices import Hardware
@@ -115,3 +116,14 @@ def test_pytorch_is_not_asked_for_xla(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(ValueError, match="`xla` needs the backend jax or tensorflow"), devices.use(Hardware(xla=True)):
         pass
+
+
+def test_products_take_one_thread_within_and_as_many_as_before_after():
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        with devices.one_blas_thread(), devices.one_blas_thread():
+            assert threads() == {1}
+        assert threads() == before

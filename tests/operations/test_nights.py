@@ -1,14 +1,18 @@
 """A night is checked, gated, repeatable, resumable, and can be taken back."""
 
 import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from busy_shop import busy_shop
+from busy_shop import busy_shop, titled_shop
 from typer.testing import CliRunner
 
-from recsys_kit import datasets
+from recsys_kit import datasets, output_file
 from recsys_kit.cli import app
 from recsys_kit.operations import faults, gate, nights
 
@@ -22,6 +26,10 @@ def quiet(text):
 def shop_nights(folder, train=lambda split: GOOD, receive=lambda today: today, every=1, rules=None):
     settings = nights.Settings(every=every, rules=rules or gate.Rules())
     return nights.Nights(busy_shop(), folder, settings, train, receive)
+
+
+def titled_nights(folder, more=0, **how):
+    return replace(shop_nights(folder, **how), shop=titled_shop(more))
 
 
 def files(folder):
@@ -44,7 +52,7 @@ def test_the_same_night_again_changes_no_file(tmp_path):
     assert again["verdict"] == "accepted" and files(tmp_path) == before
 
 
-@pytest.mark.parametrize("step", ["_check", "_gate", "_publish"])
+@pytest.mark.parametrize("step", ["_check", "_gate", "_search", "_publish", "_tidy"])
 def test_a_night_that_was_cut_off_goes_on_to_the_same_end(tmp_path, step, monkeypatch):
     shop_nights(tmp_path / "whole").run("2017-10-20", quiet)
     whole = shop_nights(tmp_path / "whole").run("2017-10-21", quiet)
@@ -61,6 +69,68 @@ def test_a_night_that_was_cut_off_goes_on_to_the_same_end(tmp_path, step, monkey
     assert shop_nights(tmp_path / "cut").run("2017-10-21", quiet) == whole
     one, other = ({name: text for name, (text, _) in files(tmp_path / kind).items()} for kind in ("whole", "cut"))
     assert one == other
+
+
+def test_a_night_that_was_killed_at_any_file_goes_on_to_the_same_end(tmp_path, monkeypatch):
+    titled_nights(tmp_path / "first").run("2017-10-20", quiet)
+    shutil.copytree(tmp_path / "first", tmp_path / "whole")
+    write, written = output_file.write, []
+
+    def counted(path, fill, most=1000):
+        if len(written) == most:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        return write(path, fill)
+
+    monkeypatch.setattr(output_file, "write", counted)
+    whole = titled_nights(tmp_path / "whole", more=1).run("2017-10-21", quiet)
+    names = list(written)
+    assert {"search.json", "sold.parquet", "lists.parquet", "live.json", "decisions.csv", "report.md"} <= set(names)
+    wanted = {name: text for name, (text, _) in files(tmp_path / "whole").items()}
+    for most in range(len(names)):
+        shutil.copytree(tmp_path / "first", tmp_path / "cut")
+        written.clear()
+        monkeypatch.setattr(output_file, "write", lambda path, fill, most=most: counted(path, fill, most))
+        with pytest.raises(KeyboardInterrupt):
+            titled_nights(tmp_path / "cut", more=1).run("2017-10-21", quiet)
+        monkeypatch.setattr(output_file, "write", write)
+        assert titled_nights(tmp_path / "cut", more=1).run("2017-10-21", quiet) == whole
+        assert {name: text for name, (text, _) in files(tmp_path / "cut").items()} == wanted, names[most]
+        shutil.rmtree(tmp_path / "cut")
+
+
+def test_the_search_index_follows_the_items_and_only_them(tmp_path):
+    titled_nights(tmp_path).run("2017-10-20", quiet)
+    first = files(tmp_path / "search")
+    said = []
+    titled_nights(tmp_path).run("2017-10-21", said.append)
+    assert files(tmp_path / "search") == first and "the items are those of the night before" in said[-1]
+    titled_nights(tmp_path, more=2).run("2017-10-22", said.append)
+    assert "62 documents, 2 of them new" in said[-1] and len(files(tmp_path / "search")) == 4  # two ways back
+    titled_nights(tmp_path, more=2).run("2017-10-23", quiet)
+    assert len(files(tmp_path / "search")) == 2
+    assert "62 documents" in (tmp_path / "nights" / "2017-10-23" / "report.md").read_text()
+
+
+def test_items_without_titles_have_no_search(tmp_path):
+    shop_nights(tmp_path).run("2017-10-20", quiet)
+    assert "no item has a title" in (tmp_path / "nights" / "2017-10-20" / "report.md").read_text()
+    assert not (tmp_path / "search").exists()
+
+
+def test_nights_without_search_leave_no_index(tmp_path):
+    titled = titled_nights(tmp_path)
+    replace(titled, settings=replace(titled.settings, search=False)).run("2017-10-20", quiet)
+    assert not (tmp_path / "search.json").exists() and not (tmp_path / "search").exists()
+
+
+def test_nights_and_their_search_load_no_keras():
+    script = (
+        "import sys; from recsys_kit.operations import nights, served; from recsys_kit.search import engine, nightly;"
+    )
+    script += "[nights.Nights, served.NightSearch, nightly.write, engine.search];"
+    script += "print({'keras', 'tensorflow'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "set()"
 
 
 def test_an_alarm_keeps_the_old_lists_and_says_why(tmp_path):
@@ -84,6 +154,27 @@ def test_a_day_that_rang_teaches_nobody(tmp_path):
     shop_nights(tmp_path, train).run("2017-10-25", quiet)
     local = seen[-1].dt.tz_convert("America/New_York").dt.strftime("%Y-%m-%d")
     assert "2017-10-09" in set(local) and "2017-10-10" not in set(local)
+
+
+def test_a_day_that_was_looked_at_teaches_again(tmp_path):
+    seen = []
+
+    def train(split):
+        seen.append(split.history["timestamp"])
+        return GOOD
+
+    bot = shop_nights(tmp_path, train, lambda today: faults.plant("bot", today, np.random.default_rng(0)))
+    alarm = bot.run("2017-10-10", quiet)
+    assert nights.release(tmp_path, "2017-10-10", "a school's order", quiet)
+    before = files(tmp_path)
+    assert not nights.release(tmp_path, "2017-10-10", "again", quiet) and files(tmp_path) == before
+    assert bot.run("2017-10-10", quiet) == alarm and files(tmp_path) == before  # the night said what it said
+    shop_nights(tmp_path, train).run("2017-10-25", quiet)
+    assert "2017-10-10" in set(seen[-1].dt.tz_convert("America/New_York").dt.strftime("%Y-%m-%d"))
+    done = nights.history(tmp_path)
+    assert done["verdict"].tolist() == ["alarm", "released", "accepted"] and done["why"][1] == "a school's order"
+    with pytest.raises(datasets.DataError, match=r"did not ring.*days that wait: none"):
+        nights.release(tmp_path, "2017-10-25", "why not", quiet)
 
 
 def test_a_bad_model_is_stopped_and_the_old_one_stays(tmp_path):
@@ -146,3 +237,20 @@ def test_the_command_runs_a_night_and_takes_it_back(tmp_path):
     found = CliRunner().invoke(app, [*words, "--rollback"])
     assert found.exit_code == 0 and "2017-10-20" in found.output
     assert CliRunner().invoke(app, words).exit_code == 2
+
+
+def test_the_command_releases_a_day_with_a_reason(tmp_path):
+    twice = shop_nights(tmp_path, receive=lambda today: faults.plant("load twice", today, np.random.default_rng(0)))
+    twice.run("2017-10-21", quiet)
+    words = ["operate", "--out", str(tmp_path), "--release", "2017-10-21"]
+    for bad in (
+        words,
+        [*words, "--reason", " "],
+        [*words, "--reason", "x", "--rollback"],
+        [*words[:3], "--reason", "x"],
+    ):
+        assert CliRunner().invoke(app, bad).exit_code == 2
+    for says in ("2017-10-21: released (the till sent it twice)", "released already"):
+        found = CliRunner().invoke(app, [*words, "--reason", "the till sent it twice"])
+        assert found.exit_code == 0 and says in found.output
+    assert nights.history(tmp_path)["verdict"].tolist() == ["alarm", "released"]

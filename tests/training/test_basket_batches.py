@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recsys_kit import training
+from recsys_kit import datasets, training
 from recsys_kit.training import baskets
 
 SMALL = training.Settings(width=8, blocks=1, epochs=2, positions=2, candidates=20, batch_size=24, patience=2)
@@ -62,5 +62,5 @@ def test_an_epoch_is_the_same_whenever_it_is_asked_for(batches):
 def test_a_shop_with_nothing_to_learn_from_says_so(task):
     seq = baskets.sequences(task.validation)
     short = dataclasses.replace(seq, basket_start=np.minimum(seq.basket_start, np.arange(len(seq.basket_start))))
-    with pytest.raises(ValueError, match="at least 3 baskets"):
+    with pytest.raises(datasets.NotForThisShop, match="at least 3 baskets"):
         training.BasketBatches(short, SMALL)
