@@ -10,8 +10,8 @@
 Each call adds its rows to `results/diagnosis.json`, one after the other; what is there is kept. Rows of noise are of
 500 customers, and their seeds are shops. Thresholds (`diagnosis.verdicts.THRESHOLDS`) and shops were tuned on seed 0
 and frozen. Seeds 1 to 5 were judged with a network without its convolution, which missed one shop of combinations of
-five, and the mixed ones; the convolution was chosen on seeds 7 to 11. So the rows that count have seeds from 21 on: they
-were judged once.
+five, and the mixed ones; the convolution was chosen on seeds 7 to 11. So the rows that count have seeds from 21 on:
+they were judged once.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     for axes, (title, panel) in zip(all_axes, panels.items(), strict=True):
         _gains(axes, {label: part for label, part in panel.items() if len(part)})
         axes.set_title(title)
-    all_axes[-1].set_xlabel("Gain over all counting, in parts of its NDCG@10; 99% interval")
+    all_axes[-1].set_xlabel("Gain over all counting, in parts of its NDCG@10; 99% interval", loc="right")
     all_axes[0].legend(loc="upper right", fontsize=8)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130)
