@@ -36,6 +36,7 @@ class Settings:
         controls: Whether the twin and the network without order are trained, too; the verdict does not need them.
         parts: Shares of the customers of whom the learning curve learns.
         seed: Seed of everything random.
+        without: A part of the sequence model that is left out, for an ablation; see `networks.Network`.
     """
 
     users: int = 3000
@@ -47,6 +48,7 @@ class Settings:
     controls: bool = True
     parts: tuple[float, ...] = (0.25, 0.5)
     seed: int = 0
+    without: str = ""
 
 
 @dataclass
@@ -142,7 +144,7 @@ class _Run:
         plain, mixed = ([self._sequences(bench, newest, shuffle) for bench in benches] for shuffle in (False, True))
         sizes = np.diff(plain[0].start)
         self.length = int(np.clip(np.quantile(sizes[sizes > 0], 0.75) - 1, 2, 64))
-        self.network = networks.Network(plain[0].size, self.length, True, self.settings.seed)
+        self.network = networks.Network(plain[0].size, self.length, True, self.settings.seed, self.settings.without)
         self.plain, trainings = plain, [("sequence model", self.network, plain)]
         if self.settings.controls:
             twin = networks.Network(plain[0].size, self.length, False, self.settings.seed)

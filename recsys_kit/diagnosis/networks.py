@@ -69,7 +69,7 @@ def sequences(
     return LeaveOneOut(item, np.searchsorted(user, np.arange(len(split.users) + 1)), size + baskets, "")
 
 
-def _model(size: int, length: int, dropout: float = 0.1) -> keras.Model:
+def _model(size: int, length: int, without: str = "", dropout: float = 0.1) -> keras.Model:
     """Builds a next-item model of one Transformer block, in front of which each position sees the last items in a row.
 
     Attention has to learn for each place anew which one lies two before it. A causal convolution knows that from the
@@ -78,6 +78,8 @@ def _model(size: int, length: int, dropout: float = 0.1) -> keras.Model:
     Args:
         size: V, and 1 more where baskets end in an item.
         length: L, the longest row.
+        without: A part to leave out, for an ablation: "convolution", "attention" (the block's small network stays) or
+            "block".
         dropout: Dropout while training.
 
     Returns:
@@ -87,9 +89,14 @@ def _model(size: int, length: int, dropout: float = 0.1) -> keras.Model:
     embedding, valid = transformer.ItemEmbedding([], _WIDTH, size=size + 1, name="item"), ids > 0
     x = layers.Rescaling(_WIDTH**0.5, name="scale")(embedding(ids))  # (B, L, D)
     x = layers.Dropout(dropout)(transformer.PositionEmbedding(length, name="position")(x, valid=valid))
-    x = layers.Add()([x, layers.Conv1D(_WIDTH, _NEAR, padding="causal", name="near")(x)])
-    mask = transformer.attention_mask(valid)
-    x = transformer.TransformerBlock(2, dropout, name="block_0")(x, attention_mask=mask)
+    if without != "convolution":
+        x = layers.Add()([x, layers.Conv1D(_WIDTH, _NEAR, padding="causal", name="near")(x)])
+    if without == "attention":
+        wide = layers.Dense(2 * _WIDTH, activation="gelu")(layers.LayerNormalization(epsilon=1e-6)(x))
+        x = layers.Add()([x, layers.Dropout(dropout)(layers.Dense(_WIDTH)(wide))])
+    elif without != "block":
+        mask = transformer.attention_mask(valid)
+        x = transformer.TransformerBlock(2, dropout, name="block_0")(x, attention_mask=mask)
     x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     return keras.Model(ids, transformer.TiedLogits(embedding, name="logits")(x), name="gpt_style")
 
@@ -106,12 +113,13 @@ class Network:
         together: Whether it sees items together, by a convolution and a Transformer block; if not, it is the twin that
             adds up its history.
         seed: Seed of everything random.
+        without: A part of the former that is left out: "convolution", "attention" or "block".
     """
 
-    def __init__(self, size: int, length: int, together: bool, seed: int = 0):
+    def __init__(self, size: int, length: int, together: bool, seed: int = 0, without: str = ""):
         keras.utils.set_random_seed(seed)
         self.length, self.seed, self.whole = length, seed, size <= _WHOLE
-        self.model = _model(size, length) if together else additive.mean_model(size, _WIDTH, 0.1)
+        self.model = _model(size, length, without) if together else additive.mean_model(size, _WIDTH, 0.1)
         averages = {"use_ema": True, "ema_momentum": 0.98}
         self.optimizer = keras.optimizers.AdamW(5e-3, weight_decay=0.01, clipnorm=1.0, **averages)
         if self.whole:
