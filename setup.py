@@ -37,13 +37,14 @@ class BuildWithFiles(build_py):
 
 
 def without_outputs(text):
-    """Returns a notebook as it is before it has run."""
+    """Returns a notebook as it is before it has run, in as few bytes as it needs."""
     notebook = json.loads(text)
     notebook["metadata"].pop("widgets", None)
     for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
         if cell["cell_type"] == "code":
             cell.update(outputs=[], execution_count=None)
-    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(notebook, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 setup(cmdclass={"build_py": BuildWithFiles})

@@ -127,9 +127,10 @@ def pages(shop: Shop, folder: str | Path = "", cutoff: str = "") -> pd.DataFrame
     events = preprocessing.clean(shop)[0]
     discover = len(events) and shop_kind.measure(events).task == shop_kind.NEXT_ITEM
     no_repeats = "02 is skipped: it ranks what was bought before, and nobody buys a thing twice" if discover else ""
+    gaps = "; ".join(filter(None, [no_repeats, "" if next_basket else _too_few_baskets(shop, cutoff)]))
     rows = [
         ("00", "a first look, a first list, a first search", next_basket, no_titles),
-        ("01-09", "cleaning, features, models, training, evaluation, lists", next_basket, no_repeats),
+        ("01-09", "cleaning, features, models, training, evaluation, lists", next_basket, gaps),
         ("10", "search", empty, no_titles and f"{no_titles}: it is shown on the kit's own catalogue"),
         ("11", "what is bought together", empty, ""),
         ("12", "advertising", lacking and f"the folder has no {', '.join(lacking)}", ""),
@@ -145,6 +146,14 @@ def pages(shop: Shop, folder: str | Path = "", cutoff: str = "") -> pd.DataFrame
         for page, what, none, part in rows
     ]
     return pd.DataFrame(said, columns=["notebooks", "what", "here", "why"])
+
+
+def _too_few_baskets(shop: Shop, cutoff: str) -> str:
+    """Says which notebooks are skipped where a sequence model has nothing to learn from."""
+    history = preprocessing.task(shop, cutoff).validation.history
+    if history.groupby("user")["basket_id"].nunique().max() >= 3:
+        return ""
+    return "05 is skipped, 06 is skipped, 08 is skipped: no customer has 3 baskets to learn from"
 
 
 def _why_not(shop: Shop, cutoff: str, judged: bool) -> str:

@@ -180,10 +180,10 @@ def test_what_is_no_scheduler_is_told_within_seconds(answer):
 
 
 @pytest.mark.slow
-def test_a_cluster_without_workers_is_told():
+def test_a_cluster_without_workers_is_told(client):
     from dask.distributed import LocalCluster
 
-    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty:
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", loop=client.loop) as empty:
         address = empty.scheduler_address
         with pytest.raises(ValueError, match="has no workers"), engines.opened("dask", address):
             pass
