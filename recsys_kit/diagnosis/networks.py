@@ -72,8 +72,8 @@ def sequences(
 def _model(size: int, length: int, without: str = "", dropout: float = 0.1) -> keras.Model:
     """Builds a next-item model of one Transformer block, in front of which each position sees the last items in a row.
 
-    Attention has to learn for each place anew which one lies two before it. A causal convolution knows that from the
-    start: with few data, combinations of the last items are found only with it (`benchmarks/README.md`).
+    A causal convolution knows from the start which item lies two before another. Where combinations of the last items
+    decide, it and the block's small network find them, and attention adds nothing (`benchmarks/README.md`).
 
     Args:
         size: V, and 1 more where baskets end in an item.
