@@ -203,7 +203,8 @@ class ListsInParts:
         if len(todo) < len(parts):
             self.say(f"{len(parts) - len(todo)} of {len(parts)} parts were finished before, and are kept")
         if todo:
-            content = self.client.scatter(_packed(self.recommender), broadcast=True)
+            # A name of its own: the same content of a call that was interrupted may be let go of at any time.
+            content = self.client.scatter(_packed(self.recommender), broadcast=True, hash=False)
             asked = {
                 self.client.submit(_lists, version, content, part, wishes, pure=False): path for path, part in todo
             }
