@@ -7,6 +7,8 @@ import dataclasses
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import light_shop
@@ -180,13 +182,16 @@ def test_what_is_no_scheduler_is_told_within_seconds(answer):
 
 
 @pytest.mark.slow
-def test_a_cluster_without_workers_is_told(client):
-    from dask.distributed import LocalCluster
-
-    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", loop=client.loop) as empty:
-        address = empty.scheduler_address
-        with pytest.raises(ValueError, match="has no workers"), engines.opened("dask", address):
-            pass
+def test_a_cluster_without_workers_is_told():
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    # A process: its loop is nobody else's.
+    with subprocess.Popen([*command, "--no-dashboard"], stderr=subprocess.PIPE, text=True) as alone:
+        try:
+            address = next(line.split()[-1] for line in alone.stderr if "Scheduler at:" in line)
+            with pytest.raises(ValueError, match="has no workers"), engines.opened("dask", address):
+                pass
+        finally:
+            alone.terminate()
 
 
 @pytest.mark.slow
