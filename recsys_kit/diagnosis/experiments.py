@@ -131,10 +131,11 @@ class _Run:
 
     def count(self, learners: np.ndarray | None = None) -> None:
         """Makes the families of counted sources, at both cutoffs."""
-        began = time.perf_counter()
+        began, tables = time.perf_counter(), None
         for bench in (*self.valid, *self.test):
-            known = None if learners is None else np.isin(bench.split.users, learners)
-            bench.families = sources.counting(bench.split, known, self.titles, self.task.validation.cutoff)
+            known, until = None if learners is None else np.isin(bench.split.users, learners), self.task.validation.cutoff
+            tables = tables or sources.tables(bench.split, known, until)  # of one age: the same at each moment
+            bench.families = sources.counting(bench.split, known, self.titles, until, tables)
         self.seconds.setdefault("counting, to build", time.perf_counter() - began)
 
     def train(self) -> None:

@@ -8,7 +8,7 @@ Letters for shapes: U users, V items, N cases, B cases of a block, R rank.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ import scipy.sparse as sp
 from sklearn.preprocessing import normalize
 
 from recsys_kit import baselines
+from recsys_kit.neural.ranges import ragged
 from recsys_kit.preprocessing import Split
 
-__all__ = ["Source", "counting"]
+__all__ = ["Source", "Tables", "counting", "tables"]
 
 Source = Callable[[np.ndarray], list[np.ndarray]]
 """Cases (B,) of a split -> one or more arrays (B, V)."""
@@ -26,6 +27,44 @@ Source = Callable[[np.ndarray], list[np.ndarray]]
 _RHYTHM = np.array([-3, -2, -1, 0, 1, 2, 3])  # log2 of the time since the last purchase, in intervals of its own
 _PAIRS = 300  # most items of a catalogue whose pairs are counted; beyond, hardly a pair comes up twice
 _RANK = 16  # of the factorised table of what follows what
+_NEVER = np.log(np.float32(0.05))  # of what was never bought; 0.05 keeps its logarithm finite
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What everybody's purchases say follows what; the same at each moment if it is of the same age.
+
+    Attributes:
+        shares: (V,) of each item in all purchases.
+        after: (V, V) how often an item is bought directly after another.
+        near: (V, V) within five baskets.
+        total: (V,) of the rows of `after`.
+        left: (V, R) with `right` (R, V): each pair's lift, smoothed.
+        right: See `left`.
+        pairs: For each two of the last three places how far back they lie, and (V^2, V) what followed; empty where
+            pairs are not counted.
+    """
+
+    shares: np.ndarray = field(repr=False)
+    after: sp.csr_matrix = field(repr=False)
+    near: sp.csr_matrix = field(repr=False)
+    total: np.ndarray = field(repr=False)
+    left: np.ndarray = field(repr=False)
+    right: np.ndarray = field(repr=False)
+    pairs: tuple[tuple[int, int, sp.csr_matrix], ...] = field(default=(), repr=False)
+
+
+def tables(split: Split, learners: np.ndarray | None = None, until: pd.Timestamp | None = None) -> Tables:
+    """Counts what follows what; see `counting` for the arguments."""
+    counted, size = _counted(split, learners, until), len(split.items)
+    theirs, shares = _steps(counted), _shares(counted)
+    plain = baselines.PairWeights(backward=0, from_power=0, to_power=0)
+    after = baselines.cooccurrence_table(*theirs, size, lags=1, weights=plain)
+    near = baselines.cooccurrence_table(*theirs, size, lags=5, neighbours=300)
+    total = np.asarray(after.sum(axis=1)).ravel()
+    left, right = _factorised(after, total, shares)
+    pairs = _pairs(theirs, size) if size <= _PAIRS and _single(split) else ()
+    return Tables(shares, after, near, total, left, right, pairs)
 
 
 def counting(
@@ -33,6 +72,7 @@ def counting(
     learners: np.ndarray | None = None,
     titles: np.ndarray | None = None,
     until: pd.Timestamp | None = None,
+    known: Tables | None = None,
 ) -> dict[str, Source]:
     """Returns the families of counted sources at a split's cutoff.
 
@@ -43,18 +83,16 @@ def counting(
         until: Tables are filled with what was bought before; None: all of the history. A network that was trained
             before the validation weeks has a fair rival in tables of the same age. What is popular and the customers'
             own histories are always of today.
+        known: `tables` of the same learners and age, if they are there already; None: they are counted.
 
     Returns:
         `popularity`, `own counts`, `time`, `follows`, and where there are such things `texts` and `promotion`.
     """
-    today = split if learners is None else replace(split, history=_of_learners(split.history, learners))
-    known = today.history
-    counted = today if until is None else replace(today, history=known[known["timestamp"] < until])
     families = {
-        "popularity": _popularity(today),
+        "popularity": _popularity(_counted(split, learners)),
         "own counts": _own_counts(split),
-        "time": _time(split, counted),
-        "follows": _follows(split, counted),
+        "time": _time(split, _counted(split, learners, until)),
+        "follows": _follows(split, known or tables(split, learners, until)),
     }
     if titles is not None:
         families["texts"] = _texts(split, titles)
@@ -63,8 +101,21 @@ def counting(
     return families
 
 
-def _of_learners(history: pd.DataFrame, learners: np.ndarray) -> pd.DataFrame:
-    return history[np.isin(history["user"].to_numpy(), np.flatnonzero(learners))]
+def _counted(split: Split, learners: np.ndarray | None, until: pd.Timestamp | None = None) -> Split:
+    """Returns the split with the history of some learners, up to some day."""
+    known = split.history
+    if learners is not None:
+        known = known[np.isin(known["user"].to_numpy(), np.flatnonzero(learners))]
+    return replace(split, history=known if until is None else known[known["timestamp"] < until])
+
+
+def _filled(table: sp.csr_matrix, data: np.ndarray, rows: np.ndarray, rest: float) -> np.ndarray:
+    """Returns (B, V): data at a sparse table's (N, V) cells, and the rest everywhere else."""
+    low, high = table.indptr[rows], table.indptr[rows + 1]
+    flat, owner, _ = ragged(low, high)
+    found = np.full((len(rows), table.shape[1]), rest, np.float32)
+    found[owner, table.indices[flat]] = data[flat]
+    return found
 
 
 def _span(split: Split) -> float:
@@ -85,12 +136,8 @@ def _popularity(counted: Split) -> Source:
 
 def _own_counts(split: Split) -> Source:
     counts = split.counts()[split.test_users]
-
-    def score(rows):
-        own = counts[rows].toarray()
-        return [np.log(own + 0.05), (own > 0).astype(np.float32)]
-
-    return score
+    logs, bought = np.log(counts.data + 0.05), np.ones(counts.nnz, np.float32)
+    return lambda rows: [_filled(counts, logs, rows, _NEVER), _filled(counts, bought, rows, 0.0)]
 
 
 def _time(split: Split, counted: Split) -> Source:
@@ -98,18 +145,11 @@ def _time(split: Split, counted: Split) -> Source:
     span = _span(split)
     faded = [baselines.decayed_counts(split, max(0.5, span / part))[split.test_users] for part in (4, 15)]
     last, interval = _rhythm(split, counted)
-    now = _days(split.answer_times)
-
-    def score(rows):
-        fading = [np.log(one[rows].toarray() + 0.05) for one in faded]
-        when = last[rows].toarray()
-        known = when > 0
-        since = np.maximum(now[rows][:, None] - when, 0.05)
-        ratio = np.clip(np.log2(since / np.where(known, interval[rows].toarray(), 1)), _RHYTHM[0], _RHYTHM[-1])
-        hats = [np.where(known, np.maximum(0, 1 - np.abs(ratio - middle)), 0) for middle in _RHYTHM[1:]]
-        return [one.astype(np.float32) for one in (*fading, *hats)]
-
-    return score
+    since = np.maximum(np.repeat(_days(split.answer_times), np.diff(last.indptr)) - last.data, 0.05)
+    ratio = np.clip(np.log2(since / interval.data), _RHYTHM[0], _RHYTHM[-1])
+    known = [(one, np.log(one.data + 0.05), _NEVER) for one in faded]
+    known += [(last, np.maximum(0, 1 - np.abs(ratio - middle)), 0.0) for middle in _RHYTHM[1:]]
+    return lambda rows: [_filled(table, data, rows, rest) for table, data, rest in known]
 
 
 def _days(times: pd.DatetimeIndex | pd.Series) -> np.ndarray:
@@ -139,28 +179,21 @@ def _rhythm(split: Split, counted: Split) -> tuple[sp.csr_matrix, sp.csr_matrix]
     return found[0], found[1]
 
 
-def _follows(split: Split, counted: Split) -> Source:
+def _follows(split: Split, known: Tables) -> Source:
     """What follows the last basket and what goes with the last ones, as lift over popularity."""
-    size = len(split.items)
-    mine, theirs = _steps(split), _steps(counted)
-    shares = _shares(counted)
-    plain = baselines.PairWeights(backward=0, from_power=0, to_power=0)
-    after = baselines.cooccurrence_table(*theirs, size, lags=1, weights=plain)
-    near = baselines.cooccurrence_table(*theirs, size, lags=5, neighbours=300)
-    last = baselines.recent_items(*mine, len(split.users), size, last=1)[split.test_users]
-    recent = baselines.recent_items(*mine, len(split.users), size)[split.test_users]
-    total = np.asarray(after.sum(axis=1)).ravel()
-    left, right = _factorised(after, total, shares)
-    pairs = _pairs(split, counted, shares) if size <= _PAIRS and _single(split) else None
+    mine, shape, shares = _steps(split), (len(split.users), len(split.items)), known.shares
+    last = baselines.recent_items(*mine, *shape, last=1)[split.test_users]
+    recent = baselines.recent_items(*mine, *shape)[split.test_users]
+    pairs = _lifts(split, known) if known.pairs else None
 
     def score(rows):
         newest, older = last[rows], recent[rows]
-        seen = (newest @ total)[:, None]
-        found = [np.log(((newest @ after).toarray() / shares + 10) / (seen + 10))]
-        around = (older @ near).toarray()
+        seen = (newest @ known.total)[:, None]
+        found = [np.log(((newest @ known.after).toarray() / shares + 10) / (seen + 10))]
+        around = (older @ known.near).toarray()
         around /= np.maximum(around.sum(axis=1, keepdims=True), 1e-9)
         found.append(np.log(0.9 * around / shares + 0.1))
-        found += [(one @ left) @ right / np.maximum(one.sum(axis=1), 1e-9) for one in (newest, older)]
+        found += [(one @ known.left) @ known.right / np.maximum(one.sum(axis=1), 1e-9) for one in (newest, older)]
         found += pairs(rows) if pairs else []
         return [np.asarray(one, np.float32) for one in found]
 
@@ -187,26 +220,33 @@ def _factorised(table: sp.csr_matrix, total: np.ndarray, shares: np.ndarray) -> 
     return scale[0] @ (left * values), right @ scale[1]
 
 
-def _pairs(split: Split, counted: Split, shares: np.ndarray) -> Source:
-    """What followed each pair of the last three items: the lift of each pair, one source for each two places."""
-    size, found = len(shares), []
-    asked = _last_items(split)[split.test_users]
-    user, step, item = _steps(counted)
-    item, user = item[np.lexsort((step, user))].astype(np.int64), np.sort(user)
+def _pairs(steps: tuple[np.ndarray, np.ndarray, np.ndarray], size: int) -> tuple[tuple[int, int, sp.csr_matrix], ...]:
+    """Counts what followed each pair of the last three items, one table for each two places."""
+    user, step, item = steps
+    item, user, found = item[np.lexsort((step, user))].astype(np.int64), np.sort(user), []
     for near, far in ((1, 2), (1, 3), (2, 3)):
         place = np.flatnonzero(user[far:] == user[:-far]) + far
         key = _pair(item[place - near], item[place - far], size)
         table = sp.coo_matrix((np.ones(len(key), np.float32), (key, item[place])), (size**2, size)).tocsr()
-        known = (asked[:, [near - 1, far - 1]] >= 0).all(axis=1)
-        keys = np.where(known, _pair(asked[:, near - 1], asked[:, far - 1], size), 0)
-        found.append((table, np.asarray(table.sum(axis=1)).ravel(), keys, known))
+        found.append((near, far, table))
+    return tuple(found)
+
+
+def _lifts(split: Split, known: Tables) -> Source:
+    """The lift of each pair of the last three items, one source for each two places."""
+    size, found = len(known.shares), []
+    asked = _last_items(split)[split.test_users]
+    for near, far, table in known.pairs:
+        there = (asked[:, [near - 1, far - 1]] >= 0).all(axis=1)
+        keys = np.where(there, _pair(asked[:, near - 1], asked[:, far - 1], size), 0)
+        found.append((table, np.asarray(table.sum(axis=1)).ravel(), keys, there))
 
     def score(rows):
         lifts = []
-        for table, total, keys, known in found:
+        for table, total, keys, there in found:
             key = keys[rows]
-            lift = np.log((table[key].toarray() / shares + 10) / (total[key][:, None] + 10))
-            lifts.append(lift * known[rows][:, None])
+            lift = np.log((table[key].toarray() / known.shares + 10) / (total[key][:, None] + 10))
+            lifts.append(lift * there[rows][:, None])
         return lifts
 
     return score
