@@ -6,6 +6,7 @@
     python benchmarks/diagnosis.py --rows power --seeds 21 22 23
     python benchmarks/diagnosis.py --rows ablation --seeds 21 22 23 24 25
     python benchmarks/diagnosis.py --rows kit
+    python benchmarks/diagnosis.py --rows file --file Beauty.txt
     python benchmarks/diagnosis.py --rows nothing --table --picture
 
 Each call adds its rows to `results/diagnosis.json`, one after the other; what is there is kept. Rows of noise are of
@@ -28,7 +29,7 @@ import pandas as pd
 from recsys_kit import datasets, results_file
 from recsys_kit.datasets.promotions import PROMOTIONS
 from recsys_kit.diagnosis import experiments
-from recsys_kit.next_item import laboratory
+from recsys_kit.next_item import laboratory, leave_one_out
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "diagnosis.json"
@@ -76,6 +77,9 @@ SIZES |= dict.fromkeys(("counts", "time", "texts", "promotion", "noise"), 500)
 LENGTH = 34  # purchases of a household; about 22 lie before the weeks that are asked
 LAGS = ((1, 2), (1, 3), (2, 3))  # of the combinations, by seed
 FAR = (2, 4)  # of the far ones, which nothing of what follows the last item hints at
+GAP = 31  # days between two purchases of a customer of a benchmark file, of which the order alone is known
+FILES: dict[str, Path] = {}
+"""Where benchmark files lie, by name; they are no part of this repository. Days are drawn, so `time` tells nothing."""
 NOISE_LIST = 0.09467  # NDCG@10 of any list of ten among 48 items that are bought alike
 
 
@@ -83,14 +87,16 @@ def shop(name: str, users: int = USERS, seed: int = 0) -> tuple[datasets.Shop, p
     """Returns a shop and its promotion plan.
 
     Args:
-        name: A name in `TRUTHS`, one with its strength (`markov=0.5`; the rest is noise), `kit` or `example`. A part of
-            the model that is left out (`markov, without attention`) changes nothing of the shop.
+        name: A name in `TRUTHS`, one with its strength (`markov=0.5`; the rest is noise), `kit`, `example` or a name in
+            `FILES`. A part of the model that is left out (`markov, without attention`) changes nothing of the shop.
         users: Customers of a simulated shop.
         seed: Seed of everything that is drawn.
     """
     if name in ("kit", "example"):
         folder = "" if name == "kit" else str(ROOT / "data" / "example_shop")
         return datasets.load(folder), datasets.promotions.load(folder)
+    if name in FILES:
+        return _shop(laboratory.to_events(leave_one_out.read(FILES[name]), seed, gap=GAP), None, seed), None
     name, _, strength = name.partition(", without ")[0].partition("=")
     knob, rng = float(strength or 1), np.random.default_rng([seed, 18])
     if name in SIMULATED:
@@ -118,7 +124,7 @@ def truth(name: str, knob: float, seed: int) -> laboratory.Truth:
 def ceiling(name: str, users: int, seed: int) -> float | None:
     """Returns NDCG@10 of the list that knows the truth, on another draw of last purchases; None: not known."""
     kind, _, strength = name.partition(", without ")[0].partition("=")
-    if kind in SIMULATED or kind in ("kit", "example"):
+    if kind in SIMULATED or kind in (*FILES, "kit", "example"):
         if name != "promotion":
             return None
         return (0.7 + 0.3 * 10 / 120) * NOISE_LIST * 4.8  # the ten that are promoted
@@ -130,7 +136,7 @@ def ceiling(name: str, users: int, seed: int) -> float | None:
 def row(name: str, users: int, seed: int) -> dict[str, Any]:
     """Diagnoses a shop; returns the verdict beside what is true, with its numbers."""
     began, worked = time.perf_counter(), time.process_time()
-    simulated = name not in ("kit", "example")  # there, the verdict alone is judged: no twin, no learning curve
+    simulated = name not in (*FILES, "kit", "example")  # there, the verdict alone is judged: no twin, no learning curve
     without = name.partition(", without ")[2]
     settings = experiments.Settings(controls=False, parts=(), without=without) if simulated else experiments.Settings()
     found = experiments.diagnose(*shop(name, users, seed), settings, say=lambda line: None)
@@ -237,6 +243,7 @@ def wanted(rows: str, seeds: list[int]) -> list[tuple[str, int, int]]:
         ],
         "ablation": [(f"combinations, without {part}", USERS) for part in ("convolution", "attention", "block")],
         "kit": [("kit", 0), ("example", 0)],
+        "file": [(name, 0) for name in FILES],
         "nothing": [],
     }.get(rows, [(rows, SIZES.get(rows, USERS))])
     return [(name, users, seed) for seed in seeds for name, users in names]
@@ -329,12 +336,15 @@ def _gains(axes, parts: dict[str, pd.DataFrame]) -> None:
 def main() -> None:
     """Computes the rows that are asked for and not there yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="truth", help="truth, noise, power, mixed, ablation, kit, nothing, or a shop")
+    parser.add_argument("--rows", default="truth", help="truth, noise, power, mixed, ablation, kit, file, nothing or a shop")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--users", type=int, help="customers of a simulated shop, where not the usual number")
     parser.add_argument("--table", action="store_true", help="print what was said how often")
     parser.add_argument("--picture", action="store_true", help="draw docs/diagnosis.png")
+    parser.add_argument("--file", type=Path, help="a benchmark file, with --rows file")
     options = parser.parse_args()
+    if options.file:
+        FILES[options.file.name] = options.file
     for name, users, seed in wanted(options.rows, options.seeds):
         where = (name, options.users or users, seed)
         there = results_file.read(OUT).rows if OUT.exists() else []

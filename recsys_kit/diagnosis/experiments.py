@@ -131,9 +131,9 @@ class _Run:
 
     def count(self, learners: np.ndarray | None = None) -> None:
         """Makes the families of counted sources, at both cutoffs."""
-        began, tables = time.perf_counter(), None
+        began, tables, until = time.perf_counter(), None, self.task.validation.cutoff
         for bench in (*self.valid, *self.test):
-            known, until = None if learners is None else np.isin(bench.split.users, learners), self.task.validation.cutoff
+            known = None if learners is None else np.isin(bench.split.users, learners)
             tables = tables or sources.tables(bench.split, known, until)  # of one age: the same at each moment
             bench.families = sources.counting(bench.split, known, self.titles, until, tables)
         self.seconds.setdefault("counting, to build", time.perf_counter() - began)

@@ -61,7 +61,7 @@ def _values(families: Mapping[str, Source], rows: np.ndarray) -> tuple[np.ndarra
     """Returns (B, V, F) and the family of each column."""
     found = {name: source(rows) for name, source in families.items()}
     family = np.array([name for name, arrays in found.items() for _ in arrays])
-    return np.stack([array for arrays in found.values() for array in arrays], axis=-1).astype(np.float32), family
+    return np.stack([array for arrays in found.values() for array in arrays], axis=-1, dtype=np.float32), family
 
 
 def candidates(asked: Sequence[Asked], count: int = 300, seed: int = 0) -> Candidates:

@@ -273,17 +273,18 @@ def shuffled_baskets(split: Split, seed: int = 0) -> Split:
     return replace(split, history=history.sort_values("timestamp", kind="stable").reset_index(drop=True))
 
 
-def to_events(data: LeaveOneOut, seed: int = 0, last: str = "2017-12-31") -> pd.DataFrame:
+def to_events(data: LeaveOneOut, seed: int = 0, last: str = "2017-12-31", gap: float = 3.0) -> pd.DataFrame:
     """Returns the sequences as a shop's events, in the kit's canonical columns: each purchase a basket of its own.
 
     Args:
         data: The sequences.
-        seed: Seed of the time stamps: about three days lie between two purchases of a household.
+        seed: Seed of the time stamps.
         last: The day on which the last households buy for the last time.
+        gap: Days between two purchases of a household, on average.
     """
     rng = np.random.default_rng(seed)
     flat, owner, place = ragged(data.start[:-1], data.start[1:])
-    gaps = rng.exponential(3.0, len(flat)) + 1e-3
+    gaps = rng.exponential(gap, len(flat)) + 1e-3
     ago = pd.Series(gaps[::-1]).groupby(owner[::-1]).cumsum().to_numpy()[::-1]
     when = pd.Timestamp(last, tz="UTC") + pd.Timedelta(days=1) - pd.to_timedelta(ago, unit="D").round("s")
     events = pd.DataFrame(
