@@ -336,7 +336,8 @@ def _gains(axes, parts: dict[str, pd.DataFrame]) -> None:
 def main() -> None:
     """Computes the rows that are asked for and not there yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="truth", help="truth, noise, power, mixed, ablation, kit, file, nothing or a shop")
+    rows = "truth, noise, power, mixed, ablation, kit, file, nothing, or a shop"
+    parser.add_argument("--rows", default="truth", help=rows)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--users", type=int, help="customers of a simulated shop, where not the usual number")
     parser.add_argument("--table", action="store_true", help="print what was said how often")
