@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from recsys_kit import datasets, preprocessing
 from recsys_kit.datasets import NotForThisShop, Shop
 from recsys_kit.diagnosis import logit, networks, sources, verdicts
 from recsys_kit.evaluation import Scorer
+from recsys_kit.neural import devices
 from recsys_kit.preprocessing import Split, Task
 
 __all__ = ["Settings", "diagnose"]
@@ -96,12 +98,13 @@ def diagnose(
         return {"shop": shop.name, "verdict": verdicts.refused(str(reason)), "notes": notes}
     say(task.kind.sentence())
     run = _Run(shop, task, settings, encode, notes)
-    say("counting…")
-    run.count()
-    say("sequence models…")
-    run.train()
-    say("judging…")
-    found = run.judge()
+    with devices.one_blas_thread() if run.large else nullcontext():  # a second thread waits more than it works
+        say("counting…")
+        run.count()
+        say("sequence models…")
+        run.train()
+        say("judging…")
+        found = run.judge()
     found["seconds"]["all"] = time.perf_counter() - began
     return found
 
@@ -112,8 +115,12 @@ class _Run:
     def __init__(self, shop: Shop, task: Task, settings: Settings, encode: Callable | None, notes: list):
         self.shop, self.task, self.settings, self.notes = shop, task, settings, notes
         rng = np.random.default_rng(settings.seed)
+        self.large = len(task.test.items) > networks.WHOLE
         self.valid = _moments(task, task.validation, settings.fitted, 2, rng)
         self.test = _moments(task, task.test, settings.cases, 3, rng)
+        self.curved = 1 if self.large else len(self.test)  # moments at which the learning curve is judged
+        if self.large:
+            notes.append(_LARGE.format(len(task.test.items)))
         self.checked = task.validation.test_users[self.valid[0].rows[:_CHECKED]]
         self.baskets = task.kind.single < 0.5
         self.titles = self._titles(encode)
@@ -132,7 +139,7 @@ class _Run:
     def count(self, learners: np.ndarray | None = None) -> None:
         """Makes the families of counted sources, at both cutoffs."""
         began, tables, until = time.perf_counter(), None, self.task.validation.cutoff
-        for bench in (*self.valid, *self.test):
+        for bench in (*self.valid, *(self.test if learners is None else self.test[: self.curved])):
             known = None if learners is None else np.isin(bench.split.users, learners)
             tables = tables or sources.tables(bench.split, known, until)  # of one age: the same at each moment
             bench.families = sources.counting(bench.split, known, self.titles, until, tables)
@@ -186,7 +193,8 @@ class _Run:
         for name in counted[1:]:  # popularity stays
             wanted[f"without {name}"] = tuple(other for other in counted if other != name)
             compared[name] = (RIVAL, f"without {name}")
-        scores = self._fitted(wanted)
+        moments = self._fitted(wanted, len(self.test))
+        scores = _of_customers(moments)
         answers = verdicts.answers(scores, compared)
         added = {"own counts": (OWN, "popularity")}
         added |= {name: (f"own counts and {name}", OWN) for name in counted if name not in own}
@@ -201,22 +209,28 @@ class _Run:
             "cases": sum(len(bench.rows) for bench in self.test),
             "scores": [{"method": name, **verdicts.mean(scores[name])} for name in shown],
             "answers": answers,
-            "curve": self._curve(counted, scores),
+            "curve": self._curve(counted, _of_customers(moments[: self.curved])),
             "seconds": self.seconds,
             "notes": self.notes,
         }
 
-    def _fitted(self, wanted: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-        asked = [(bench.families, bench.split.answers, bench.rows) for bench in self.valid]
+    def _fitted(self, wanted: Mapping[str, tuple[str, ...]], count: int) -> list[pd.DataFrame]:
+        """Returns for each of the first moments of the test the customers' (index) scores by each method (column)."""
+        used = {name for families in wanted.values() for name in families}
+
+        def families(bench):
+            return {name: source for name, source in bench.families.items() if name in used}
+
+        asked = [(families(bench), bench.split.answers, bench.rows) for bench in self.valid]
         drawn = logit.candidates(asked, seed=self.settings.seed)
         ridge = logit.best_ridge(drawn, wanted[RIVAL])  # one for all, chosen for the rival
-        logits = {name: logit.fit_logit(drawn, families, ridge) for name, families in wanted.items()}
+        logits = {name: logit.fit_logit(drawn, named, ridge) for name, named in wanted.items()}
         began, parts = time.perf_counter(), []
-        for bench in self.test:
-            found = logit.evaluated(bench.families, logits, bench.split.answers, bench.rows)
+        for bench in self.test[:count]:
+            found = logit.evaluated(families(bench), logits, bench.split.answers, bench.rows)
             parts.append(found.set_index(bench.split.users[bench.split.test_users[found.index]]))
         self.seconds.setdefault("all sources, to serve and judge", time.perf_counter() - began)
-        return pd.concat(parts).groupby(level=0).mean()  # a customer is one case, however often asked
+        return parts
 
     def _curve(self, counted: tuple[str, ...], scores: pd.DataFrame) -> list[dict]:
         """Returns what both reach where they learn from a part of the customers; all customers are asked."""
@@ -234,7 +248,8 @@ class _Run:
             self.network.fit(data, self._check, self.plain[0], int(part * self.settings.steps), self.checked)
             for bench, sequences in zip((*self.valid, *self.test), self.plain, strict=True):
                 bench.families["sequence model"] = _source(self.network, sequences, bench.split)
-            found = self._fitted({RIVAL: counted, MODEL: (*counted, "sequence model")})
+            found = self._fitted({RIVAL: counted, MODEL: (*counted, "sequence model")}, self.curved)
+            found = _of_customers(found)
             curve.append({"part": part, "counting": verdicts.mean(found[RIVAL]), "model": verdicts.mean(found[MODEL])})
         return [*curve, {"part": 1.0, "counting": verdicts.mean(scores[RIVAL]), "model": verdicts.mean(scores[MODEL])}]
 
@@ -243,6 +258,10 @@ RIVAL, MODEL = "counting, all together", "counting and sequence model"
 OWN = "popularity and own counts"
 _CHECKED = 400  # cases of validation that a training watches
 NETWORKS = ("sequence model", "twin", "without order")
+_LARGE = (
+    "With {:,} items each customer is asked once where the learning curve is judged, and a training ends when a fifth "
+    "of its epochs in a row brought nothing better."
+)
 
 
 def _moments(task: Task, split: Split, most: int, count: int, rng: np.random.Generator) -> list[_Bench]:
@@ -267,6 +286,10 @@ def _moments(task: Task, split: Split, most: int, count: int, rng: np.random.Gen
         if len(rows):
             found.append(_Bench(later, rows))
     return found
+
+
+def _of_customers(moments: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(moments).groupby(level=0).mean()  # a customer is one case, however often asked
 
 
 def _source(network: networks.Network, asked, split: Split) -> sources.Source:

@@ -57,6 +57,11 @@ class Candidates:
     family: np.ndarray
 
 
+def _blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cuts cases into blocks of about 200,000 cells, and of 64 cases at least: each block reads tables of all items."""
+    return np.array_split(rows, max(1, min(len(rows) * size // 200_000, len(rows) // 64)))
+
+
 def _values(families: Mapping[str, Source], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns (B, V, F) and the family of each column."""
     found = {name: source(rows) for name, source in families.items()}
@@ -89,7 +94,7 @@ def _drawn(
     families: Mapping[str, Source], answers: sp.csr_matrix, rows: np.ndarray, count: int, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, ...]]:
     size, parts = answers.shape[1], []
-    for block in np.array_split(rows, max(1, len(rows) * size // 200_000)):
+    for block in _blocks(rows, size):
         values, family = _values(families, block)
         bought = answers[block].toarray() > 0
         sure = bought.copy()
@@ -179,7 +184,7 @@ def evaluated(
         rows: The cases to judge.
     """
     parts = []
-    for block in np.array_split(rows, max(1, len(rows) * answers.shape[1] // 200_000)):
+    for block in _blocks(rows, answers.shape[1]):
         values, _ = _values(families, block)
         weights = np.zeros((values.shape[-1], len(logits)), np.float32)
         for place, logit in enumerate(logits.values()):

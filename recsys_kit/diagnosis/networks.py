@@ -20,12 +20,14 @@ from recsys_kit.neural.ranges import ragged
 from recsys_kit.next_item import LeaveOneOut, NextItemBatches, NextItemScores, additive, leave_one_out, training_model
 from recsys_kit.preprocessing import Split
 
-__all__ = ["Network", "sequences"]
+__all__ = ["WHOLE", "Network", "sequences"]
 
 _WIDTH = 32
 _NEAR = 4  # items that a position sees at once, by how far back each lies
 _EPOCHS = 40  # most passes over the data, where all items are scored
-_WHOLE = 2000  # items; up to here all of them are scored at each step
+WHOLE = 2000  # items; up to here all of them are scored at each step
+_DRAWN = 1024  # candidates of a step beyond
+_PATIENCE = 5  # there, a training ends when one in so many of its epochs in a row brought nothing better
 _TOKENS = 512  # places of a batch, at least: below, a step costs hardly less
 _BURST = 50  # steps that run without a look back into Python
 
@@ -118,7 +120,7 @@ class Network:
 
     def __init__(self, size: int, length: int, together: bool, seed: int = 0, without: str = ""):
         keras.utils.set_random_seed(seed)
-        self.length, self.seed, self.whole = length, seed, size <= _WHOLE
+        self.length, self.seed, self.whole = length, seed, size <= WHOLE
         self.model = _model(size, length, without) if together else additive.mean_model(size, _WIDTH, 0.1)
         averages = {"use_ema": True, "ema_momentum": 0.98}
         self.optimizer = keras.optimizers.AdamW(5e-3, weight_decay=0.01, clipnorm=1.0, **averages)
@@ -147,8 +149,9 @@ class Network:
             data: The sequences to learn from.
             check: A scorer of users (B,) to a number above 0, the larger the better.
             asked: The sequences that the check is asked with.
-            steps: Most batches, a multiple of 50 where all items are scored. Whatever the curve looks like, it goes on:
-                what two items say together is learned late and suddenly.
+            steps: Most batches, a multiple of 50 where all items are scored. There it goes on, whatever the curve looks
+                like: what two items say together is learned late and suddenly. Beyond, where a step is dear, it ends
+                when a fifth of its epochs in a row brought nothing better.
             users: Whom the check asks for; None: everybody.
 
         Returns:
@@ -163,7 +166,8 @@ class Network:
         best = fitting.BestWeights(steps)
 
         def look(epoch, logs):
-            best.add(check(self.scorer(asked, users)), self.model.get_weights)
+            if best.add(check(self.scorer(asked, users)), self.model.get_weights):
+                self.training.stop_training = True
 
         how["callbacks"].append(keras.callbacks.LambdaCallback(on_epoch_end=look))
         if self.whole:
@@ -174,8 +178,9 @@ class Network:
             epochs = max(1, steps // (bursts * _BURST))
             self.training.fit(ids[drawn], answers[drawn], batch_size=rows, epochs=epochs, **how)
         else:
-            feed = NextItemBatches(data, 0, self.length, "sampled_softmax", tokens, seed=self.seed)
+            feed = NextItemBatches(data, 0, self.length, "sampled_softmax", tokens, _DRAWN, self.seed)
             epochs = max(2, min(_EPOCHS, steps // max(1, len(feed))))
+            best.patience = max(2, epochs // _PATIENCE)
             self.training.fit(feed, epochs=epochs, shuffle=False, **how)
         self.model.set_weights(best.weights)
         return time.perf_counter() - began

@@ -34,6 +34,15 @@ def test_what_is_found_can_be_written_as_json(found):
     assert kind["customers"] == 120 and kind["sentence"].startswith("In this shop customers")
 
 
+def test_with_many_items_customers_are_asked_less_often_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(experiments.networks, "WHOLE", 20)
+    shop, plan = shops.shop("promotion", 60, 0)
+    said = diagnose(shop, plan, Settings(steps=40, parts=(0.5,), controls=False), say=lambda line: None)
+    assert any("each customer is asked once" in note for note in said["notes"])
+    assert [one["part"] for one in said["curve"]] == [0.5, 1.0]
+    assert said["cases"] > said["customers"]  # the verdict is still judged at all moments
+
+
 def test_titles_that_are_only_ids_are_not_asked(found):
     assert any("no titles" in note for note in found["notes"])
 

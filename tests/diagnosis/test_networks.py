@@ -54,3 +54,17 @@ def test_a_network_learns_what_follows_and_forgets_it_when_trained_again():
     assert hits(network.scorer(data)) > 0.9
     network.fit(networks.sequences(two_tastes.make_split(rows), False, shuffle=True), lambda scorer: 1.0, data, 2)
     assert hits(network.scorer(data)) < 0.9
+
+
+def test_a_training_with_many_items_ends_when_nothing_gets_better(monkeypatch):
+    monkeypatch.setattr(networks, "WHOLE", 2)
+    rows = [(f"u{user:03}", 9 - day, "abcdef"[(user + day) % 6]) for user in range(60) for day in range(6)]
+    data, looks = networks.sequences(two_tastes.make_split(rows), False), []
+    network = networks.Network(data.size, 4, True)
+
+    def falling(scorer):
+        looks.append(len(looks))
+        return 1 / (1 + len(looks))
+
+    network.fit(data, falling, data, 400)
+    assert not network.whole and 3 <= len(looks) < 20

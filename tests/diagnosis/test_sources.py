@@ -68,3 +68,12 @@ def test_titles_bring_what_is_called_alike(split):
     row = split.users[split.test_users][0]
     own, other = ("a", "f") if row in ("u00", "u02") else ("f", "a")
     assert row == "new" or array[items.index(own)] > array[items.index(other)]
+
+
+def test_tables_of_one_age_may_be_shared_between_moments(split):
+    early = split.cutoff - np.timedelta64(60, "D")
+    known = sources.tables(split, until=early)
+    alone, shared = sources.counting(split, until=early), sources.counting(split, until=early, known=known)
+    for name in alone:
+        for one, other in zip(scores(alone[name]), scores(shared[name]), strict=True):
+            assert np.array_equal(one, other), name
