@@ -98,7 +98,7 @@ def diagnose(
         return {"shop": shop.name, "verdict": verdicts.refused(str(reason)), "notes": notes}
     say(task.kind.sentence())
     run = _Run(shop, task, settings, encode, notes)
-    with devices.one_blas_thread() if run.large else nullcontext():  # a second thread waits more than it works
+    with devices.one_blas_thread() if run.large else nullcontext():  # a second one mostly waits
         say("counting…")
         run.count()
         say("sequence models…")
@@ -118,7 +118,7 @@ class _Run:
         self.large = len(task.test.items) > networks.WHOLE
         self.valid = _moments(task, task.validation, settings.fitted, 2, rng)
         self.test = _moments(task, task.test, settings.cases, 3, rng)
-        self.curved = 1 if self.large else len(self.test)  # moments at which the learning curve is judged
+        self.curved = 1 if self.large else len(self.test)  # moments of the curve
         if self.large:
             notes.append(_LARGE.format(len(task.test.items)))
         self.checked = task.validation.test_users[self.valid[0].rows[:_CHECKED]]
@@ -141,7 +141,7 @@ class _Run:
         began, tables, until = time.perf_counter(), None, self.task.validation.cutoff
         for bench in (*self.valid, *(self.test if learners is None else self.test[: self.curved])):
             known = None if learners is None else np.isin(bench.split.users, learners)
-            tables = tables or sources.tables(bench.split, known, until)  # of one age: the same at each moment
+            tables = tables or sources.tables(bench.split, known, until)  # the same at each moment
             bench.families = sources.counting(bench.split, known, self.titles, until, tables)
         self.seconds.setdefault("counting, to build", time.perf_counter() - began)
 
@@ -215,7 +215,7 @@ class _Run:
         }
 
     def _fitted(self, wanted: Mapping[str, tuple[str, ...]], count: int) -> list[pd.DataFrame]:
-        """Returns for each of the first moments of the test the customers' (index) scores by each method (column)."""
+        """Returns scores of customers by method, for the first moments of the test."""
         used = {name for families in wanted.values() for name in families}
 
         def families(bench):
@@ -259,8 +259,8 @@ OWN = "popularity and own counts"
 _CHECKED = 400  # cases of validation that a training watches
 NETWORKS = ("sequence model", "twin", "without order")
 _LARGE = (
-    "With {:,} items each customer is asked once where the learning curve is judged, and a training ends when a fifth "
-    "of its epochs in a row brought nothing better."
+    "With {:,} items each customer is asked once for the learning curve, and a training ends when a fifth of its epochs "
+    "in a row brought nothing better."
 )
 
 

@@ -58,7 +58,7 @@ class Candidates:
 
 
 def _blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Cuts cases into blocks of about 200,000 cells, and of 64 cases at least: each block reads tables of all items."""
+    """Cuts cases into blocks of 200,000 cells, but of 64 cases at least: each block reads whole tables."""
     return np.array_split(rows, max(1, min(len(rows) * size // 200_000, len(rows) // 64)))
 
 

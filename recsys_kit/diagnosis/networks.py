@@ -27,7 +27,7 @@ _NEAR = 4  # items that a position sees at once, by how far back each lies
 _EPOCHS = 40  # most passes over the data, where all items are scored
 WHOLE = 2000  # items; up to here all of them are scored at each step
 _DRAWN = 1024  # candidates of a step beyond
-_PATIENCE = 5  # there, a training ends when one in so many of its epochs in a row brought nothing better
+_PATIENCE = 5  # there, one in so many epochs in a row may bring nothing better
 _TOKENS = 512  # places of a batch, at least: below, a step costs hardly less
 _BURST = 50  # steps that run without a look back into Python
 
@@ -150,8 +150,8 @@ class Network:
             check: A scorer of users (B,) to a number above 0, the larger the better.
             asked: The sequences that the check is asked with.
             steps: Most batches, a multiple of 50 where all items are scored. There it goes on, whatever the curve looks
-                like: what two items say together is learned late and suddenly. Beyond, where a step is dear, it ends
-                when a fifth of its epochs in a row brought nothing better.
+                like: what two items say together is learned late and suddenly. With more items it ends when a fifth of
+                its epochs in a row brought nothing better.
             users: Whom the check asks for; None: everybody.
 
         Returns:

@@ -8,7 +8,8 @@ Letters for shapes: U users, V items, N cases, B cases of a block, R rank.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,31 +28,29 @@ Source = Callable[[np.ndarray], list[np.ndarray]]
 _RHYTHM = np.array([-3, -2, -1, 0, 1, 2, 3])  # log2 of the time since the last purchase, in intervals of its own
 _PAIRS = 300  # most items of a catalogue whose pairs are counted; beyond, hardly a pair comes up twice
 _RANK = 16  # of the factorised table of what follows what
-_NEVER = np.log(np.float32(0.05))  # of what was never bought; 0.05 keeps its logarithm finite
+_NEVER = np.log(np.float32(0.05))
 
 
-@dataclass(frozen=True)
-class Tables:
-    """What everybody's purchases say follows what; the same at each moment if it is of the same age.
+class Tables(NamedTuple):
+    """What follows what in everybody's purchases: the same at each moment, if of the same age.
 
     Attributes:
-        shares: (V,) of each item in all purchases.
-        after: (V, V) how often an item is bought directly after another.
-        near: (V, V) within five baskets.
-        total: (V,) of the rows of `after`.
-        left: (V, R) with `right` (R, V): each pair's lift, smoothed.
-        right: See `left`.
-        pairs: For each two of the last three places how far back they lie, and (V^2, V) what followed; empty where
-            pairs are not counted.
+        shares: (V,) of purchases.
+        after: (V, V) what is next.
+        near: (V, V) what is near.
+        total: (V,) of `after`.
+        left: (V, R) smoothed lifts.
+        right: (R, V) likewise.
+        pairs: Two places and (V^2, V) what followed.
     """
 
-    shares: np.ndarray = field(repr=False)
-    after: sp.csr_matrix = field(repr=False)
-    near: sp.csr_matrix = field(repr=False)
-    total: np.ndarray = field(repr=False)
-    left: np.ndarray = field(repr=False)
-    right: np.ndarray = field(repr=False)
-    pairs: tuple[tuple[int, int, sp.csr_matrix], ...] = field(default=(), repr=False)
+    shares: np.ndarray
+    after: sp.csr_matrix
+    near: sp.csr_matrix
+    total: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    pairs: tuple[tuple[int, int, sp.csr_matrix], ...]
 
 
 def tables(split: Split, learners: np.ndarray | None = None, until: pd.Timestamp | None = None) -> Tables:
@@ -83,7 +82,7 @@ def counting(
         until: Tables are filled with what was bought before; None: all of the history. A network that was trained
             before the validation weeks has a fair rival in tables of the same age. What is popular and the customers'
             own histories are always of today.
-        known: `tables` of the same learners and age, if they are there already; None: they are counted.
+        known: `tables` of these learners and age; None: they are counted.
 
     Returns:
         `popularity`, `own counts`, `time`, `follows`, and where there are such things `texts` and `promotion`.
@@ -102,7 +101,7 @@ def counting(
 
 
 def _counted(split: Split, learners: np.ndarray | None, until: pd.Timestamp | None = None) -> Split:
-    """Returns the split with the history of some learners, up to some day."""
+    """Returns the split with the history of learners."""
     known = split.history
     if learners is not None:
         known = known[np.isin(known["user"].to_numpy(), np.flatnonzero(learners))]
@@ -110,7 +109,7 @@ def _counted(split: Split, learners: np.ndarray | None, until: pd.Timestamp | No
 
 
 def _filled(table: sp.csr_matrix, data: np.ndarray, rows: np.ndarray, rest: float) -> np.ndarray:
-    """Returns (B, V): data at a sparse table's (N, V) cells, and the rest everywhere else."""
+    """Returns (B, V): data at the cells of a table (N, V), else the rest."""
     low, high = table.indptr[rows], table.indptr[rows + 1]
     flat, owner, _ = ragged(low, high)
     found = np.full((len(rows), table.shape[1]), rest, np.float32)
@@ -221,7 +220,7 @@ def _factorised(table: sp.csr_matrix, total: np.ndarray, shares: np.ndarray) -> 
 
 
 def _pairs(steps: tuple[np.ndarray, np.ndarray, np.ndarray], size: int) -> tuple[tuple[int, int, sp.csr_matrix], ...]:
-    """Counts what followed each pair of the last three items, one table for each two places."""
+    """Counts what followed each pair of the last three items."""
     user, step, item = steps
     item, user, found = item[np.lexsort((step, user))].astype(np.int64), np.sort(user), []
     for near, far in ((1, 2), (1, 3), (2, 3)):
@@ -233,7 +232,7 @@ def _pairs(steps: tuple[np.ndarray, np.ndarray, np.ndarray], size: int) -> tuple
 
 
 def _lifts(split: Split, known: Tables) -> Source:
-    """The lift of each pair of the last three items, one source for each two places."""
+    """The lift of each pair of the last three items."""
     size, found = len(known.shares), []
     asked = _last_items(split)[split.test_users]
     for near, far, table in known.pairs:
