@@ -259,8 +259,8 @@ OWN = "popularity and own counts"
 _CHECKED = 400  # cases of validation that a training watches
 NETWORKS = ("sequence model", "twin", "without order")
 _LARGE = (
-    "With {:,} items each customer is asked once for the learning curve, and a training ends when a fifth of its epochs "
-    "in a row brought nothing better."
+    "With {:,} items each customer is asked once for the learning curve, and a training ends when a fifth of its "
+    "epochs in a row brought nothing better."
 )
 
 
