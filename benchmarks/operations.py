@@ -8,10 +8,10 @@ find at least 97% of the faults of usual size (a missing store is the day's larg
 checks together, absences included; among equals those that find most faults of all sizes. `holiday`: a holiday that is
 still to come is to ring with a chance of a tenth; how wide limits must be for that is a prediction bound on how far off
 the holidays of the first half are; the next larger width is taken, or, if it finds less than 95% of the faults of usual
-size planted on those days, the largest that finds so many. Then `bells` (days as they are), `fault` (one kind and size),
-`store` (one store away for a week, by when it is due to ring). `cost` is what a fault does to lists if nobody notices,
-`gate` how often a kind of model is stopped, `decay` how far down slow decay gets, `night` one of thirty in a row. What
-is there is kept with `--add`.
+size planted on those days, the largest that finds so many. Then `bells` (days as they are), `fault` (one kind and
+size), `store` (one store away for a week, by when it is due to ring). `cost` is what a fault does to lists if nobody
+notices, `gate` how often a kind of model is stopped, `decay` how far down slow decay gets, `night` one of thirty in a
+row. What is there is kept with `--add`.
 """
 
 from __future__ import annotations
