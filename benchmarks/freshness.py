@@ -13,9 +13,9 @@ baskets of the day alone. Neither learns new items; their settings were not tune
 `search, tower`: notebook 10's two towers, trained on the documents that had been sold so long before a day, by sales
 until then, and judged on the judged queries whose right documents include one first sold since: NDCG@10 among all that
 had been sold by the day, with the new ones as right answers and the right ones that are not new taken out. Beside it
-what is not trained: the encoder alone, words (BM25, glossary, spelling), and the gated sum of both. `fresh` is the tower
-trained on the day, `difference` the distance to it with an interval over intents, `known` the distance on all queries
-among the documents that the old tower knows. Mean of three seeds; queries of both halves, since nothing is chosen.
+what is not trained: the encoder alone, words (BM25, glossary, spelling), and the gated sum of both. `fresh` is the
+tower trained on the day, `difference` the distance to it with an interval over intents, `known` the distance on all
+queries among the documents that the old tower knows. Mean of three seeds; queries of both halves: nothing is chosen.
 What is there is kept with `--add`; `--only` makes some kinds.
 """
 
