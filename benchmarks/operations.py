@@ -78,8 +78,9 @@ def table() -> pd.DataFrame:
 
 @cache
 def year(false_alarms: float = LIMITS.false_alarms) -> tuple[pd.DataFrame, dict]:
-    """Returns all days' measures and their references; only absences depend on the false alarms that are aimed at."""
-    return contracts.replay(table(), limits=contracts.Limits(false_alarms=false_alarms))
+    """Returns the days' measures and references, for other false alarms of the first half: only absences depend on it."""
+    rows = table() if false_alarms == LIMITS.false_alarms else table()[table()["day"] < HALF]
+    return contracts.replay(rows, limits=contracts.Limits(false_alarms=false_alarms))
 
 
 @cache
@@ -145,10 +146,27 @@ def beside() -> pd.DatetimeIndex:
 
 
 @cache
-def _measured(name: str, number: int, false_alarms: float) -> list[tuple[pd.Timestamp, pd.Series]]:
-    limits, known = contracts.Limits(false_alarms=false_alarms), year(false_alarms)[1]
-    some = [(day, file) for day, file in _planted("first", name, number) if day not in beside()]
-    return [(day, contracts.measure(file, known[day], day, limits)) for day, file in some]
+def _tables(false_alarms: float) -> tuple[dict, dict]:
+    """Returns the judgements of the first half: by kind of fault those of its planted days, and by day as it is."""
+    limits, (usual, known) = contracts.Limits(false_alarms=false_alarms), year(false_alarms)
+    planted = {}
+    for kind in _kinds():
+        some = [(day, file) for day, file in _planted("first", *kind) if day not in beside()]
+        planted[kind] = [judged(contracts.measure(file, known[day], day, limits), day, limits) for day, file in some]
+    return planted, {day: judged(usual.loc[day], day, limits) for day in days("first") if day not in beside()}
+
+
+def _rings(tables: list[pd.DataFrame], limits: contracts.Limits) -> pd.DataFrame:
+    """Returns which checks ring in judgements with another tail: how many spreads a day is away stays."""
+    absent = [check.absence for check in contracts.CHECKS.values()]
+    furthest = [_furthest(check, limits) for check in contracts.CHECKS.values()]
+    return pd.DataFrame([table["alarm"].where(absent, table["spreads"] > furthest) for table in tables])
+
+
+def _furthest(check: contracts.Check, limits: contracts.Limits) -> float:
+    """Returns how many spreads a day may be away before a check rings that is none of an absence."""
+    others = sum(not one.absence for one in contracts.CHECKS.values())
+    return stats.t.isf(limits.false_alarms / 30 / 2 / others / (1 if check.sides else 2), limits.tail)
 
 
 def _rung(half: str, limits: contracts.Limits) -> pd.DataFrame:
@@ -161,13 +179,10 @@ def choice(name: str) -> dict[str, Any]:
     """Returns faults found and bells in the first half of the year with some limits, "false alarms, tail"."""
     false_alarms, tail = map(float, name.split(", "))
     limits = contracts.Limits(false_alarms=false_alarms, tail=tail)
-    found = {
-        kind: np.mean([judged(one, day, limits)["alarm"].any() for day, one in _measured(*kind, false_alarms)])
-        for kind in _kinds()
-    }
+    planted, as_they_are = _tables(false_alarms)
+    found = {kind: _rings(tables, limits).any(axis=1).mean() for kind, tables in planted.items()}
     usual = [part for (_, number), part in found.items() if number == 0]
-    rung = _rung("first", limits)
-    rung = rung[~rung.index.isin(beside())]
+    rung = _rings(list(as_they_are.values()), limits)
     others = rung.drop(columns=["stores", "categories"]).any(axis=1)
     row = {"found": np.mean(list(found.values())), "usual": np.mean(usual), "least": np.min(usual)}
     row |= {"largest_store": found["store missing", 0]}
@@ -203,14 +218,9 @@ def _groups(near: pd.DatetimeIndex) -> list[list[pd.Timestamp]]:
 
 def _needed(measures: pd.Series, day: pd.Timestamp) -> float:
     """Returns how wide the limits of what goes with the calendar must be for a day not to ring."""
-    table = judged(measures, day, contracts.Limits(holiday=1.0))
-    others = sum(not check.absence for check in contracts.CHECKS.values())
-    each = []
-    for name, check in contracts.CHECKS.items():
-        if check.calendar:
-            chance = LIMITS.false_alarms / 30 / 2 / others / (2 if check.sides == 0 else 1)
-            each.append(table.loc[name, "spreads"] / stats.t.isf(chance, LIMITS.tail))
-    return max(0.1, *each)
+    away = judged(measures, day, contracts.Limits(holiday=1.0))["spreads"]
+    checks = {name: check for name, check in contracts.CHECKS.items() if check.calendar}
+    return max(0.1, *(away[name] / _furthest(check, LIMITS) for name, check in checks.items()))
 
 
 def bells(half: str) -> dict[str, Any]:
