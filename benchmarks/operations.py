@@ -77,10 +77,9 @@ def table() -> pd.DataFrame:
 
 
 @cache
-def year(false_alarms: float = LIMITS.false_alarms) -> tuple[pd.DataFrame, dict]:
-    """Returns the days' measures and references, for other false alarms of the first half: only absences depend on it."""
-    rows = table() if false_alarms == LIMITS.false_alarms else table()[table()["day"] < HALF]
-    return contracts.replay(rows, limits=contracts.Limits(false_alarms=false_alarms))
+def year() -> tuple[pd.DataFrame, dict]:
+    """Returns all days' measures and their references."""
+    return contracts.replay(table())
 
 
 @cache
@@ -98,7 +97,7 @@ def days(half: str) -> pd.DatetimeIndex:
 
 def judged(measures: pd.Series, day: pd.Timestamp, limits: contracts.Limits = LIMITS) -> pd.DataFrame:
     """Returns the judgement of a day's measures, by the eight weeks before it."""
-    usual = year(limits.false_alarms)[0]
+    usual = year()[0]
     past = usual[(usual.index < day) & (usual.index >= day - pd.Timedelta(weeks=contracts.WEEKS))]
     return contracts.judge(measures, past, day, named(), limits)
 
@@ -146,21 +145,44 @@ def beside() -> pd.DatetimeIndex:
 
 
 @cache
-def _tables(false_alarms: float) -> tuple[dict, dict]:
+def _tables() -> tuple[dict, dict]:
     """Returns the judgements of the first half: by kind of fault those of its planted days, and by day as it is."""
-    limits, (usual, known) = contracts.Limits(false_alarms=false_alarms), year(false_alarms)
+    (usual, known), ordinary = year(), [day for day in days("first") if day not in beside()]
     planted = {}
     for kind in _kinds():
-        some = [(day, file) for day, file in _planted("first", *kind) if day not in beside()]
-        planted[kind] = [judged(contracts.measure(file, known[day], day, limits), day, limits) for day, file in some]
-    return planted, {day: judged(usual.loc[day], day, limits) for day in days("first") if day not in beside()}
+        some = [(day, file) for day, file in _planted("first", *kind) if day in ordinary]
+        planted[kind] = [judged(contracts.measure(file, known[day], day), day) for day, file in some]
+    return planted, {day: judged(usual.loc[day], day) for day in ordinary}
 
 
-def _rings(tables: list[pd.DataFrame], limits: contracts.Limits) -> pd.DataFrame:
-    """Returns which checks ring in judgements with another tail: how many spreads a day is away stays."""
-    absent = [check.absence for check in contracts.CHECKS.values()]
-    furthest = [_furthest(check, limits) for check in contracts.CHECKS.values()]
-    return pd.DataFrame([table["alarm"].where(absent, table["spreads"] > furthest) for table in tables])
+def _away(known: contracts.Reference, today: pd.DataFrame, limits: contracts.Limits) -> tuple[dict, bool]:
+    """Returns for how long who is away after one more file, and whether somebody's absence rings today."""
+    after = known.after(today, limits).away
+    rung = {column: part.index[part < 0] for column, part in after.items()}
+    before = {column: part.index[part < 0] for column, part in known.away.items()}
+    return after, any(not names.isin(before.get(column, [])).all() for column, names in rung.items())
+
+
+@cache
+def _absences(false_alarms: float) -> tuple[dict, dict]:
+    """Returns whether an absence rings, as in `_tables`: that depends on the false alarms, and only that."""
+    limits, away, before, rings = contracts.Limits(false_alarms=false_alarms), {}, {}, {}
+    for day in (day for day in year()[0].index if day < HALF):
+        before[day] = replace(year()[1][day], away=away)
+        away, rings[day] = _away(before[day], file_of(day), limits)
+    planted, as_they_are = _tables()
+    found = {
+        kind: [_away(before[day], file, limits)[1] for day, file in _planted("first", *kind) if day in as_they_are]
+        for kind in planted
+    }
+    return found, {day: rings[day] for day in as_they_are}
+
+
+def _rings(tables: list[pd.DataFrame], limits: contracts.Limits) -> np.ndarray:
+    """Returns which of the judgements ring, absences apart: how many spreads a day is away does not go with limits."""
+    checks = {name: check for name, check in contracts.CHECKS.items() if not check.absence}
+    furthest = pd.Series({name: _furthest(check, limits) for name, check in checks.items()})
+    return np.array([(table.loc[furthest.index, "spreads"] > furthest).any() for table in tables])
 
 
 def _furthest(check: contracts.Check, limits: contracts.Limits) -> float:
@@ -171,7 +193,7 @@ def _furthest(check: contracts.Check, limits: contracts.Limits) -> float:
 
 def _rung(half: str, limits: contracts.Limits) -> pd.DataFrame:
     """Returns which checks ring on days as they are."""
-    usual = year(limits.false_alarms)[0]
+    usual = year()[0]
     return pd.DataFrame({day: judged(usual.loc[day], day, limits)["alarm"] for day in days(half)}).T
 
 
@@ -179,15 +201,15 @@ def choice(name: str) -> dict[str, Any]:
     """Returns faults found and bells in the first half of the year with some limits, "false alarms, tail"."""
     false_alarms, tail = map(float, name.split(", "))
     limits = contracts.Limits(false_alarms=false_alarms, tail=tail)
-    planted, as_they_are = _tables(false_alarms)
-    found = {kind: _rings(tables, limits).any(axis=1).mean() for kind, tables in planted.items()}
+    (planted, as_they_are), (missed, away) = _tables(), _absences(false_alarms)
+    found = {kind: (_rings(tables, limits) | missed[kind]).mean() for kind, tables in planted.items()}
     usual = [part for (_, number), part in found.items() if number == 0]
-    rung = _rings(list(as_they_are.values()), limits)
-    others = rung.drop(columns=["stores", "categories"]).any(axis=1)
+    others = _rings(list(as_they_are.values()), limits)
+    rung = others | np.array(list(away.values()))
     row = {"found": np.mean(list(found.values())), "usual": np.mean(usual), "least": np.min(usual)}
     row |= {"largest_store": found["store missing", 0]}
     row = {key: round(float(part), 4) for key, part in row.items()}
-    return row | {"days": len(rung), "rung": int(rung.any(axis=1).sum()), "others": int(others.sum())}
+    return row | {"days": len(rung), "rung": int(rung.sum()), "others": int(others.sum())}
 
 
 def holiday(number: float) -> dict[str, Any]:
@@ -259,11 +281,10 @@ def store(due: str) -> dict[str, Any]:
             week, at = days("second")[days("second") >= day][:7], 8
             for number, one in enumerate(week):
                 today, reference = faults.plant("store missing", file_of(one), rng, hit=name), known[one]
-                reference = replace(reference, away=away)
-                if contracts.measure(today, reference, one)["stores"] not in (0.0, year()[0].loc[one, "stores"]):
+                away = replace(reference, away=away).after(today).away
+                if away["store"].get(name, 0) < 0:
                     at = number + 1
                     break
-                away = reference.after(today).away
             rang.append(at)
     found = {f"day_{last}": int((np.array(rang) <= last).sum()) for last in (1, 2, 3, 7)}
     sizes = {"stores": round(float(np.mean(stores)), 1), "part": round(float(np.mean(part)), 4)}
