@@ -35,8 +35,9 @@ import pandas as pd
 from recsys_kit import datasets, evaluation, features, preprocessing, results_file, search, training
 from recsys_kit.neural.losses import inclusion_bce
 from recsys_kit.operations import freshness
-from recsys_kit.search import corpus, fusion, lexical, queries, two_tower, vectors
+from recsys_kit.search import corpus, fusion, lexical, queries, two_tower
 from recsys_kit.search import index as search_index
+from recsys_kit.search import vectors as search_vectors
 from recsys_kit.training import baskets
 
 WEEKS = tuple(f"{day:%Y-%m-%d}" for day in pd.date_range("2017-06-04", periods=8, freq="28D"))
@@ -215,8 +216,8 @@ def _asked() -> tuple[pd.DataFrame, np.ndarray]:
 @cache
 def _encoded() -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Returns the vectors of the documents' texts, and those of the queries."""
-    parts = {name: vectors.encode(text) for name, text in corpus.texts(_documents()[0], True).items()}
-    return parts, vectors.encode(_asked()[0]["query"].tolist())
+    parts = {name: search_vectors.encode(text) for name, text in corpus.texts(_documents()[0], True).items()}
+    return parts, search_vectors.encode(_asked()[0]["query"].tolist())
 
 
 @cache
@@ -242,8 +243,8 @@ def _towers(day: str) -> list[np.ndarray]:
     documents = documents[documents["sold"] > 0]
     own = {name: part[documents.index] for name, part in parts.items()}
     documents = documents.reset_index(drop=True)
-    own["paraphrase"] = vectors.encode(corpus.paraphrases(documents, True)[0])
-    text, target = vectors.pairs(documents, own, True)
+    own["paraphrase"] = search_vectors.encode(corpus.paraphrases(documents, True)[0])
+    text, target = search_vectors.pairs(documents, own, True)
     for seed in SEEDS:
         model = two_tower.train(text, target, fusion.views(own), 3, learning_rate=3e-4, seed=seed).model
         sides = (
