@@ -9,6 +9,13 @@ day: three epochs, a thousand candidates. It knows no item that came later; `kno
 among the items that it knows, so that news and age are told apart. `sequence, warm start` goes on each night for three
 weeks from the weights of the night before, on a tenth of all households; `sequence, warm start on the day` on the
 baskets of the day alone. Neither learns new items; their settings were not tuned.
+
+`search, tower`: notebook 10's two towers, trained on the documents that had been sold so long before a day, by sales
+until then, and judged on the judged queries whose right documents include one first sold since: NDCG@10 among all that
+had been sold by the day, with the new ones as right answers and the right ones that are not new taken out. Beside it
+what is not trained: the encoder alone, words (BM25, glossary, spelling), and the gated sum of both. `fresh` is the
+tower trained on the day, `difference` the distance to it with an interval over intents, `known` the distance on all
+queries among the documents that the old tower knows. Mean of three seeds; queries of both halves: nothing is chosen.
 What is there is kept with `--add`; `--only` makes some kinds.
 """
 
@@ -25,9 +32,12 @@ import keras
 import numpy as np
 import pandas as pd
 
-from recsys_kit import datasets, evaluation, features, preprocessing, results_file, training
+from recsys_kit import datasets, evaluation, features, preprocessing, results_file, search, training
 from recsys_kit.neural.losses import inclusion_bce
 from recsys_kit.operations import freshness
+from recsys_kit.search import corpus, fusion, lexical, queries, two_tower
+from recsys_kit.search import index as search_index
+from recsys_kit.search import vectors as search_vectors
 from recsys_kit.training import baskets
 
 WEEKS = tuple(f"{day:%Y-%m-%d}" for day in pd.date_range("2017-06-04", periods=8, freq="28D"))
@@ -39,6 +49,10 @@ WARM, ON_THE_DAY = "sequence, warm start", "sequence, warm start on the day"
 SEQUENCE = (FRESH, OLD, UNTRAINED, WARM, ON_THE_DAY)
 CHAINS = ("2017-11-19", "2017-08-27")  # days from which on there are so many nights of a warm start
 NIGHTS = 21
+TOWER = "search, tower"
+SEARCH = (TOWER, "search, encoder", "search, words", "search, words and encoder")
+SEARCHED = {"2017-12-01": (28, 84, 168, 252), "2017-09-01": (28, 84, 168)}  # before them the year has begun
+SEEDS = (0, 1, 2)  # of the towers
 SETTINGS = training.Settings(blocks=0, candidates=1000, epochs=3)
 GENTLE = 5e-4  # learning rate of a warm start: a tenth of the usual peak
 PART = 23  # batches of a night's training: a tenth
@@ -184,14 +198,120 @@ def _of_sequence(kind: str, start: str, age: int) -> dict[str, Any]:
     return found | ({} if age or kind == UNTRAINED else {"cpu_seconds": round(_sequence(start, SETTINGS.epochs)[2], 1)})
 
 
+@cache
+def _documents() -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Returns what can be searched for, the document of each item, and when each document was first sold."""
+    documents, items = corpus.documents(shop())
+    of_item, bought = items.set_index("item_id")["document"], shop().events
+    first = bought["timestamp"].groupby(bought["item_id"].map(of_item)).min()
+    return documents, of_item, first.reindex(range(len(documents)))
+
+
+@cache
+def _asked() -> tuple[pd.DataFrame, np.ndarray]:
+    """Returns the judged queries and their (Q, P) grades."""
+    return search.task(shop(), _documents()[0])
+
+
+@cache
+def _encoded() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns the vectors of the documents' texts, and those of the queries."""
+    parts = {name: search_vectors.encode(text) for name, text in corpus.texts(_documents()[0], True).items()}
+    return parts, search_vectors.encode(_asked()[0]["query"].tolist())
+
+
+@cache
+def _words() -> tuple[np.ndarray, np.ndarray]:
+    """Returns the (Q, P) scores of words, and which part of each query is known."""
+    text = corpus.texts(_documents()[0], True)
+    index = lexical.Lexical([" ".join(both) for both in zip(text["both"], text["both_zh"], strict=True)], spelling=True)
+    asked = _asked()[0]["query"]
+    return np.stack([index.scores(one) for one in asked]), np.array([index.known(one) for one in asked])
+
+
+def _sold(day: str) -> pd.DataFrame:
+    """Returns the documents with how often each was sold before a day."""
+    documents, of_item, _ = _documents()
+    sold = corpus.sold_before(shop(), pd.Timestamp(day, tz="UTC"))
+    return documents.assign(sold=sold.groupby(of_item).sum().reindex(documents.index).fillna(0).astype(int))
+
+
+@cache
+def _towers(day: str) -> list[np.ndarray]:
+    """Returns the (Q, P) scores of towers trained on what had been sold before a day, one for each seed."""
+    documents, (parts, asked), found = _sold(day), _encoded(), []
+    documents = documents[documents["sold"] > 0]
+    own = {name: part[documents.index] for name, part in parts.items()}
+    documents = documents.reset_index(drop=True)
+    own["paraphrase"] = search_vectors.encode(corpus.paraphrases(documents, True)[0])
+    text, target = search_vectors.pairs(documents, own, True)
+    for seed in SEEDS:
+        model = two_tower.train(text, target, fusion.views(own), 3, learning_rate=3e-4, seed=seed).model
+        sides = (
+            two_tower.transform(model, asked, "query"),
+            two_tower.transform(model, fusion.views(parts), "document"),
+        )
+        found.append(fusion.best_view(*sides))
+    return found
+
+
+def _untrained(kind: str) -> list[np.ndarray]:
+    (parts, asked), (words, known) = _encoded(), _words()
+    meaning = fusion.best_view(asked, fusion.views(parts))
+    if kind == "search, words":
+        return [words]
+    if kind == "search, encoder":
+        return [meaning]
+    return [fusion.gated(fusion.weighted(meaning, words, search_index.WEIGHT), meaning, known, search_index.LEAST)]
+
+
+def _searched(scores: list[np.ndarray], right: np.ndarray, listed: np.ndarray) -> pd.Series:
+    """Returns NDCG@10 of each intent, the mean over seeds.
+
+    Args:
+        scores: Of each seed, (Q, P).
+        right: (P,) documents that count as answers; others that would answer a query are taken out of its list.
+        listed: (P,) documents that can be found at all.
+    """
+    asked, grade = _asked()
+    shown = listed & ~((grade > 0) & ~right)
+    there = ((grade > 0) & right).any(1)
+    ndcg = [
+        queries.scores(np.where(shown, one, -np.inf)[there], np.where(right, grade, 0)[there])["ndcg"] for one in scores
+    ]
+    return (sum(ndcg) / len(ndcg)).groupby(asked.loc[there, "intent_id"].to_numpy()).mean()
+
+
+def _of_search(kind: str, day: str, age: int) -> dict[str, Any]:
+    """Returns a row on the search for what is new."""
+    first, at = _documents()[2], pd.Timestamp(day, tz="UTC")
+    then = at - pd.Timedelta(days=age)
+    here, old = (first < at).to_numpy(), (first < then).to_numpy()
+    new, fresh = here & ~old, _towers(day)
+    scores = _towers(f"{then:%Y-%m-%d}") if kind == TOWER else _untrained(kind)
+    found, beside = (_searched(each, new, here) for each in (scores, fresh))
+    pair = evaluation.paired_difference(found, beside)
+    grade = _asked()[1]
+    row = {"kind": kind, "week": day, "age": age, "cases": int(((grade > 0) & new).any(1).sum()), "intents": len(found)}
+    row |= {"ndcg": float(found.mean()), "fresh": float(beside.mean()), "difference": float((found - beside).mean())}
+    row |= {"low": float(pair["low"]), "high": float(pair["high"])}
+    taught = _sold(day)["sold"].to_numpy() >= 3
+    row |= {"new_items": int(new.sum()), "learned": int((new & taught).sum())}
+    known = evaluation.paired_difference(*(_searched(each, old, old) for each in (scores, fresh)))
+    row |= {"known": float(known["difference"]), "known_low": float(known["low"]), "known_high": float(known["high"])}
+    return {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
+
+
 def run(kind: str, week: str, age: int) -> dict[str, Any]:
     """Returns a row of the results file.
 
     Args:
-        kind: One of `KINDS`.
-        week: First day of the judged week.
-        age: Days since the model saw the shop.
+        kind: One of `KINDS`, `SEQUENCE` or `SEARCH`.
+        week: First day of the judged week; of a search the day on which it is asked.
+        age: Days since the model saw the shop; of a search that is not trained, since when documents are new.
     """
+    if kind in SEARCH:
+        return _of_search(kind, week, age)
     found, young = values(kind, week, age), values(FRESH if kind in SEQUENCE else kind, week, 0)
     row = {"kind": kind, "week": week, "age": age, "cases": len(found), "ndcg": round(float(found.mean()), 5)}
     row |= {"difference": round(float((found - young).mean()), 5)}
@@ -203,12 +323,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the results file")
     parser.add_argument("--add", action="store_true", help="keep the rows that it has; make those that are missing")
-    parser.add_argument("--only", nargs="+", choices=[*KINDS, *SEQUENCE], help="kinds of rows; default: all")
+    parser.add_argument("--only", nargs="+", choices=[*KINDS, *SEQUENCE, *SEARCH], help="kinds of rows; default: all")
     options = parser.parse_args()
     rows = results_file.read(options.out, shop().fingerprint).rows if options.add else []
     there = {(row["kind"], row["week"], row["age"]) for row in rows}
     wanted = [(KINDS[0], start, age) for start in WEEKS for age in COUNTED]
     wanted += [(kind, start, age) for start in WEEKS for age in LEARNED for kind in KINDS[1:]]  # week by week
+    wanted += [(kind, day, age) for day, ages in SEARCHED.items() for age in ages for kind in SEARCH]
     for start in WEEKS[:1:-1]:
         wanted += [(UNTRAINED, start, 0), (FRESH, start, 0)]
         wanted += [(kind, start, age) for age in LEARNED[1:] for kind in (FRESH, OLD)]
@@ -228,7 +349,7 @@ def main() -> None:
             row="benchmarks/freshness.py:run",
             cheapest={"kind": KINDS[0], "week": WEEKS[0], "age": 0},
             data=shop().fingerprint,
-            seeds=[0],
+            seeds=list(SEEDS),
         )
 
 

@@ -80,14 +80,15 @@ class Limits:
     """How far off is too far, as it was chosen on the first half of a year (`benchmarks/operations.py`).
 
     Attributes:
-        false_alarms: Aimed at in a month, over all checks together; each check of an absence gets a quarter of them,
-            the others share the rest evenly.
+        false_alarms: Aimed at in a month, over all checks together that are none of an absence; they share it evenly.
+        absences: Aimed at in a month by the two checks of an absence together.
         tail: Degrees of freedom of Student's t: days have heavier tails than the normal curve.
         holiday: How many times wider the limits of calendar checks are on a holiday and beside it.
         clumping: Variance of a day's baskets of one store by their mean; 1 if they came by pure chance.
     """
 
-    false_alarms: float = 0.5
+    false_alarms: float = 0.25
+    absences: float = 0.25
     tail: float = 6.0
     holiday: float = 2.0
     clumping: float = 1.3
@@ -95,7 +96,7 @@ class Limits:
     @property
     def absence(self) -> float:
         """Chance of a false alarm of a day that a check of an absence may have."""
-        return self.false_alarms / 30 / 4
+        return self.absences / 30 / 2
 
 
 def arrivals(shop: Shop) -> pd.DataFrame:
@@ -324,7 +325,7 @@ def judge(
         chance = stats.t.sf(away, limits.tail) * (2 if check.sides == 0 else 1)
         if name == "freshness" and day in (named or {}):
             away, chance = 0.0, 1.0  # shops close early on a holiday; how early, eight weeks can't tell
-        limit = limits.false_alarms / 30 / 2 / others
+        limit = limits.false_alarms / 30 / others
         if check.absence:
             away, chance, limit = today[name], 10.0 ** -today[name], limits.absence
         rows[name] = {"value": today[name], "usual": middle, "spreads": away, "chance": chance}
