@@ -84,13 +84,17 @@ def measured(command: list[str], limit_gb: float, scratch: Path) -> dict[str, fl
 def _spilled(scratch: Path) -> float:
     """Size of what the engines moved to disk, MB; tables and a database's own file are no spill."""
     total = 0
-    for pattern in ("out/*/duckdb_temp*", "dask/**/*"):
-        for path in scratch.glob(pattern):
-            try:
-                total += path.stat().st_size
-            except FileNotFoundError:  # it has done its work
-                continue
+    for folder, _, names in os.walk(scratch):  # what vanishes while it is looked at has done its work
+        if "duckdb_temp" in folder or Path(folder).is_relative_to(scratch / "dask"):
+            total += sum(_size(Path(folder, name)) for name in names)
     return total / 1e6
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _children(root: psutil.Process) -> list[psutil.Process]:

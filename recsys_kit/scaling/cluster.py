@@ -7,8 +7,6 @@ users bought an item, and how often one item follows another. Both are sums over
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +62,7 @@ def run_dask(load: Workload, out: str | Path, client: Any, parts: int = 8) -> di
     """
     import dask
     import dask.dataframe as dd
+    from dask.distributed import as_completed
 
     out = Path(out)
     for name in ("users", "pairs", "past"):
@@ -75,18 +74,19 @@ def run_dask(load: Workload, out: str | Path, client: Any, parts: int = 8) -> di
     buyers = pd.concat(client.gather(client.compute(cleaned))).groupby(level=0).sum()
     catalogue = pd.Index(np.sort(buyers.index[buyers >= load.min_users]), name="item_id")
     shared = client.scatter(catalogue, broadcast=True)
-    done = client.gather([client.submit(_features, load, out, i, shared, pure=False) for i in range(parts)])
-    counts = functools.reduce(operator.add, (part for part, *_ in done))
+    asked = [client.submit(_features, load, out, i, shared, pure=False) for i in range(parts)]
+    counts, rows = sp.csr_matrix((len(catalogue), len(catalogue)), dtype="float32"), np.zeros(2, int)
+    for task in as_completed(asked):  # each is added and let go of: all of them at once would fill the memory
+        part, *written = task.result()
+        counts, rows = counts + part, rows + written
+        task.release()
+        del part
     followers = reference.kept(counts, catalogue, load.followers)
     followers.to_parquet(out / "followers.parquet", index=False)
     for path in (out / "past").iterdir():
         path.unlink()
     (out / "past").rmdir()
-    return {
-        "users": sum(users for _, users, _ in done),
-        "pairs": sum(pairs for *_, pairs in done),
-        "followers": len(followers),
-    }
+    return {"users": int(rows[0]), "pairs": int(rows[1]), "followers": len(followers)}
 
 
 def _clean(events: pd.DataFrame, load: Workload, out: Path, part: int) -> pd.Series:
