@@ -10,8 +10,10 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 SHIPPED = ("README.md", "data", "notebooks")  # recsys_kit.datasets.shipped finds them, there as here
 # `flat` and `noto` are further styles of drawings, 0.5 MB: without them notebook 23 says that its question is no test.
-# The list of checksums names them all.
-LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", ".*", "flat", "noto", "checksums.sha256")
+# The list of checksums names them all; that licence is noto's, and the script made all styles from packages.
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", ".ipynb_checkpoints", ".*", "flat", "noto", "checksums.sha256", "LICENSE-APACHE", "make.py"
+)
 
 
 class BuildWithFiles(build_py):
