@@ -142,6 +142,16 @@ def nothing_on_stderr(path: Path) -> list[str]:
     return [f"an output went to stderr: {o.text[:80]!r}" for o in outputs if o.get("name") == "stderr"]
 
 
+def no_leftovers_of_plotting(path: Path) -> list[str]:
+    """What a plotting call returns is nothing to read: its cell ends in a semicolon."""
+    leftover = re.compile(r"\W*(Text\(|<matplotlib|<Axes|<BarContainer)")
+    found = []
+    for cell in code(notebooks.read(path)):
+        texts = ["".join(o.data.get("text/plain", "")) for o in cell.outputs if o.output_type == "execute_result"]
+        found += [f"an output is {text[:40]!r}: end the cell in ;" for text in texts if leftover.match(text)]
+    return found
+
+
 def small(path: Path) -> list[str]:
     size = path.stat().st_size
     return [f"{size:,} bytes are more than {MAX_BYTES:,}"] if size >= MAX_BYTES else []
@@ -241,6 +251,7 @@ BOTH = [
     outputs_are_committed,
     no_errors,
     nothing_on_stderr,
+    no_leftovers_of_plotting,
     small,
     links_resolve,
     pictures_are_local_and_described,

@@ -187,6 +187,11 @@ BROKEN = [
     (checks.cells_to_compare_have_outputs, untagged, "would compare nothing"),
     (checks.no_errors, with_output(5, "error", ename="ValueError", evalue="no"), "ValueError: no"),
     (checks.nothing_on_stderr, with_output(5, "stream", name="stderr", text="Warning"), "Warning"),
+    (
+        checks.no_leftovers_of_plotting,
+        with_output(5, "execute_result", {"text/plain": "[Text(0.5, 0, 'NDCG')]"}, execution_count=2),
+        "end the cell in ;",
+    ),
     (checks.small, with_output(5, "stream", name="stdout", text="x" * 500_000), "bytes"),
     (checks.links_resolve, in_cell(2, "first.py)", "frist.py)"), "../recsys_kit/frist.py leads nowhere"),
     (checks.links_resolve, in_cell(2, "images/a.svg", "images/b.svg"), "images/b.svg leads nowhere"),
