@@ -304,7 +304,7 @@ def load(file: ModelFile, count: int = 0) -> keras.Model:
 class Reader(keras.Model):
     """A model that remembers: new tokens and what came before them in, vectors and the longer memory out.
 
-    The steps are compiled once for all lengths, so the first calls take seconds.
+    With TensorFlow the step is compiled once, for all lengths, so the first call takes seconds.
 
     Args:
         model: From `build` or `load`; its weights are shared.
@@ -323,6 +323,19 @@ class Reader(keras.Model):
             x, kept = block(x, past=(past[:, i, 0], past[:, i, 1]), return_cache=True)
             found.append(ops.stack(kept, 1))  # (B, 2, P + T, G, E)
         return self.model.get_layer("norm")(x), ops.stack(found, 1)
+
+    def make_predict_function(self, force=False):
+        """Makes the step that `predict_on_batch` takes. Left alone, Keras would trace it anew as each axis varies."""
+        if keras.backend.backend() != "tensorflow":
+            return super().make_predict_function(force)
+        if self.predict_function is None or force:
+            import tensorflow as tf
+
+            _, count, two, _, heads, size = self.empty.shape
+            axes = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, count, two, None, heads, size))
+            step = tf.function(lambda ids, past: self([ids, past], training=False), axes, autograph=False)
+            self.predict_function = lambda data: step(*data[0][0])
+        return self.predict_function
 
     def read(self, ids, cache: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Reads on.
