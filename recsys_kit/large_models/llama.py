@@ -160,13 +160,10 @@ class SwiGLU(layers.Layer):
     def build(self, input_shape):
         """Creates the three projections."""
         width = input_shape[-1]
-        for name, units, inputs in (
-            ("gate", self.hidden, width),
-            ("up", self.hidden, width),
-            ("down", width, self.hidden),
-        ):
-            setattr(self, name, layers.Dense(units, use_bias=False, name=name))
-            getattr(self, name).build((None, None, inputs))
+        sizes = {"gate": (width, self.hidden), "up": (width, self.hidden), "down": (self.hidden, width)}
+        for name, (inputs, units) in sizes.items():
+            setattr(self, name, dense := layers.Dense(units, use_bias=False, name=name))
+            dense.build((None, None, inputs))
 
     def call(self, x):
         """Returns (B, T, D)."""
@@ -317,8 +314,7 @@ class Reader(keras.Model):
 
     def call(self, inputs):
         """Walks the layers; see `read`."""
-        (ids, past), found = inputs, []
-        x = self.model.get_layer("words")(ids)
+        past, found, x = inputs[1], [], self.model.get_layer("words")(inputs[0])
         for i, block in enumerate(blocks(self.model)):
             x, kept = block(x, past=(past[:, i, 0], past[:, i, 1]), return_cache=True)
             found.append(ops.stack(kept, 1))  # (B, 2, P + T, G, E)
@@ -331,8 +327,8 @@ class Reader(keras.Model):
         if self.predict_function is None or force:
             import tensorflow as tf
 
-            _, count, two, _, heads, size = self.empty.shape
-            axes = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, count, two, None, heads, size))
+            past = self.empty.shape
+            axes = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, *past[1:3], None, *past[4:]))
             step = tf.function(lambda ids, past: self([ids, past], training=False), axes, autograph=False)
             self.predict_function = lambda data: step(*data[0][0])
         return self.predict_function
@@ -348,8 +344,7 @@ class Reader(keras.Model):
             (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens.
         """
         past = self.empty if cache is None else cache
-        x, found = self.predict_on_batch([np.asarray(ids, np.int32), past])
-        return x, found
+        return tuple(self.predict_on_batch([np.asarray(ids, np.int32), past]))
 
 
 def log_probabilities(model: keras.Model, x) -> np.ndarray:
