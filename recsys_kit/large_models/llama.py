@@ -343,8 +343,7 @@ class Reader(keras.Model):
         Returns:
             (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens.
         """
-        past = self.empty if cache is None else cache
-        return tuple(self.predict_on_batch([np.asarray(ids, np.int32), past]))
+        return tuple(self.predict_on_batch([np.asarray(ids, np.int32), self.empty if cache is None else cache]))
 
 
 def log_probabilities(model: keras.Model, x) -> np.ndarray:
