@@ -60,12 +60,7 @@ class Arrivals:
 
 
 def item_text(items: pd.DataFrame, catalogue: pd.Index) -> list[str]:
-    """Returns what a shop can say of each item (V) before it is sold: title, category and brand.
-
-    Args:
-        items: The shop's items.
-        catalogue: (V,) item ids.
-    """
+    """Returns what a shop can say of each item (V) before it is sold: title, category and brand."""
     table = look_up(items, catalogue)
     parts = [table[name].astype("str").fillna("") for name in ("title", "category", "brand") if name in table]
     parts = [part.where(part != "unknown", "") for part in parts]
@@ -73,12 +68,7 @@ def item_text(items: pd.DataFrame, catalogue: pd.Index) -> list[str]:
 
 
 def arrivals(split: Split, new: np.ndarray) -> Arrivals:
-    """Takes every purchase of the new items out of a split's history.
-
-    Args:
-        split: The split.
-        new: (V,) booleans.
-    """
+    """Takes every purchase of the new items, (V,) booleans, out of a split's history."""
     if new.shape != (len(split.items),):
         raise ValueError(
             f"`new` must say yes or no of each item. Received: shape {new.shape}, {len(split.items)} items."
@@ -97,12 +87,7 @@ def random_scores(case: Arrivals, seed: int = 0) -> evaluation.Scorer:
 
 
 def category_popularity(case: Arrivals, category: np.ndarray) -> evaluation.Scorer:
-    """Scores an item by what an old item of its category sells on average: the same list for everybody.
-
-    Args:
-        case: The arrivals.
-        category: (V,) codes.
-    """
+    """Scores an item by what an old item of its `category` (V codes) sells on average: one list for all."""
     sales = baselines.recent_popularity(case.split)
     total = np.bincount(category, sales, category.max() + 1)
     count = np.bincount(category[~case.new], minlength=category.max() + 1)
