@@ -160,13 +160,10 @@ class SwiGLU(layers.Layer):
     def build(self, input_shape):
         """Creates the three projections."""
         width = input_shape[-1]
-        for name, units, inputs in (
-            ("gate", self.hidden, width),
-            ("up", self.hidden, width),
-            ("down", width, self.hidden),
-        ):
-            setattr(self, name, layers.Dense(units, use_bias=False, name=name))
-            getattr(self, name).build((None, None, inputs))
+        sizes = {"gate": (width, self.hidden), "up": (width, self.hidden), "down": (self.hidden, width)}
+        for name, (inputs, units) in sizes.items():
+            setattr(self, name, dense := layers.Dense(units, use_bias=False, name=name))
+            dense.build((None, None, inputs))
 
     def call(self, x):
         """Returns (B, T, D)."""
@@ -304,7 +301,7 @@ def load(file: ModelFile, count: int = 0) -> keras.Model:
 class Reader(keras.Model):
     """A model that remembers: new tokens and what came before them in, vectors and the longer memory out.
 
-    The steps are compiled once for all lengths, so the first calls take seconds.
+    With TensorFlow the step is compiled once, for all lengths, so the first call takes seconds.
 
     Args:
         model: From `build` or `load`; its weights are shared.
@@ -317,12 +314,24 @@ class Reader(keras.Model):
 
     def call(self, inputs):
         """Walks the layers; see `read`."""
-        (ids, past), found = inputs, []
-        x = self.model.get_layer("words")(ids)
+        past, found, x = inputs[1], [], self.model.get_layer("words")(inputs[0])
         for i, block in enumerate(blocks(self.model)):
             x, kept = block(x, past=(past[:, i, 0], past[:, i, 1]), return_cache=True)
             found.append(ops.stack(kept, 1))  # (B, 2, P + T, G, E)
         return self.model.get_layer("norm")(x), ops.stack(found, 1)
+
+    def make_predict_function(self, force=False):
+        """Makes the step that `predict_on_batch` takes. Left alone, Keras would trace it anew as each axis varies."""
+        if keras.backend.backend() != "tensorflow":
+            return super().make_predict_function(force)
+        if self.predict_function is None or force:
+            import tensorflow as tf
+
+            past = self.empty.shape
+            axes = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, *past[1:3], None, *past[4:]))
+            step = tf.function(lambda ids, past: self([ids, past], training=False), axes, autograph=False)
+            self.predict_function = lambda data: step(*data[0][0])
+        return self.predict_function
 
     def read(self, ids, cache: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Reads on.
@@ -334,9 +343,7 @@ class Reader(keras.Model):
         Returns:
             (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens.
         """
-        past = self.empty if cache is None else cache
-        x, found = self.predict_on_batch([np.asarray(ids, np.int32), past])
-        return x, found
+        return tuple(self.predict_on_batch([np.asarray(ids, np.int32), self.empty if cache is None else cache]))
 
 
 def log_probabilities(model: keras.Model, x) -> np.ndarray:

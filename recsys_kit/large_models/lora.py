@@ -68,10 +68,10 @@ def sentences(baskets: pd.Series, frame: Frame = FRAMES["list"], seed: int = 0) 
     return [frame.prompt(rng.permutation(names)).removesuffix(frame.after) for names in baskets]
 
 
-def tokens(tokenizer, texts: Sequence[str], longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the (N, T) ids of sentences, and which are real."""
+def tokens(tokenizer, texts: Sequence[str], longest: int, width: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the (N, T) ids of sentences, at least `width` of them a row, and which are real."""
     found = [tokenizer.encode(text).ids[:longest] for text in texts]
-    ids = np.zeros((len(found), max(map(len, found))), np.int32)
+    ids = np.zeros((len(found), max(width, *map(len, found))), np.int32)
     for row, some in enumerate(found):
         ids[row, : len(some)] = some
     return ids, np.arange(ids.shape[1]) < np.array([[len(some)] for some in found])
@@ -128,8 +128,11 @@ def fit(model: keras.Model, tokenizer, texts: Sequence[str], settings: Settings 
     settings = settings or Settings()
     rng, losses = np.random.default_rng(settings.seed), []
     model.compile(keras.optimizers.Adam(settings.learning_rate, clipnorm=1.0), _mean_loss())
+    # To trace a step of so many layers takes as long as many steps: built beforehand and all of one shape, it is once.
+    model.optimizer.build(model.trainable_variables)
+    width = tokens(tokenizer, texts, settings.longest)[0].shape[1]
     for part in _batches(len(texts), settings.batch_size, settings.steps, rng):
-        ids, real = tokens(tokenizer, [texts[i] for i in part], settings.longest)
+        ids, real = tokens(tokenizer, [texts[i] for i in part], settings.longest, width)
         losses.append(float(model.train_on_batch(ids[:, :-1], ids[:, 1:], real[:, 1:].astype("float32"))))
     return Fitted(model, pd.DataFrame({"step": np.arange(len(losses)) + 1, "loss": losses}))
 

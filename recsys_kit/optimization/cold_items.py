@@ -60,12 +60,7 @@ class Arrivals:
 
 
 def item_text(items: pd.DataFrame, catalogue: pd.Index) -> list[str]:
-    """Returns what a shop can say of each item (V) before it is sold: title, category and brand.
-
-    Args:
-        items: The shop's items.
-        catalogue: (V,) item ids.
-    """
+    """Returns what a shop can say of each item (V) before it is sold: title, category and brand."""
     table = look_up(items, catalogue)
     parts = [table[name].astype("str").fillna("") for name in ("title", "category", "brand") if name in table]
     parts = [part.where(part != "unknown", "") for part in parts]
@@ -73,12 +68,7 @@ def item_text(items: pd.DataFrame, catalogue: pd.Index) -> list[str]:
 
 
 def arrivals(split: Split, new: np.ndarray) -> Arrivals:
-    """Takes every purchase of the new items out of a split's history.
-
-    Args:
-        split: The split.
-        new: (V,) booleans.
-    """
+    """Takes every purchase of the new items, (V,) booleans, out of a split's history."""
     if new.shape != (len(split.items),):
         raise ValueError(
             f"`new` must say yes or no of each item. Received: shape {new.shape}, {len(split.items)} items."
@@ -97,12 +87,7 @@ def random_scores(case: Arrivals, seed: int = 0) -> evaluation.Scorer:
 
 
 def category_popularity(case: Arrivals, category: np.ndarray) -> evaluation.Scorer:
-    """Scores an item by what an old item of its category sells on average: the same list for everybody.
-
-    Args:
-        case: The arrivals.
-        category: (V,) codes.
-    """
+    """Scores an item by what an old item of its `category` (V codes) sells on average: one list for all."""
     sales = baselines.recent_popularity(case.split)
     total = np.bincount(category, sales, category.max() + 1)
     count = np.bincount(category[~case.new], minlength=category.max() + 1)
@@ -204,34 +189,37 @@ class TextTied(keras.layers.Layer):
         self.match = self.add_weight(shape=(self.width, self.width), initializer="zeros", name="match")
         self.sells = self.add_weight(shape=(self.width, 1), initializer="zeros", name="sells")
 
-    def embed(self):
-        """Returns (W, D) embeddings of length 1."""
-        vectors = ops.matmul(self.table, self.adapter)
+    def embed(self, texts=None):
+        """Returns the embeddings (R, D), of length 1, of some texts (R,); None: of all W."""
+        # A product, so that the gradient of the table is one array: Adam would square parts of a text's one by one.
+        table = self.table * 1.0 if self.fine_tune else self.table
+        vectors = ops.matmul(table if texts is None else ops.take(table, texts, axis=0), self.adapter)
         return vectors / ops.sqrt(ops.sum(vectors**2, axis=-1, keepdims=True) + 1e-9)
 
-    def near(self, candidates):
-        """Returns (W, C) how near each text is to each candidate's: 1 for the same text, less for others."""
-        vectors = self.embed()
-        chosen = ops.take(vectors, candidates, axis=0)  # (C, D)
+    def near(self, candidates, texts=None):
+        """Returns (R, C) how near each text is to each candidate's: 1 for the same text, less for others."""
+        return self._near(self.embed(texts), self.embed(candidates))
+
+    def _near(self, vectors, chosen):
         return ops.exp(self.sharp * (ops.matmul(vectors, ops.transpose(chosen)) - 1.0))
 
-    def call(self, counts, own, candidates, near=None):
+    def call(self, counts, own, candidates, near=None, texts=None):
         """Scores candidates; a candidate's own count is taken out: training treats every item as if it were new.
 
         Args:
-            counts: (B, W) what was bought of each text.
+            counts: (B, R) what was bought of each of the `texts`.
             own: (B, C) what was bought of each candidate.
             candidates: (C,) the candidates' texts.
-            near: (W, C) what `near` returns, if it is at hand.
+            near: (R, C) what `near` returns, if it is at hand.
+            texts: (R,) the texts that anybody here bought; None: all W. What nobody bought adds nothing to a score.
 
         Returns:
             (B, C) scores.
         """
-        vectors = self.embed()
-        near = self.near(candidates) if near is None else near
-        weight = ops.maximum(ops.matmul(counts, near) - own, 0.0)  # (B, W) @ (W, C); an item is nearest to itself
+        vectors, chosen = self.embed(texts), self.embed(candidates)  # (R, D), (C, D)
+        near = self._near(vectors, chosen) if near is None else near
+        weight = ops.maximum(ops.matmul(counts, near) - own, 0.0)  # (B, R) @ (R, C); an item is nearest to itself
         mean = ops.matmul(counts, vectors) / (ops.sum(counts, axis=1, keepdims=True) + 1e-6)  # (B, D)
-        chosen = ops.take(vectors, candidates, axis=0)  # (C, D)
         match = ops.matmul(ops.matmul(mean, self.match), ops.transpose(chosen))
         return self.gain * ops.log(weight + 0.01) + match + ops.transpose(ops.matmul(chosen, self.sells))
 
@@ -301,8 +289,16 @@ class FortnightBatches(EpochBatches):
             chosen = np.r_[chosen, rng.choice(rest, self.slots - len(chosen), replace=False)]
         chance = sampling.chance(self.share[chosen], self.drawn)
         chance[:answers] = 1
+        by_text = counts @ self.group
+        texts = np.unique(by_text.indices)
+        # One text that nobody bought, where needed: the first batch is even, the others odd, since Keras reads off the
+        # first two which axes vary.
+        by_text = by_text[:, texts].toarray()
+        if len(texts) % 2 != (index > 0):
+            texts, by_text = np.r_[texts, 0], np.pad(by_text, ((0, 0), (0, 1)))
         x = {
-            "counts": (counts @ self.group).toarray(),
+            "counts": by_text,
+            "texts": texts.astype(np.int32),
             "own": counts[:, chosen].toarray(),
             "candidates": self.code[chosen].astype(np.int32),
             "log_chance": np.log(np.maximum(chance, 1e-6)).astype(np.float32),
@@ -356,17 +352,19 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     data = FortnightBatches(case, code, settings.windows, settings.batch_size, settings.drawn, settings.seed)
     inputs = {
-        "counts": keras.Input((len(vectors),), name="counts"),
+        "counts": keras.Input((None,), name="counts"),
+        "texts": keras.Input(batch_shape=(None,), dtype="int32", name="texts"),
         "own": keras.Input((None,), name="own"),
         "candidates": keras.Input(batch_shape=(None,), dtype="int32", name="candidates"),
         "log_chance": keras.Input(batch_shape=(None,), name="log_chance"),
     }
     layer = TextTied(vectors.shape, settings.width, fine_tune, name="tied")
-    scores = layer(inputs["counts"], inputs["own"], inputs["candidates"])
+    scores = layer(inputs["counts"], inputs["own"], inputs["candidates"], texts=inputs["texts"])
     model = keras.Model(inputs, scores - ops.expand_dims(inputs["log_chance"], 0), name="text_tied")
     layer.table.assign(vectors)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, len(data) * settings.epochs)
     model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     run = model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(run))
 
@@ -382,13 +380,16 @@ def model_scorer(model: keras.Model, case: Arrivals, code: np.ndarray, decay: fl
     """
     counts = _log_counts(case.split, decay)[case.split.test_users] @ _group(code)
     layer, chosen = model.get_layer("tied"), np.flatnonzero(case.new)
-    texts = code[chosen].astype(np.int32)
-    near = layer.near(texts)
+    bought = np.unique(counts.indices).astype(np.int32)
+    counts = counts[:, bought]
+    asked, place = np.unique(code[chosen].astype(np.int32), return_inverse=True)  # equal texts, equal scores
+    near = layer.near(asked, bought)
 
     def score(rows: Sequence[int]) -> np.ndarray:
         scores = np.full((len(rows), len(case.new)), -np.inf, np.float32)
-        own = np.zeros((len(rows), len(chosen)), np.float32)
-        scores[:, chosen] = ops.convert_to_numpy(layer(counts[rows].toarray(), own, texts, near))
+        own = np.zeros((len(rows), len(asked)), np.float32)
+        found = ops.convert_to_numpy(layer(counts[rows].toarray(), own, asked, near, bought))
+        scores[:, chosen] = found[:, place]
         return scores
 
     return score

@@ -210,6 +210,7 @@ def train(
     loss = losses.weighted_softmax if listwise else losses.inclusion_bce
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, len(data) * epochs)
     model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     run = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(run))
 
