@@ -372,9 +372,9 @@ def split_by_time(
 
 
 def _isin(values: pd.Series, *allowed: pd.Series) -> list[np.ndarray]:
-    """Looks each distinct value up once: five times faster than `isin` on a million strings."""
+    """Looks each distinct value up once, in an index: `isin` takes twenty times as long, even for as few."""
     codes, distinct = pd.factorize(values)
-    found = [pd.Index(some.unique()).get_indexer(distinct) >= 0 for some in allowed]  # `isin` takes twenty times as long
+    found = [pd.Index(some.unique()).get_indexer(distinct) >= 0 for some in allowed]
     return [np.append(known, False)[codes] for known in found]
 
 

@@ -236,5 +236,6 @@ def train(model: keras.Model, x: Any, y: np.ndarray, settings: Settings) -> list
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias"])  # or the mean forecast drifts to one half
     model.compile(optimizer, "binary_crossentropy", steps_per_execution=8)  # small steps: Python would cost more
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     run = model.fit(x, y, settings.batch_size, settings.epochs, verbose=0)
     return run.history["loss"]

@@ -159,6 +159,7 @@ def train(
     share = examples(split, 1, length)[2].mean()  # of purchases among the examples
     network = model(len(split.items), length, width, float(np.log(share / (1 - share))))
     network.compile(keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
+    network.optimizer.build(network.trainable_variables)  # else its step is traced twice
     losses = []
     for epoch in range(epochs):
         past, items, labels = examples(split, count, length, seed=seed + epoch)

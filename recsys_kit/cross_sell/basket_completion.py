@@ -330,6 +330,7 @@ def train(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
     training = _with_loss(model, batches.items)
     training.compile(optimizer, loss=losses.mean_loss, jit_compile=False)
+    training.optimizer.build(training.trainable_variables)  # else its step is traced twice
     bar = fitting.Progress("training", steps)
     run = training.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[bar, *callbacks])
     return Fitted(model, loss_curve(run))

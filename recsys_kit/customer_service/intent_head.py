@@ -75,6 +75,7 @@ def train(
     if settings["epochs"]:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["smoothing"])
         model.compile(keras.optimizers.AdamW(settings["rate"], weight_decay=0.0), loss, jit_compile=False)
+        model.optimizer.build(model.trainable_variables)  # else its step is traced twice
         labels = np.eye(size, dtype="float32")[intent]
         model.fit(vectors, labels, batch_size=settings["batch"], epochs=settings["epochs"], verbose=0)
     return model

@@ -164,6 +164,7 @@ def train(
     steps = settings.epochs * -(-len(base) // settings.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), pinball_loss(quantiles))
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     weight = (base / base.mean()).astype(np.float32)  # so that the loss is in units, as the judges'
     goal = np.minimum(truth / base, 20).astype(np.float32)[..., None]
     run = model.fit([past, coming], goal, settings.batch_size, settings.epochs, sample_weight=weight, verbose=0)

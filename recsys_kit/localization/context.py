@@ -271,6 +271,7 @@ def train(
     steps = max(1, -(-len(rows["item"]) // settings.batch_size)) * settings.epochs
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps, alpha=0.05)
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay), loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     history = model.fit(
         x,
         rows["label"][:, None],

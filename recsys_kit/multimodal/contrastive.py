@@ -122,6 +122,7 @@ def train(pictures: np.ndarray, titles: np.ndarray, code: np.ndarray, settings: 
     loss = Compared()(towers["picture"](inputs["picture"]), towers["title"](inputs["title"]))
     model = keras.Model(inputs, loss)
     model.compile(keras.optimizers.AdamW(settings.learning_rate, weight_decay=0.01), lambda y, found: found)
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     run = model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False)
     return Fitted(towers, loss_curve(run))
 

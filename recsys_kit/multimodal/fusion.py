@@ -262,6 +262,7 @@ def train(case: Arrivals, modalities: Mapping[str, np.ndarray], settings: Settin
     fused.assign(list(modalities.values()))
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, len(data) * settings.epochs)
     model.compile(keras.optimizers.Adam(schedule), losses.softmax_loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     run = model.fit(data, epochs=settings.epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(run))
 

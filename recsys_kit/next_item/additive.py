@@ -143,6 +143,7 @@ def fit(
     averages = {"use_ema": True, "ema_momentum": 0.98}  # of about the last 50 steps
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=0.01, clipnorm=1.0, **averages)
     training.compile(optimizer, loss=losses.mean_loss)
+    training.optimizer.build(training.trainable_variables)  # else its step is traced twice
     scores, curve = NextItemScores(model, data, length), []
     best = fitting.BestWeights(settings.patience or settings.epochs)
 

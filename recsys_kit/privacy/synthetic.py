@@ -112,6 +112,7 @@ def chain(frequency: np.ndarray, learning_rate: float = 3e-3) -> keras.Model:
     )
     model = keras.Model(basket, dense(basket))
     model.compile(keras.optimizers.Adam(learning_rate), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     return model
 
 
@@ -200,6 +201,7 @@ def gan(
     gap = critic(_Reversed()(generator(start))) - critic(real)  # (B, 1), to be lowered by the critic
     model = keras.Model([start, real], gap)
     model.compile(keras.optimizers.Adam(learning_rate, beta_1=0.5), loss=lambda _, gap: ops.mean(ops.softplus(gap)))
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     return generator, model
 
 

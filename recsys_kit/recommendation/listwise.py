@@ -72,6 +72,7 @@ def train(
     useful = (y > 0).any(1)
     network = model(len(names))
     network.compile(keras.optimizers.Adam(2e-3), loss=losses.softmax_loss, jit_compile=False)
+    network.optimizer.build(network.trainable_variables)  # else its step is traced twice
     x, y = x[useful], y[useful]
     if len(x) > batch_size:
         x, y = (

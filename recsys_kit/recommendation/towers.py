@@ -241,6 +241,7 @@ def train(
     few = batches * epochs < 20  # steps: not worth the seconds that a trace takes
     mean = lambda y, value: ops.mean(value)  # noqa: E731
     trainer.compile(keras.optimizers.Adam(rate), loss=mean, jit_compile=False, run_eagerly=few)
+    trainer.optimizer.build(trainer.trainable_variables)  # else its step is traced twice
     bar = report.progress(label=f"{interests} vectors", total=batches * epochs)
     curve = []
     for _ in range(epochs):

@@ -207,6 +207,7 @@ def train(
     model.compile(
         keras.optimizers.AdamW(learning_rate, weight_decay=0.05, clipnorm=1.0), LambdaLoss(), jit_compile=False
     )
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     history = model.fit(inputs, grades[some].astype(np.float32), batch_size=32, epochs=epochs, verbose=0)
     return Fitted(model, loss_curve(history))
 

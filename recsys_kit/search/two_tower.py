@@ -182,6 +182,7 @@ def train(
     model = tower_model(documents.shape[-1], documents.shape[1], **sizes)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=1.0), loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     history = model.fit(data, epochs=epochs, verbose=0, shuffle=False)
     return Fitted(model, loss_curve(history))
 
