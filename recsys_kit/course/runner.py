@@ -55,12 +55,13 @@ class PeakMemory:
 
         while not self._stop.wait(self.every_seconds):
             total = 0
-            for child in self._process.children(recursive=True):
-                if child.pid not in self._old:
-                    try:
-                        total += child.memory_info().rss
-                    except psutil.Error:
-                        continue
+            children = [child for child in self._process.children(recursive=True) if child.pid not in self._old]
+            for child in children:
+                with contextlib.suppress(psutil.Error):  # it has ended
+                    # Several share the pages of libraries, and a child that was just forked all those of its parent:
+                    # each counts its part of them, where the system tells.
+                    shared = len(children) > 1 and psutil.LINUX
+                    total += child.memory_full_info().pss if shared else child.memory_info().rss
             self.peak_mb = max(self.peak_mb, total / 1e6)
 
 

@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -127,3 +131,43 @@ def test_products_take_one_thread_within_and_as_many_as_before_after():
         with devices.one_blas_thread(), devices.one_blas_thread():
             assert threads() == {1}
         assert threads() == before
+
+
+FAULTS = """
+import ctypes, resource, sys, threading
+if sys.argv[1] == "kit":
+    import recsys_kit
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+libc.mallopt(-1, 128 << 10)  # M_TRIM_THRESHOLD, as TensorFlow sets it with the first `fit`
+
+def step():
+    parts = [libc.malloc(1 << 20) for _ in range(24)]
+    for part in parts:
+        libc.memset(part, 1, 1 << 20)
+    for part in parts:
+        libc.free(part)
+
+def steps():
+    step()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        step()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
+
+thread = threading.Thread(target=steps)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_a_step_in_a_thread_gets_back_the_memory_of_the_step_before():
+    faults = {
+        who: int(subprocess.run([sys.executable, "-c", FAULTS, who], check=True, capture_output=True, text=True).stdout)
+        for who in ("kit", "nobody")
+    }
+    assert faults["kit"] < 100, faults  # pages asked for anew in each step, of 6,144
+    assert faults["nobody"] > 3000, faults  # else there is nothing left to mend
