@@ -28,6 +28,7 @@ def headline(
     baseline_value: float,
     higher_is_better: bool = True,
     data: str = "",
+    verdict: str = "",
 ) -> None:
     """Shows the notebook's main result beside its baseline; the run report picks it up from the output.
 
@@ -38,11 +39,13 @@ def headline(
         baseline_value: The baseline's result on the same cases.
         higher_is_better: False for errors and costs.
         data: Whose data it was measured on, where that is not the shop of the run; empty: the shop's.
+        verdict: What the interval of the difference says, as in `Comparison`; empty: the two values alone are compared.
     """
     from IPython.display import display
 
     better = (value > baseline_value) == higher_is_better and value != baseline_value
-    text = f"{metric}: {value:.4f} ({baseline_name}: {baseline_value:.4f}; {'better' if better else 'not better'})"
+    said = f"by its interval {verdict} it" if verdict else "better" if better else "not better"
+    text = f"{metric}: {value:.4f} ({baseline_name}: {baseline_value:.4f}; {said})"
     found = {"metric": metric, "value": float(value), "baseline": baseline_name}
     found |= {"baseline_value": float(baseline_value), "higher_is_better": higher_is_better}
     if data:

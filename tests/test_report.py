@@ -47,6 +47,13 @@ def test_keras_loads_and_trains_without_a_word_about_hardware():
     assert done.stderr == ""
 
 
+def test_a_headline_says_what_the_interval_says(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    report.headline("NDCG@10", 0.2558, "two heads", 0.2555, verdict="level with")
+    assert shown[0]["text/plain"] == "NDCG@10: 0.2558 (two heads: 0.2555; by its interval level with it)"
+
+
 def test_a_headline_on_other_data_says_whose(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))

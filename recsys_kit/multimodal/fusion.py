@@ -213,8 +213,14 @@ class _Batches(cold_items.FortnightBatches):
 
     def __getitem__(self, index):
         x, bought = super().__getitem__(index)
-        items = np.sort(np.argsort(-x["counts"].sum(0), kind="stable")[: self.wide])
-        return x | {"counts": x["counts"][:, items], "items": items.astype(np.int32)}, bought
+        items, counts = x.pop("texts"), x["counts"]  # a text is an item here
+        most = np.argsort(-counts.sum(0), kind="stable")[: self.wide]
+        most = most[counts[:, most].any(0)]
+        rest = np.setdiff1d(np.arange(len(self.code)), items[most])[: self.wide - len(most)]
+        items = np.r_[items[most], rest].astype(np.int32)
+        counts = np.pad(counts[:, most], ((0, 0), (0, len(rest))))
+        order = np.argsort(items)
+        return x | {"counts": counts[:, order], "items": items[order]}, bought
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,16 @@ def test_a_picture_that_tells_the_type_ranks_new_items_well_and_a_shuffled_one_d
     assert found["own"] > found["dealt out"] + 0.1
 
 
+def test_a_batch_says_of_each_item_what_was_bought_of_it_and_nothing_is_lost(case):
+    data = fusion._Batches(case, np.arange(len(case.new)), 2, 10, 12, 0)
+    for index in range(len(data)):
+        (window, part), (x, _) = data.parts[index], data[index]
+        counts = data.pairs[window][0][part].toarray()
+        assert x["counts"].shape == (10, data.wide) and len(np.unique(x["items"])) == data.wide
+        assert np.allclose(x["counts"], counts[:, x["items"]]) and "texts" not in x
+        assert np.isclose(x["counts"].sum(), counts.sum()) or counts.any(0).sum() > data.wide
+
+
 def test_the_warm_ranking_holds_old_items_that_were_not_bought_yet(case, facts):
     model, _ = fusion.train(case, facts, fusion.Settings(**SMALL | {"epochs": 1}))
     cases = np.array([0, 5, 7])
