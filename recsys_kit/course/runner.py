@@ -58,11 +58,21 @@ class PeakMemory:
             children = [child for child in self._process.children(recursive=True) if child.pid not in self._old]
             for child in children:
                 with contextlib.suppress(psutil.Error):  # it has ended
-                    # Several share the pages of libraries, and a child that was just forked all those of its parent:
-                    # each counts its part of them, where the system tells.
-                    shared = len(children) > 1 and psutil.LINUX
-                    total += child.memory_full_info().pss if shared else child.memory_info().rss
+                    total += self._bytes(child, len(children) > 1)
             self.peak_mb = max(self.peak_mb, total / 1e6)
+
+    @staticmethod
+    def _bytes(child: Any, shared: bool) -> int:
+        """Returns a child's memory; of pages that several share, its part, where the system tells.
+
+        Children share libraries, and one that was just forked all that its parent holds.
+        """
+        import psutil
+
+        if shared and psutil.LINUX:
+            with contextlib.suppress(psutil.AccessDenied):
+                return child.memory_full_info().pss
+        return child.memory_info().rss
 
 
 def execute(

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import threading
 
 import nbformat
@@ -162,6 +164,14 @@ def test_no_thread_outlives_the_measurement():
     with runner.PeakMemory():
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells each process's part of shared pages")
+def test_memory_that_two_processes_share_counts_once():
+    with runner.PeakMemory(0.05) as memory:
+        shared = "import os, time; a = b'1' * 200_000_000; os.fork(); time.sleep(1)"
+        subprocess.run([sys.executable, "-c", shared], check=True)
+    assert 200 < memory.peak_mb < 300  # MB
 
 
 SKIP = "from recsys_kit import datasets\nraise datasets.NotForThisShop('of 9 customers none had bought before')"
