@@ -136,7 +136,7 @@ def test_products_take_one_thread_within_and_as_many_as_before_after():
 FAULTS = """
 import ctypes, resource, sys, threading
 if sys.argv[1] == "kit":
-    import recsys_kit.neural
+    import recsys_kit.neural.fitting
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
