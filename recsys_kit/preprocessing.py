@@ -372,7 +372,7 @@ def split_by_time(
 
 
 def _isin(values: pd.Series, *allowed: pd.Series) -> list[np.ndarray]:
-    """Looks each distinct value up once, in an index: `isin` takes twenty times as long, even for as few."""
+    """Looks each distinct value up once, in an index, which takes far less time than `isin` on strings."""
     codes, distinct = pd.factorize(values)
     found = [pd.Index(some.unique()).get_indexer(distinct) >= 0 for some in allowed]
     return [np.append(known, False)[codes] for known in found]

@@ -40,7 +40,7 @@ __all__ = [
 
 if sys.platform == "linux":
     # From the first `fit` on, TensorFlow has the allocator hand freed memory back to the system at once
-    # (M_TRIM_THRESHOLD), and every step asks for it anew: up to half of a step's time. So much is kept all the same.
+    # (M_TRIM_THRESHOLD), and every step asks for it anew, page by page. So much is kept all the same.
     with contextlib.suppress(AttributeError):  # a C library that is not glibc
         _tune = ctypes.CDLL(None).mallopt
         _tune(-2, 64 << 20)  # M_TOP_PAD, bytes that stay at the top of each heap
