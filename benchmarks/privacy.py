@@ -30,8 +30,9 @@ DELTA = 1e-4
 CLIENTS, SERVER = 500, 0.1  # households of a round; the server's rate, which falls along a cosine
 ROUNDS = (5, 10, 20, 40, 70, 100)
 WHOLE_EPSILONS = (1.0, 4.0, 8.0, float("inf"))
-WHOLE = differential.Settings(steps=40, rate=0.2, clip=1.0, learning_rate=0.03, optimizer="SGD")
+WHOLE = differential.Settings(steps=40, rate=0.2, clip=1.0, learning_rate=0.1, optimizer="SGD")
 """Of the whole model, chosen on the validation weeks with another seed"""
+LONGER = 160  # steps without noise: were the steps too few?
 
 
 @cache
@@ -105,8 +106,8 @@ def run(kind: str, value: float, seed: int) -> dict[str, Any]:
     """Returns a row of the results file.
 
     Args:
-        kind: "start": the untrained head; "private": DP-SGD; "federated": after some rounds; "whole start" and "whole":
-            the whole model, untrained and by DP-SGD.
+        kind: "start": the untrained head; "private": DP-SGD; "federated": after some rounds; "whole start", "whole" and
+            "whole longer": the whole model, untrained, by DP-SGD, and by four times the steps.
         value: Of a private model epsilon (-1: without end, for JSON has no infinity), of a federated one the rounds.
         seed: Of the training.
     """
@@ -114,8 +115,10 @@ def run(kind: str, value: float, seed: int) -> dict[str, Any]:
     whole = kind.startswith("whole")
     model = whole_start(seed) if whole else start(seed)
     began = time.process_time()
-    if kind in ("private", "whole"):
+    if kind in ("private", "whole", "whole longer"):
         settings = dataclasses.replace(WHOLE if whole else differential.Settings(), seed=seed)
+        if kind == "whole longer":
+            settings = dataclasses.replace(settings, steps=LONGER)
         row["noise"] = differential.noise_for(
             value if value > 0 else float("inf"), settings.rate, settings.steps, DELTA
         )
@@ -137,7 +140,8 @@ def wanted() -> list[tuple[str, float, int]]:
     rows += [("private", -1.0 if np.isinf(one) else one, seed) for seed in SEEDS for one in EPSILONS]
     rows += [("federated", float(one), seed) for seed in SEEDS for one in ROUNDS]
     rows.append(("whole start", 0.0, 0))
-    return rows + [("whole", -1.0 if np.isinf(one) else one, seed) for seed in SEEDS for one in WHOLE_EPSILONS]
+    rows += [("whole", -1.0 if np.isinf(one) else one, seed) for seed in SEEDS for one in WHOLE_EPSILONS]
+    return [*rows, ("whole longer", -1.0, 0)]
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -112,7 +112,7 @@ def clipped_sums(model: keras.Model, data: Histories, clip: float, step: int = 0
     return total
 
 
-@cache
+@lru_cache(1)  # a model's steps follow each other, and no model is held for good
 def _vectorized(model: keras.Model):
     """Returns the compiled function from households' arrays (B, 1, ...) to sums of clipped gradients."""
     import tensorflow as tf
