@@ -168,12 +168,14 @@ def closing(longest: int) -> dict[str, Any]:
         span = pd.date_range(day, periods=longest)
         if span[-1] >= HALF or span.isin(beside()).any():
             continue
-        files = [file_of(one) for one in span]
+        file = pd.concat([file_of(one) for one in span])
         share = known[day].stores
-        there = share[share * sum(file["basket"].nunique() for file in files) * LIMITS.pace > np.log(1000)].index
-        there = there.intersection(file_of(day - pd.Timedelta(days=1))["store"].astype(str).unique())
-        begins += len(there)
-        away += int((~there.isin(pd.concat(files)["store"].astype(str).unique())).sum())
+        share = share[share.index.isin(file_of(day - pd.Timedelta(days=1))["store"].unique())]
+        here = share.index.isin(file["store"].unique())
+        baskets = file["basket"].nunique() * share.where(here, share / (1 - share))  # they lack those of who is away
+        rare = (baskets * LIMITS.pace > np.log(1000)).to_numpy()
+        begins += int(rare.sum())
+        away += int((rare & ~here).sum())
     return {"begins": begins, "away": away, "part": round((away + 0.5) / begins, 5)}
 
 

@@ -202,11 +202,13 @@ def learn(past: pd.DataFrame) -> Reference:
 
 def _visits(table: pd.DataFrame) -> list[pd.DataFrame]:
     """Returns the baskets of each day: those of each store, and those that hold something of each category."""
-    found = []
+    days, found = np.sort(table["day"].unique()), []
     for column in _ABSENT:
-        once = table.drop_duplicates(["basket", column])
-        counts = pd.crosstab(once["day"].to_numpy(), once[column].astype(str).to_numpy())
-        found.append(counts.set_axis(pd.DatetimeIndex(counts.index)))
+        once = table.drop_duplicates(["basket", column]).dropna(subset=column)
+        names = pd.Categorical(once[column])
+        place = np.searchsorted(days, once["day"].to_numpy()) * len(names.categories) + names.codes
+        counts = np.bincount(place, minlength=len(days) * len(names.categories)).reshape(len(days), -1)
+        found.append(pd.DataFrame(counts, index=pd.DatetimeIndex(days), columns=names.categories.astype(str)))
     return [*found, table.drop_duplicates("basket").groupby("day").size()]
 
 
@@ -258,7 +260,10 @@ def _absences(known: Reference, today: pd.DataFrame, column: str, limits: Limits
     """Returns for how many files each store (or category) is away, and those that ring today."""
     share = getattr(known, _ABSENT[column])
     before = known.away.get(column, pd.Series(dtype=int)).reindex(share.index, fill_value=0)
-    run = (before + 1).where(~share.index.isin(today[column].unique()), 0)
+    here = share.index.isin(today[column].unique())
+    run = (before + 1).where(~here, 0)
+    if column == "store":  # the day's baskets lack those of a store that is away: what it has to those of all others
+        share = share.where(here, share / (1 - share).clip(1e-9))
     due = watched(share, today["basket"].nunique(), limits, closes=column == "store")
     return run, share.index[(due > 0) & (run >= due)] if len(share) > 1 else share.index[:0]
 
