@@ -2,10 +2,10 @@
 
     python benchmarks/semantic_ids.py --out benchmarks/results/semantic_ids.json
 
-Both read what a household bought last and learn, for the same number of steps, what it bought next. The validation weeks
-choose the code books, from five of at most a quarter of the softmax's numbers. The chosen one is judged on the next
-basket, on all items and on those that are new to the household, and on items that were never sold. What is finished is
-kept in `--parts`; `--methods 1` makes one trained method that is missing.
+Both read what a household bought last and learn, for the same number of steps, what it bought next. The validation
+weeks choose the code books, from five of at most a quarter of the softmax's numbers. The chosen one is judged on the
+next basket, on all items and on those that are new to the household, and on items that were never sold. What is
+finished is kept in `--parts`; `--methods 1` makes one trained method that is missing.
 """
 
 from __future__ import annotations
