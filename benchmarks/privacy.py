@@ -1,4 +1,4 @@
-"""What privacy costs a small repeat head (notebook 20): epsilon against quality, federated rounds, who was in it.
+"""What privacy costs a small repeat head and the whole model (notebook 20): epsilon, federated rounds, quality.
 
     python benchmarks/privacy.py --out benchmarks/results/privacy.json
 
@@ -8,6 +8,7 @@ Each of the rows is one training with one seed, judged on the test's households.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,8 @@ import pandas as pd
 
 from recsys_kit import datasets, evaluation, preprocessing, results_file
 from recsys_kit.baselines import boosting
-from recsys_kit.privacy import differential, federated, small_head
+from recsys_kit.privacy import differential, federated, small_head, whole_model
+from recsys_kit.training import baskets, scorer
 
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, float("inf"))
 SEEDS = (0, 1, 2)
@@ -27,6 +29,10 @@ WINDOWS = 4
 DELTA = 1e-4
 CLIENTS, SERVER = 500, 0.1  # households of a round; the server's rate, which falls along a cosine
 ROUNDS = (5, 10, 20, 40, 70, 100)
+WHOLE_EPSILONS = (1.0, 4.0, 8.0, float("inf"))
+WHOLE = differential.Settings(steps=40, rate=0.2, clip=1.0, learning_rate=0.1, optimizer="SGD")
+"""Of the whole model, chosen on the validation weeks with another seed"""
+LONGER = 160  # steps without noise: were the steps too few?
 
 
 @cache
@@ -54,18 +60,32 @@ def start(seed: int) -> keras.Model:
 
 
 @cache
-def _untrained() -> pd.Series:
-    return _ndcg(start(0))
+def histories(split: str) -> baskets.Sequences:
+    """Returns what the whole model reads before the "validation" or the "test" of the task."""
+    return whole_model.sequences(getattr(task(), split))
 
 
-def _ndcg(model: keras.Model) -> pd.Series:
-    return evaluation.evaluate(small_head.scorer(model, task().test, shop().timezone), task().test.answers)["ndcg"]
+def whole_start(seed: int) -> keras.Model:
+    """Returns the untrained whole model."""
+    keras.utils.set_random_seed(seed)
+    return whole_model.build(shop(), task().test)
 
 
-def _judged(model: keras.Model) -> dict[str, float]:
-    """Returns a head's NDCG@10 on the test and its gain over the untrained head, household by household."""
-    found = _ndcg(model)
-    pair = evaluation.paired_difference(found, _untrained())
+@cache
+def _untrained(whole: bool) -> pd.Series:
+    return _ndcg(whole_start(0) if whole else start(0), whole)
+
+
+def _ndcg(model: keras.Model, whole: bool) -> pd.Series:
+    test = task().test
+    scores = scorer(model, test, histories("test")) if whole else small_head.scorer(model, test, shop().timezone)
+    return evaluation.evaluate(scores, test.answers)["ndcg"]
+
+
+def _judged(model: keras.Model, whole: bool) -> dict[str, float]:
+    """Returns a model's NDCG@10 on the test and its gain over the untrained one, household by household."""
+    found = _ndcg(model, whole)
+    pair = evaluation.paired_difference(found, _untrained(whole))
     judged = {"ndcg": found.mean(), "gain": pair["difference"], "low": pair["low"], "high": pair["high"]}
     return {name: round(float(value), 5) for name, value in judged.items()}
 
@@ -86,29 +106,42 @@ def run(kind: str, value: float, seed: int) -> dict[str, Any]:
     """Returns a row of the results file.
 
     Args:
-        kind: "start": the untrained head; "private": DP-SGD; "federated": after some rounds.
-        value: Of a private head epsilon (-1: without end, for JSON has no infinity), of a federated one the rounds.
+        kind: "start": the untrained head; "private": DP-SGD; "federated": after some rounds; "whole start", "whole" and
+            "whole longer": the whole model, untrained, by DP-SGD, and by four times the steps.
+        value: Of a private model epsilon (-1: without end, for JSON has no infinity), of a federated one the rounds.
         seed: Of the training.
     """
-    began, row = time.process_time(), {"kind": kind, "value": value, "seed": seed}
-    model = start(seed)
-    if kind == "private":
-        target = value if value > 0 else float("inf")
-        settings = differential.Settings(seed=seed)
-        row["noise"] = differential.noise_for(target, settings.rate, settings.steps, DELTA)
-        differential.fit(model, learned_from(), row["noise"], settings)
+    row: dict[str, Any] = {"kind": kind, "value": value, "seed": seed}
+    whole = kind.startswith("whole")
+    model = whole_start(seed) if whole else start(seed)
+    began = time.process_time()
+    if kind in ("private", "whole", "whole longer"):
+        settings = dataclasses.replace(WHOLE if whole else differential.Settings(), seed=seed)
+        if kind == "whole longer":
+            settings = dataclasses.replace(settings, steps=LONGER)
+        row["noise"] = differential.noise_for(
+            value if value > 0 else float("inf"), settings.rate, settings.steps, DELTA
+        )
+        data = whole_model.Histories.of(histories("validation"), seed) if whole else learned_from()
+        sums = whole_model.clipped_sums if whole else differential.clipped_sums
+        differential.fit(model, data, row["noise"], settings, sums)
     elif kind == "federated":
         weights, row["megabytes"] = _path(seed)[int(value)]
         model.set_weights(weights)
-    row["seconds"] = round(time.process_time() - began, 1) if kind != "start" else 0.0  # of training; there is none
-    return row | _judged(model)
+    row["seconds"] = round(time.process_time() - began, 1) if "start" not in kind else 0.0  # of training; there is none
+    if whole:
+        row["weights"] = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return row | _judged(model, whole)
 
 
 def wanted() -> list[tuple[str, float, int]]:
     """Returns the arguments of all rows."""
     rows = [("start", 0.0, 0)]
     rows += [("private", -1.0 if np.isinf(one) else one, seed) for seed in SEEDS for one in EPSILONS]
-    return rows + [("federated", float(one), seed) for seed in SEEDS for one in ROUNDS]
+    rows += [("federated", float(one), seed) for seed in SEEDS for one in ROUNDS]
+    rows.append(("whole start", 0.0, 0))
+    rows += [("whole", -1.0 if np.isinf(one) else one, seed) for seed in SEEDS for one in WHOLE_EPSILONS]
+    return [*rows, ("whole longer", -1.0, 0)]
 
 
 def main() -> None:

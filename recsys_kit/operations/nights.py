@@ -143,8 +143,8 @@ class Nights:
         usual, _ = contracts.replay(past, first=max(at - weeks, past["day"].min() + pd.Timedelta(days=14)))
         known = contracts.learn(past[past["day"] >= at - weeks])
         lately = table[(table["day"] < at) & (table["day"] >= at - pd.Timedelta(weeks=2))]
-        for _, file in lately.groupby("day"):  # days that rang count here, too: who is away since then is no news
-            known = known.after(file)
+        for one, file in lately.groupby("day"):  # days that rang count here, too: who is away since then is no news
+            known = known.after(file, near=contracts.beside(pd.Timestamp(one), named))
         found = contracts.judge(contracts.measure(today, known, at), usual, at, named)
         rung = found.index[found["alarm"]]
         holiday = next((name for name in found["holiday"] if name), "")

@@ -9,8 +9,9 @@ Letters for shapes: B households, W windows, H items, F facts, K hidden units.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from recsys_kit.privacy.small_head import Households
 
-__all__ = ["Settings", "clipped", "epsilon", "fit", "gradients", "noise_for"]
+__all__ = ["Settings", "clipped", "clipped_sums", "epsilon", "fit", "gradients", "noise_for"]
 
 ORDERS = tuple(range(2, 257))
 """Rényi orders, of which the one that promises most is taken."""
@@ -28,14 +29,16 @@ ORDERS = tuple(range(2, 257))
 
 @dataclass(frozen=True)
 class Settings:
-    """How a head is trained in private.
+    """How a model is trained in private.
 
     Attributes:
         steps: Noisy steps.
         rate: The chance of each household to be in a step.
         clip: The longest gradient of a household, by its norm.
-        learning_rate: Adam's at the start; it falls to nothing along a cosine.
+        learning_rate: At the start; it falls to nothing along a cosine.
         seed: Of draws and noise.
+        optimizer: "Adam", or "SGD" for a model of many weights: Adam moves each weight equally far, also those of
+            which the gradient says nothing and that see noise alone.
     """
 
     steps: int = 300
@@ -43,6 +46,7 @@ class Settings:
     clip: float = 0.1
     learning_rate: float = 0.05
     seed: int = 0
+    optimizer: Literal["Adam", "SGD"] = "Adam"
 
 
 def gradients(weights: list[np.ndarray], data: Households) -> list[np.ndarray]:
@@ -81,26 +85,42 @@ def clipped(each: list[np.ndarray], clip: float) -> tuple[list[np.ndarray], np.n
     return [part * share.reshape(-1, *[1] * (part.ndim - 1)) for part in each], norm
 
 
-def fit(model: keras.Model, data: Households, noise: float, settings: Settings = Settings()) -> keras.Model:
-    """Trains a head by DP-SGD, in place.
+def clipped_sums(model: keras.Model, data: Households, clip: float, step: int = 0) -> list[np.ndarray]:
+    """Returns the sums of a head's clipped `gradients`, one array for each of its weights.
 
     Args:
-        model: The head; its start must know nobody.
-        data: The households; their number counts as known.
+        model: The head.
+        data: The households.
+        clip: See `clipped`.
+        step: Number of the step; here all steps learn from the same.
+    """
+    return [part.sum(0) for part in clipped(gradients(model.get_weights(), data), clip)[0]]
+
+
+def fit(
+    model: keras.Model, data: Any, noise: float, settings: Settings = Settings(), sums: Callable = clipped_sums
+) -> keras.Model:
+    """Trains a model by DP-SGD, in place.
+
+    Args:
+        model: The model, such as `small_head.build` makes it; its start must know nobody.
+        data: The households, such as `small_head.Households`; their number counts as known.
         noise: Standard deviation of the noise on a sum of gradients, as a multiple of `clip`; 0: none, and no promise.
         settings: How.
+        sums: As `clipped_sums`, for another model than the small head; no household may move them by more than `clip`.
     """
     import keras
     from keras import ops
 
     rng = np.random.default_rng(settings.seed)
-    adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps))
-    for _ in range(settings.steps):
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps)
+    optimizer = getattr(keras.optimizers, settings.optimizer)(rate)
+    for number in range(settings.steps):
         drawn = data[np.flatnonzero(rng.random(len(data)) < settings.rate)]
-        each, _ = clipped(gradients(model.get_weights(), drawn), settings.clip)
-        sums = [part.sum(0) + noise * settings.clip * rng.standard_normal(part.shape[1:]) for part in each]
-        step = [ops.convert_to_tensor((total / (settings.rate * len(data))).astype("float32")) for total in sums]
-        adam.apply(step, model.trainable_weights)
+        found = sums(model, drawn, settings.clip, number)
+        noisy = [total + noise * settings.clip * rng.standard_normal(total.shape) for total in found]
+        step = [ops.convert_to_tensor((total / (settings.rate * len(data))).astype("float32")) for total in noisy]
+        optimizer.apply(step, model.trainable_weights)
     return model
 
 

@@ -35,7 +35,8 @@ __all__ = ["ENGINES", "ListsInParts", "check", "opened", "tables"]
 ENGINES = ("pandas", "duckdb", "dask")
 """What `--engine` may be."""
 
-_SECONDS = 5  # within which a scheduler must answer
+_SECONDS = 20  # within which a scheduler must answer; a busy machine takes some
+_SECONDS_FOR_WORKERS = 5  # within which it must have one
 _PART = 1024  # customers; a multiple of `Recommender.recommend`'s block, so that its blocks are those of one process
 
 
@@ -93,7 +94,7 @@ def _connected(address: str) -> Iterator[Any]:
     client = _client(address)
     with client:
         try:
-            client.wait_for_workers(1, timeout=_SECONDS)
+            client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
         except TimeoutError as error:
             raise ValueError(f"the Dask scheduler at {address} has no workers") from error
         try:

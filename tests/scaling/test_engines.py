@@ -164,7 +164,8 @@ def test_run_says_it_too(words, message, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9])
-def test_what_is_no_scheduler_is_told_within_seconds(answer):
+def test_what_is_no_scheduler_is_told_within_seconds(answer, monkeypatch):
+    monkeypatch.setattr(engines, "_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as kept:
 
         def serve():
