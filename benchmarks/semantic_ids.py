@@ -2,8 +2,9 @@
 
     python benchmarks/semantic_ids.py --out benchmarks/results/semantic_ids.json
 
-Both read what a household bought last and learn, for the same number of steps, what it bought next. They are judged on
-the next basket, on all items and on those that are new to the household, and on items that were never sold. What is
+Both read what a household bought last and learn, for the same number of steps, what it bought next. The validation
+weeks choose the code books, from five of at most a quarter of the softmax's numbers. The chosen one is judged on the
+next basket, on all items and on those that are new to the household, and on items that were never sold. What is
 finished is kept in `--parts`; `--methods 1` makes one trained method that is missing.
 """
 
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -33,11 +35,28 @@ from recsys_kit.workspace import atomic
 
 LAST, LENGTH = 200, 100  # purchases of each household that are learned from, and how many a model reads
 WIDTH, EPOCHS, RATE, TOKENS, CANDIDATES = 64, 3, 3e-3, 1536, 2048
-LEVELS, SIZE, BEAMS = 3, 512, 200
+BEAMS = 200
 NEW_ITEMS = 0.2  # part of the catalogue that was never sold, drawn as notebook 07 draws it
 PARTS = Path("workspace/semantic_ids")
 OUT_OF_REACH = -1e9  # of an item that no beam found
 
+
+class Codes(NamedTuple):
+    """How items are cut into codes: how many, of how many values, and how many best sellers have one of their own.
+
+    In the k-means an item counts for a power of its sales.
+    """
+
+    levels: int
+    size: int
+    whole: int = 0
+    sales: float = 0.0
+
+    def __str__(self):
+        return f"{self.levels} x {self.size}, whole words {self.whole}, sales ^ {self.sales:g}"
+
+
+CHOSEN = Codes(2, 1900, sales=1)
 SOFTMAX, COUNTING, TIED = "softmax", "decayed frequency + popularity", "text-tied, frozen"
 CODED = {
     "in turn, text + behaviour": (False, "text + behaviour"),
@@ -47,12 +66,28 @@ CODED = {
     "in parallel, text": (True, "text"),
 }
 """Methods that write codes: whether all at once, and what the codes come from."""
+GRID = {
+    str(one): one
+    for one in (
+        Codes(3, 512),
+        Codes(3, 1024, sales=0.5),
+        Codes(3, 512, whole=2000),
+        Codes(1, 3500, sales=1),
+        CHOSEN,
+    )
+}
+"""Code books that `CHOSEN` was chosen from, by the validation weeks; each within a quarter of the softmax's numbers."""
 METHODS = {
+    "validation": [SOFTMAX, *GRID],
     "next basket": ["popularity", COUNTING, SOFTMAX, *list(CODED)[:3]],
     "never sold": ["popularity in category", "own kinds", TIED, *list(CODED)[3:]],
 }
-AGAINST = {"next basket": SOFTMAX, "never sold": TIED}
-TRAINED = [(t, m) for t, names in METHODS.items() for m in names if m in CODED or m == SOFTMAX]
+AGAINST = {"validation": SOFTMAX, "next basket": SOFTMAX, "never sold": TIED}
+TRAINED = [(t, m) for t, names in METHODS.items() for m in names if m in CODED or m in GRID or m == SOFTMAX]
+SEEDS = [0, 1, 2]
+AGAIN = [("next basket", SOFTMAX), ("next basket", next(iter(CODED)))]
+"""What is trained with every seed; the others with the first."""
+HALVES = {"validation": ("all",), "next basket": ("all", "explore"), "never sold": ("all",)}
 ARGUMENTS = ("task", "half", "method", "seed")
 CHEAPEST = ("next basket", "all", "popularity", 0)
 FACTS = ("item_parameters", "steps", "minutes")
@@ -84,11 +119,11 @@ def cases(task: str, method: str, seed: int) -> tuple[dict[str, pd.Series], dict
     """Returns NDCG@10 of each case, and facts of the model; where `main` keeps what it has computed, from there."""
     if KEPT is None:
         return computed(task, method, seed)
-    path = KEPT / f"{task}-{method}-{seed}.pickle".replace(" ", "_")
+    path = part(task, method, seed)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as part:
-            pd.to_pickle(computed(task, method, seed), part)
+        with atomic(path) as unfinished:
+            pd.to_pickle(computed(task, method, seed), unfinished)
     return pd.read_pickle(path)
 
 
@@ -96,19 +131,24 @@ KEPT: Path | None = None
 """Where an interrupted call left what it had; None for who wants a row computed."""
 
 
+def part(task: str, method: str, seed: int) -> Path:
+    """Returns where a method's cases are kept."""
+    return KEPT / f"{task}-{method}-{seed}.pickle".replace(" ", "_")
+
+
 def computed(task: str, method: str, seed: int) -> tuple[dict[str, pd.Series], dict[str, object]]:
     """Trains a method if it has to be trained, and judges it."""
     began = time.perf_counter()
-    make = warm if task == "next basket" else cold
-    scorer, facts = make(method, seed)
-    if task == "next basket":
-        split = dated().test
+    if task != "never sold":
+        split = dated().validation if task == "validation" else dated().test
+        scorer, facts = warm(method, seed, split)
         found = evaluation.evaluate_halves(scorer, split.answers, split.seen())
     else:
+        scorer, facts = cold(method, seed)
         new, answers = arrived("test").new, arrived("test").split.answers
         scores = lambda rows: np.where(new, scorer(rows), -np.inf)  # noqa: E731
         found = {"all": evaluation.evaluate(scores, answers, ties="shuffled", seed=seed)}
-    if method in CODED or method == SOFTMAX:
+    if (task, method) in TRAINED:
         facts["minutes"] = math.ceil((time.perf_counter() - began) / 60)
     return {half: table["ndcg"] for half, table in found.items()}, facts
 
@@ -116,16 +156,18 @@ def computed(task: str, method: str, seed: int) -> tuple[dict[str, pd.Series], d
 # The next basket
 
 
-def warm(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
-    """Returns a method's scores of all items for the test households, and facts of its model."""
-    split = dated().test
+def warm(method: str, seed: int, split: preprocessing.Split) -> tuple[evaluation.Scorer, dict[str, object]]:
+    """Returns a method's scores of all items for a split's households, and facts of its model.
+
+    All are trained on what lies before the validation weeks, so that these can choose and the test is looked at once.
+    """
     if method in SIMPLE:
         return SIMPLE[method](split), {}
     data = stream(dated().validation)
     if method == SOFTMAX:
-        return softmax(data, seed)
-    parallel, source = CODED[method]
-    words, facts = item_codes(source, data, seed)
+        return softmax(data, seed, split)
+    parallel, source = CODED.get(method, (False, "text + behaviour"))
+    words, facts = item_codes(source, data, seed, codes=GRID.get(method, CHOSEN))
     made, more = trained(words, data, parallel, seed)
     facts |= more
     step, sizes = generative.log_chances(made.writer), words.max(axis=0) + 1
@@ -136,7 +178,7 @@ def warm(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
     return lambda rows: _found(step, hidden[rows], trie), facts
 
 
-def softmax(data: LeaveOneOut, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
+def softmax(data: LeaveOneOut, seed: int, split: preprocessing.Split) -> tuple[evaluation.Scorer, dict[str, object]]:
     """Trains the next-item model with a row for each item."""
     keras.utils.set_random_seed(seed)
     model = transformer.next_item_model(data.size, LENGTH, WIDTH)
@@ -145,7 +187,7 @@ def softmax(data: LeaveOneOut, seed: int) -> tuple[evaluation.Scorer, dict[str, 
     table, bias = (
         ops.convert_to_numpy(one)[1:] for one in (model.get_layer("item").own, model.get_layer("logits").bias)
     )
-    hidden = states(keras.Model(model.inputs, model.get_layer("norm").output), dated().test)
+    hidden = states(keras.Model(model.inputs, model.get_layer("norm").output), split)
     return lambda rows: hidden[rows] @ table.T + bias, {"item_parameters": table.size + bias.size, "steps": steps}
 
 
@@ -235,8 +277,8 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
     data, new = stream(arrived("validation").split), case.new
     words, facts = item_codes(source, data, seed, new)
     made, more = trained(words, data, parallel, seed)
-    unnumbered, at = np.unique(words[new, :LEVELS], axis=0, return_inverse=True)
-    trie = semantic_codes.Trie(unnumbered, words.max(axis=0)[:LEVELS] + 1)
+    unnumbered, at = np.unique(words[new, :-1], axis=0, return_inverse=True)
+    trie = semantic_codes.Trie(unnumbered, words.max(axis=0)[:-1] + 1)
     hidden, step = states(made.encoder, case.split), generative.log_chances(made.writer)
 
     def score(rows: np.ndarray) -> np.ndarray:
@@ -253,20 +295,24 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
 # What all read
 
 
-def item_codes(source: str, data: LeaveOneOut, seed: int, new: np.ndarray | None = None) -> tuple[np.ndarray, dict]:
+def item_codes(
+    source: str, data: LeaveOneOut, seed: int, new: np.ndarray | None = None, codes: Codes = CHOSEN
+) -> tuple[np.ndarray, dict]:
     """Returns (V, M) codes, the last one the number among equal ones; and how many items share theirs."""
+    sold = prior.popularity(data, 0)
     if source == "random":
-        words, facts = semantic_codes.random_codes(data.size, LEVELS, SIZE, seed), {}
+        words, facts = semantic_codes.random_codes(data.size, codes.levels, codes.size, seed), {}
     else:
         vectors = small_text()
         if "behaviour" in source:
             vectors = np.hstack([vectors, normalize(prior.cooccurrence_vectors(data, 0, WIDTH))])
         old = np.ones(len(vectors), bool) if new is None else ~new
-        book = semantic_codes.learn_codes(vectors[old], LEVELS, SIZE, seed)
+        book = semantic_codes.learn_codes(vectors[old], codes.levels, codes.size, seed, sold[old] ** codes.sales)
         words = book.codes(vectors)
         left = ((vectors - book.vectors(words)) ** 2).sum() / ((vectors - vectors.mean(axis=0)) ** 2).sum()
         facts = {"explained": float(1 - left)}
-    sold = prior.popularity(data, 0)
+    if codes.whole:
+        words = semantic_codes.whole_words(words, np.argsort(-sold, kind="stable")[: codes.whole])
     numbers = semantic_codes.numbered(words, sold)
     return numbers, facts | {"equal_codes": int((numbers[:, -1] > 0).sum())}
 
@@ -321,24 +367,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="the results file; left out: only the parts are made")
     parser.add_argument("--parts", type=Path, default=PARTS, help="where finished methods are kept")
-    parser.add_argument("--methods", type=int, default=len(TRAINED), help="train so many methods at most")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--methods", type=int, default=len(TRAINED) + 2 * len(AGAIN), help="train so many at most")
     options = parser.parse_args()
     global KEPT
     KEPT = options.parts
-    there = [one for one in TRAINED if (KEPT / f"{one[0]}-{one[1]}-{options.seed}.pickle".replace(" ", "_")).exists()]
-    for task, method in [one for one in TRAINED if one not in there][: options.methods]:
-        found, facts = cases(task, method, options.seed)
-        print(task, method, {half: round(float(one.mean()), 4) for half, one in found.items()}, facts, flush=True)
-        there.append((task, method))
+    wanted = [(*one, seed) for seed in SEEDS for one in AGAIN]
+    wanted += [(*one, SEEDS[0]) for one in TRAINED if one not in AGAIN]
+    there = [one for one in wanted if part(*one).exists()]
+    for one in [one for one in wanted if one not in there][: options.methods]:
+        found, facts = cases(*one)
+        print(*one, {half: round(float(value.mean()), 4) for half, value in found.items()}, facts, flush=True)
+        there.append(one)
     if options.out:
-        grid = [
-            (t, h, m)
-            for t, hs in (("next basket", ("all", "explore")), ("never sold", ("all",)))
-            for h in hs
-            for m in METHODS[t]
+        rows = [
+            row(task, half, method, seed)
+            for task, names in METHODS.items()
+            for half in HALVES[task]
+            for method in names
+            for seed in SEEDS
+            if (task, method, seed) in there or ((task, method) not in TRAINED and seed == 0)
         ]
-        rows = [row(*one, options.seed) for one in grid if one[::2] in there or one[::2] not in TRAINED]
         results_file.write(
             options.out,
             rows,
@@ -346,7 +394,7 @@ def main() -> None:
             row="benchmarks/semantic_ids.py:row",
             cheapest=dict(zip(ARGUMENTS, CHEAPEST, strict=True)),
             data=shop().fingerprint,
-            seeds=[options.seed],
+            seeds=SEEDS,
         )
         print(pd.DataFrame(rows).to_string(index=False))
 

@@ -313,11 +313,11 @@ class Reader(keras.Model):
         self.empty = np.zeros((1, len(blocks(model)), 2, 0, one.kv_heads, one.size), np.float32)
 
     def call(self, inputs):
-        """Walks the layers; see `read`."""
+        """Walks the layers; returns vectors, and the keys and values of the new tokens alone. See `read`."""
         past, found, x = inputs[1], [], self.model.get_layer("words")(inputs[0])
         for i, block in enumerate(blocks(self.model)):
             x, kept = block(x, past=(past[:, i, 0], past[:, i, 1]), return_cache=True)
-            found.append(ops.stack(kept, 1))  # (B, 2, P + T, G, E)
+            found.append(ops.stack([part[:, ops.shape(past)[3] :] for part in kept], 1))  # (B, 2, T, G, E)
         return self.model.get_layer("norm")(x), ops.stack(found, 1)
 
     def make_predict_function(self, force=False):
@@ -333,17 +333,21 @@ class Reader(keras.Model):
             self.predict_function = lambda data: step(*data[0][0])
         return self.predict_function
 
-    def read(self, ids, cache: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, ids, cache: np.ndarray | None = None, remember: bool = True):
         """Reads on.
 
         Args:
             ids: (B, T) new tokens.
             cache: What came before them; None: nothing. A cache of one text serves a batch.
+            remember: Whether anything will be read after them.
 
         Returns:
-            (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens.
+            (B, T, D) vectors before the last step, see `log_probabilities`, and the cache with the new tokens, or None.
         """
-        return tuple(self.predict_on_batch([np.asarray(ids, np.int32), self.empty if cache is None else cache]))
+        past = self.empty if cache is None else cache
+        x, new = self.predict_on_batch([np.asarray(ids, np.int32), past])
+        old = np.broadcast_to(past, (*new.shape[:3], *past.shape[3:]))  # (B, N, 2, P, G, E), no copy
+        return x, np.concatenate([old, new], 3) if remember else None
 
 
 def log_probabilities(model: keras.Model, x) -> np.ndarray:
@@ -370,12 +374,7 @@ def token_scores(model: keras.Model, x, ids) -> np.ndarray:
 
 
 def generate(
-    reader: Reader,
-    ids: list[int],
-    length: int = 20,
-    choose: Callable[[np.ndarray], int] = np.argmax,
-    stop: tuple[int, ...] = (),
-    cached: bool = True,
+    reader: Reader, ids: list, length: int = 20, choose: Callable = np.argmax, stop: tuple = (), cached: bool = True
 ) -> Iterator[int]:
     """Writes on, one token at a time.
 

@@ -84,7 +84,7 @@ class LanguageModelRanker:
             of_size = np.flatnonzero(sizes == size)
             for part in np.array_split(of_size, -(-len(of_size) // self.batch)):
                 ids = np.array([tokens[i] for i in part])  # (C, T)
-                x, _ = self.reader.read(ids[:, :-1], cache)
+                x, _ = self.reader.read(ids[:, :-1], cache, remember=False)
                 found[part] += llama.token_scores(self.reader.model, x, ids[:, 1:]).sum(1)
         return found
 

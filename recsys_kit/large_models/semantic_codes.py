@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.cluster import KMeans
 
-__all__ = ["Codebook", "Trie", "learn_codes", "numbered", "random_codes"]
+__all__ = ["Codebook", "Trie", "learn_codes", "numbered", "random_codes", "whole_words"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class Codebook:
         return sum(centroids[column] for centroids, column in zip(self.levels, codes.T, strict=True))
 
 
-def learn_codes(vectors: np.ndarray, levels: int = 3, size: int = 256, seed: int = 0) -> Codebook:
+def learn_codes(
+    vectors: np.ndarray, levels: int = 3, size: int = 256, seed: int = 0, weights: np.ndarray | None = None
+) -> Codebook:
     """Learns residual k-means: each level clusters what the levels before it leave over.
 
     Args:
@@ -49,6 +51,8 @@ def learn_codes(vectors: np.ndarray, levels: int = 3, size: int = 256, seed: int
         levels: M.
         size: K; as many as there are vectors if they are fewer.
         seed: Seed of the first centroids.
+        weights: (N,) what each vector counts for, such as an item's sales; None: all the same. Weighed by sales, more
+            centroids lie where the best sellers are.
 
     Example:
         Four numbers in two levels of two: which half, and where in it:
@@ -60,7 +64,8 @@ def learn_codes(vectors: np.ndarray, levels: int = 3, size: int = 256, seed: int
     rest, found = np.asarray(vectors, np.float32), []
     for level in range(levels):
         distinct = len(np.unique(rest.round(5), axis=0))
-        means = KMeans(min(size, distinct), n_init=1, max_iter=30, random_state=seed + level).fit(rest)
+        means = KMeans(min(size, distinct), n_init=1, max_iter=30, random_state=seed + level)
+        means.fit(rest, sample_weight=weights)
         found.append(means.cluster_centers_.astype(np.float32))
         rest = rest - found[-1][means.predict(rest)]
     return Codebook(found)
@@ -83,6 +88,26 @@ def numbered(codes: np.ndarray, order: np.ndarray) -> np.ndarray:
     number = np.empty(len(codes), np.int32)
     number[ranked] = np.arange(len(codes)) - first
     return np.column_stack([codes, number]).astype(np.int32)
+
+
+def whole_words(codes: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Returns (N, M): some items get a first code of their own and 0 after it; the others are spelt as before.
+
+    As a tokenizer has frequent words whole and spells rare ones, the best sellers need not be told from their likes
+    code by code. The later codes of the others move up by one: 0 says that nothing follows.
+
+    Args:
+        codes: (N, M).
+        items: Which items, such as those that sell best.
+
+    Example:
+        >>> whole_words(np.array([[3, 1], [3, 0], [2, 0]]), items=np.array([1])).tolist()
+        [[3, 2], [4, 0], [2, 1]]
+    """
+    found = codes + (np.arange(codes.shape[1]) > 0)
+    found[items] = 0
+    found[items, 0] = codes[:, 0].max() + 1 + np.arange(len(items))
+    return found.astype(np.int32)
 
 
 def random_codes(items: int, levels: int = 3, size: int = 256, seed: int = 0) -> np.ndarray:

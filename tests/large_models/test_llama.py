@@ -81,6 +81,15 @@ def test_a_cache_of_one_text_serves_a_batch(small):
     np.testing.assert_allclose(both[1:], alone, atol=1e-5)
 
 
+def test_what_is_not_remembered_was_read_all_the_same(small):
+    _, cache = llama.Reader(small).read([[3, 1, 4]])
+    ids = np.array([[1, 5], [9, 2]])
+    x, longer = llama.Reader(small).read(ids, cache)
+    alone, nothing = llama.Reader(small).read(ids, cache, remember=False)
+    assert nothing is None and (x == alone).all()
+    assert longer.shape[3] == 5 and (longer[:, :, :, :3] == cache).all()  # the shared text, for both
+
+
 def test_a_rotated_product_depends_on_the_distance_only():
     rng = np.random.default_rng(0)
     query, key = rng.normal(size=(2, 1, 1, 1, 8)).astype("float32")
