@@ -96,8 +96,7 @@ def build(shop: Shop, split: Split, width: int = 64, blocks: int = 2) -> keras.M
 def clipped_sums(model: keras.Model, data: Histories, clip: float, step: int = 0) -> list[np.ndarray]:
     """Returns the sum of the households' own gradients, each shortened to the norm `clip` where it is longer.
 
-    TensorFlow computes many households' gradients at once (`tf.vectorized_map`), which is many times as fast as one
-    by one; the sum is the same.
+    TensorFlow computes many households' gradients at once (`tf.vectorized_map`); the sum is that of one by one.
 
     Args:
         model: As `build` makes it.
