@@ -9,8 +9,8 @@ of the limits that aim at no more than one false alarm a month, those of absence
 rang no more often, those that find most faults of all sizes (a missing store is the day's largest, or one of the ten
 largest); among equals those with the fewest bells, then with the heaviest tail. (Three rules before it were tried while
 a store's absence was judged by chance alone. No limits met the first, 97% of the faults of usual size. The second aimed
-at a quarter of a false alarm a month for absences, the third counted bells, at most one a month; in the second half both
-rang more often than once a month.)
+at a quarter of a false alarm a month for absences, the third counted bells, at most one a month; in the second half
+both rang more often than once a month.)
 `holiday`: a holiday that is still to come is to ring with a chance of a tenth; how wide limits must be for that is a
 prediction bound on how far off the holidays of the first half are; the next larger width is taken, or, if it finds
 less than 95% of the faults of usual size planted on those days (a missing store apart), the largest that finds so
