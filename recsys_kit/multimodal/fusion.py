@@ -280,7 +280,7 @@ def ranked(
     cases: np.ndarray | None = None,
     warm: bool = False,
     seed: int = 0,
-    block: int = 2048,
+    block: int = 256,
 ) -> pd.DataFrame:
     """Ranks the new items (or, `warm`, old ones that a user has not bought yet) for test cases, and judges the lists.
 
@@ -291,7 +291,7 @@ def ranked(
         cases: Rows of the test cases; None: all.
         warm: Rank the old items.
         seed: Seed of the order of equal scores.
-        block: Candidates at once; bounds the memory.
+        block: Candidates at once; bounds the memory, and small arrays are sooner had than large ones.
 
     Returns:
         What `evaluation.evaluate` returns; its index numbers the given cases.
@@ -305,21 +305,25 @@ def ranked(
     counts = baselines.decayed_counts(split, 120)[split.test_users[cases]].log1p().tocsr()
     chosen = np.flatnonzero(~case.new if warm else case.new)
     scores = np.full((len(cases), len(case.new)), -np.inf, np.float32)
-    for start in range(0, len(chosen), block):
-        some = chosen[start : start + block]
-        scores[:, some] = _scores(scored, counts, vectors, there, some)
+    scores[:, chosen] = _scores(scored, counts, vectors, there, chosen, block)
     answers = (case.warm if warm else split.answers)[cases]
     exclude = counts > 0 if warm else None
     return evaluation.evaluate(scores, answers, exclude=exclude, ties="shuffled", seed=seed)
 
 
-def _scores(scored: HistoryScore, counts: sp.csr_matrix, vectors: np.ndarray, there: np.ndarray, some: np.ndarray):
+def _scores(
+    scored: HistoryScore, counts: sp.csr_matrix, vectors: np.ndarray, there: np.ndarray, chosen: np.ndarray, block: int
+) -> np.ndarray:
     """Returns (N, C) what `HistoryScore` gives, with counts (N, V) that may stay sparse: many times sooner."""
-    total = np.zeros((counts.shape[0], len(some)), np.float32)
+    bought = np.unique(counts.indices)
+    total = np.zeros((counts.shape[0], len(chosen)), np.float32)
     for k in range(scored.vectors):
-        known = counts.multiply(there[:, k][None]).tocsr()
-        left, right = vectors[:, k], vectors[some, k]
-        weight = known @ ops.convert_to_numpy(scored.near(k, left, right))
+        known, left = counts[:, bought].multiply(there[bought, k][None]).tocsr(), vectors[bought, k]
         mean = (known @ left) / (np.asarray(known.sum(1)) + 1e-6)
-        total += ops.convert_to_numpy(scored.score(k, weight, mean, right)) * there[some, k]
+        for start in range(0, len(chosen), block):
+            some = chosen[start : start + block]
+            right = vectors[some, k]
+            weight = known @ ops.convert_to_numpy(scored.near(k, left, right))
+            found = ops.convert_to_numpy(scored.score(k, weight, mean, right))
+            total[:, start : start + block] += found * there[some, k]
     return total

@@ -100,7 +100,7 @@ def test_the_sparse_way_gives_what_the_layer_gives(way, facts):
     some, items = np.array([1, 4, 8]), np.arange(len(values[0]))
     dense = scored(counts.toarray(), items, some)
     vectors, there = (np.asarray(part) for part in scored.fused(items))
-    assert np.allclose(fusion._scores(scored, counts, vectors, there, some), dense, atol=1e-4)
+    assert np.allclose(fusion._scores(scored, counts, vectors, there, some, block=2), dense, atol=1e-4)
 
 
 def test_what_was_bought_of_the_candidate_itself_can_be_taken_out(facts):
