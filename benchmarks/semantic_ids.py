@@ -3,9 +3,10 @@
     python benchmarks/semantic_ids.py --out benchmarks/results/semantic_ids.json
 
 Both read what a household bought last and learn, for the same number of steps, what it bought next. The validation
-weeks choose the code books, from five of at most a quarter of the softmax's numbers. The chosen one is judged on the
-next basket, on all items and on those that are new to the household, and on items that were never sold. What is
-finished is kept in `--parts`; `--methods 1` makes one trained method that is missing.
+weeks choose the code books, of at most a quarter of the softmax's numbers, and whether codes begin as their centroids
+or by chance. The chosen ones are judged on the next basket, on all items and on those that are new to the household,
+and on items that were never sold. A softmax whose rows begin as the vectors that codes are made of stands beside them.
+What is finished is kept in `--parts`; `--methods 1` makes one trained method that is missing.
 """
 
 from __future__ import annotations
@@ -42,50 +43,48 @@ OUT_OF_REACH = -1e9  # of an item that no beam found
 
 
 class Codes(NamedTuple):
-    """How items are cut into codes: how many, of how many values, and how many best sellers have one of their own.
+    """How items are cut into codes: how many, of how many values, and where these begin.
 
     In the k-means an item counts for a power of its sales.
     """
 
     levels: int
     size: int
-    whole: int = 0
     sales: float = 0.0
+    begin: str = "centroids"
 
     def __str__(self):
-        return f"{self.levels} x {self.size}, whole words {self.whole}, sales ^ {self.sales:g}"
+        return f"{self.levels} x {self.size}, sales ^ {self.sales:g}, from {self.begin}"
 
 
-CHOSEN = Codes(2, 1900, sales=1)
+CHOSEN = Codes(1, 3500, 1)
+BY_CHANCE = CHOSEN._replace(begin="chance")
 SOFTMAX, COUNTING, TIED = "softmax", "decayed frequency + popularity", "text-tied, frozen"
+STARTED = "softmax, from text + behaviour"
 CODED = {
-    "in turn, text + behaviour": (False, "text + behaviour"),
-    "in parallel, text + behaviour": (True, "text + behaviour"),
-    "in turn, random codes": (False, "random"),
-    "in turn, text": (False, "text"),
-    "in parallel, text": (True, "text"),
+    "in turn, text + behaviour": (False, "text + behaviour", CHOSEN),
+    "in turn, text + behaviour, from chance": (False, "text + behaviour", BY_CHANCE),
+    "in parallel, text + behaviour": (True, "text + behaviour", CHOSEN),
+    "in turn, random codes": (False, "random", BY_CHANCE),
+    "in turn, text": (False, "text", CHOSEN),
+    "in parallel, text": (True, "text", CHOSEN),
 }
-"""Methods that write codes: whether all at once, and what the codes come from."""
+"""Methods that write codes: whether all at once, what the codes come from, and how many there are."""
 GRID = {
-    str(one): one
-    for one in (
-        Codes(3, 512),
-        Codes(3, 1024, sales=0.5),
-        Codes(3, 512, whole=2000),
-        Codes(1, 3500, sales=1),
-        CHOSEN,
-    )
+    str(one): (False, "text + behaviour", one)
+    for one in (Codes(3, 512), Codes(3, 1024, 0.5), Codes(2, 1900, 1), BY_CHANCE, CHOSEN)
 }
 """Code books that `CHOSEN` was chosen from, by the validation weeks; each within a quarter of the softmax's numbers."""
 METHODS = {
-    "validation": [SOFTMAX, *GRID],
-    "next basket": ["popularity", COUNTING, SOFTMAX, *list(CODED)[:3]],
-    "never sold": ["popularity in category", "own kinds", TIED, *list(CODED)[3:]],
+    "validation": [SOFTMAX, STARTED, *GRID],
+    "next basket": ["popularity", COUNTING, SOFTMAX, STARTED, *list(CODED)[:4]],
+    "never sold": ["popularity in category", "own kinds", TIED, *list(CODED)[4:]],
 }
 AGAINST = {"validation": SOFTMAX, "next basket": SOFTMAX, "never sold": TIED}
-TRAINED = [(t, m) for t, names in METHODS.items() for m in names if m in CODED or m in GRID or m == SOFTMAX]
+LEARNED = {SOFTMAX, STARTED, *CODED, *GRID}
+TRAINED = [(task, name) for task, names in METHODS.items() for name in names if name in LEARNED]
 SEEDS = [0, 1, 2]
-AGAIN = [("next basket", SOFTMAX), ("next basket", next(iter(CODED)))]
+AGAIN = [("next basket", name) for name in (SOFTMAX, STARTED, *list(CODED)[:2])]
 """What is trained with every seed; the others with the first."""
 HALVES = {"validation": ("all",), "next basket": ("all", "explore"), "never sold": ("all",)}
 ARGUMENTS = ("task", "half", "method", "seed")
@@ -164,11 +163,11 @@ def warm(method: str, seed: int, split: preprocessing.Split) -> tuple[evaluation
     if method in SIMPLE:
         return SIMPLE[method](split), {}
     data = stream(dated().validation)
-    if method == SOFTMAX:
-        return softmax(data, seed, split)
-    parallel, source = CODED.get(method, (False, "text + behaviour"))
-    words, facts = item_codes(source, data, seed, codes=GRID.get(method, CHOSEN))
-    made, more = trained(words, data, parallel, seed)
+    if method in (SOFTMAX, STARTED):
+        return softmax(data, seed, split, method == STARTED)
+    parallel, source, codes = (CODED | GRID)[method]
+    words, begin, facts = item_codes(source, data, seed, codes)
+    made, more = trained(words, begin, data, parallel, seed)
     facts |= more
     step, sizes = generative.log_chances(made.writer), words.max(axis=0) + 1
     trie, hidden = semantic_codes.Trie(words, sizes), states(made.encoder, split)
@@ -178,10 +177,18 @@ def warm(method: str, seed: int, split: preprocessing.Split) -> tuple[evaluation
     return lambda rows: _found(step, hidden[rows], trie), facts
 
 
-def softmax(data: LeaveOneOut, seed: int, split: preprocessing.Split) -> tuple[evaluation.Scorer, dict[str, object]]:
-    """Trains the next-item model with a row for each item."""
+def softmax(
+    data: LeaveOneOut, seed: int, split: preprocessing.Split, started: bool
+) -> tuple[evaluation.Scorer, dict[str, object]]:
+    """Trains the next-item model with a row for each item; `started`: the rows begin as what the codes are made of."""
     keras.utils.set_random_seed(seed)
     model = transformer.next_item_model(data.size, LENGTH, WIDTH)
+    if started:
+        vectors = described("text + behaviour", data)
+        begin = narrow(vectors).transform(vectors)
+        rows = np.array(model.get_layer("item").own)
+        rows[1 : len(begin) + 1] = begin * (generative.SPREAD / begin.std())
+        model.get_layer("item").own.assign(rows)
     feed = NextItemBatches(data, 0, LENGTH, "sampled_softmax", TOKENS, CANDIDATES, seed=seed)
     steps = fit(training_model(model, "sampled_softmax"), feed)
     table, bias = (
@@ -191,10 +198,13 @@ def softmax(data: LeaveOneOut, seed: int, split: preprocessing.Split) -> tuple[e
     return lambda rows: hidden[rows] @ table.T + bias, {"item_parameters": table.size + bias.size, "steps": steps}
 
 
-def trained(words: np.ndarray, data: LeaveOneOut, parallel: bool, seed: int) -> tuple[generative.Generator, dict]:
+def trained(
+    words: np.ndarray, begin: list[np.ndarray], data: LeaveOneOut, parallel: bool, seed: int
+) -> tuple[generative.Generator, dict]:
     """Trains a model that writes codes; says how many numbers it has for the items, and how many steps it took."""
     keras.utils.set_random_seed(seed)
     made = generative.build(words, LENGTH, WIDTH, parallel)
+    made.writer.embedding.start(begin)
     feed = generative.CodeBatches(words, data, 0, LENGTH, tokens=TOKENS, candidates=1, seed=seed)
     steps = fit(made.training, feed)
     own = [*made.writer.embedding.tables, *made.writer.biases]
@@ -273,10 +283,10 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
         vectors, code = text_vectors()
         model, _ = cold_items.train(arrived("validation"), vectors, code, settings=cold_items.Settings(windows=1))
         return cold_items.model_scorer(model, case, code), {}
-    parallel, source = CODED[method]
+    parallel, source, codes = CODED[method]
     data, new = stream(arrived("validation").split), case.new
-    words, facts = item_codes(source, data, seed, new)
-    made, more = trained(words, data, parallel, seed)
+    words, begin, facts = item_codes(source, data, seed, codes, new)
+    made, more = trained(words, begin, data, parallel, seed)
     unnumbered, at = np.unique(words[new, :-1], axis=0, return_inverse=True)
     trie = semantic_codes.Trie(unnumbered, words.max(axis=0)[:-1] + 1)
     hidden, step = states(made.encoder, case.split), generative.log_chances(made.writer)
@@ -296,25 +306,35 @@ def cold(method: str, seed: int) -> tuple[evaluation.Scorer, dict[str, object]]:
 
 
 def item_codes(
-    source: str, data: LeaveOneOut, seed: int, new: np.ndarray | None = None, codes: Codes = CHOSEN
-) -> tuple[np.ndarray, dict]:
-    """Returns (V, M) codes, the last one the number among equal ones; and how many items share theirs."""
+    source: str, data: LeaveOneOut, seed: int, codes: Codes, new: np.ndarray | None = None
+) -> tuple[np.ndarray, list[np.ndarray], dict]:
+    """Returns (V, M) codes, the last one the number among equal ones; what the others begin as; and what they leave."""
     sold = prior.popularity(data, 0)
     if source == "random":
-        words, facts = semantic_codes.random_codes(data.size, codes.levels, codes.size, seed), {}
+        words, begin, facts = semantic_codes.random_codes(data.size, codes.levels, codes.size, seed), [], {}
     else:
-        vectors = small_text()
-        if "behaviour" in source:
-            vectors = np.hstack([vectors, normalize(prior.cooccurrence_vectors(data, 0, WIDTH))])
+        vectors = described(source, data)
         old = np.ones(len(vectors), bool) if new is None else ~new
         book = semantic_codes.learn_codes(vectors[old], codes.levels, codes.size, seed, sold[old] ** codes.sales)
-        words = book.codes(vectors)
+        words, view = book.codes(vectors), narrow(vectors[old]).components_.T
+        begin = [one @ view for one in book.levels] if codes.begin == "centroids" else []
         left = ((vectors - book.vectors(words)) ** 2).sum() / ((vectors - vectors.mean(axis=0)) ** 2).sum()
         facts = {"explained": float(1 - left)}
-    if codes.whole:
-        words = semantic_codes.whole_words(words, np.argsort(-sold, kind="stable")[: codes.whole])
     numbers = semantic_codes.numbered(words, sold)
-    return numbers, facts | {"equal_codes": int((numbers[:, -1] > 0).sum())}
+    return numbers, begin, facts | {"equal_codes": int((numbers[:, -1] > 0).sum())}
+
+
+def described(source: str, data: LeaveOneOut) -> np.ndarray:
+    """Returns (V, T) what is known of items: their texts, and with "behaviour" what they are bought with."""
+    known = [small_text()]
+    if "behaviour" in source:
+        known.append(normalize(prior.cooccurrence_vectors(data, 0, WIDTH)))
+    return np.hstack(known)
+
+
+def narrow(vectors: np.ndarray) -> PCA:
+    """Returns what cuts vectors (V, T) to the model's width."""
+    return PCA(WIDTH, random_state=0).fit(vectors)
 
 
 @cache

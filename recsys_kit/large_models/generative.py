@@ -33,6 +33,9 @@ __all__ = [
 
 _register = keras.saving.register_keras_serializable(package="recsys_kit.large_models")
 
+SPREAD = 0.02
+"""Standard deviation of the codes' vectors at the start."""
+
 
 # The model
 
@@ -61,10 +64,26 @@ class CodeEmbedding(layers.Layer):
 
     def build(self, shape=None):
         """Creates one table for each code."""
-        small = keras.initializers.RandomNormal(stddev=0.02)
+        small = keras.initializers.RandomNormal(stddev=SPREAD)
         self.tables = [
             self.add_weight((size, self.width), small, name=f"code_{i}") for i, size in enumerate(self.sizes)
         ]
+
+    def start(self, meanings: Sequence[np.ndarray]) -> None:
+        """Lets the first codes begin as what they stand for, such as their centroids, in place of chance.
+
+        Args:
+            meanings: For each of these codes (K, D), scaled here to the spread that chance would have given.
+        """
+        if not self.built:
+            self.build()
+        for table, meaning in zip(self.tables, meanings, strict=False):
+            if meaning.shape[1] != self.width or len(meaning) < table.shape[0]:
+                raise ValueError(
+                    f"`meanings` must have a row for each value of a code, {tuple(table.shape)} in all. "
+                    f"Received: {meaning.shape}."
+                )
+            table.assign(meaning[: table.shape[0]] * (SPREAD / meaning.std()))
 
     def call(self, ids):
         """Maps ids (...) to vectors (..., D)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.cluster import KMeans
 
-__all__ = ["Codebook", "Trie", "learn_codes", "numbered", "random_codes", "whole_words"]
+__all__ = ["Codebook", "Trie", "learn_codes", "numbered", "random_codes"]
 
 
 @dataclass(frozen=True)
@@ -88,26 +88,6 @@ def numbered(codes: np.ndarray, order: np.ndarray) -> np.ndarray:
     number = np.empty(len(codes), np.int32)
     number[ranked] = np.arange(len(codes)) - first
     return np.column_stack([codes, number]).astype(np.int32)
-
-
-def whole_words(codes: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Returns (N, M): some items get a first code of their own and 0 after it; the others are spelt as before.
-
-    As a tokenizer has frequent words whole and spells rare ones, the best sellers need not be told from their likes
-    code by code. The later codes of the others move up by one: 0 says that nothing follows.
-
-    Args:
-        codes: (N, M).
-        items: Which items, such as those that sell best.
-
-    Example:
-        >>> whole_words(np.array([[3, 1], [3, 0], [2, 0]]), items=np.array([1])).tolist()
-        [[3, 2], [4, 0], [2, 1]]
-    """
-    found = codes + (np.arange(codes.shape[1]) > 0)
-    found[items] = 0
-    found[items, 0] = codes[:, 0].max() + 1 + np.arange(len(items))
-    return found.astype(np.int32)
 
 
 def random_codes(items: int, levels: int = 3, size: int = 256, seed: int = 0) -> np.ndarray:

@@ -49,6 +49,26 @@ def test_chances_of_all_words_sum_to_one(codes, parallel):
     assert np.exp(exact).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-4)
 
 
+def test_codes_begin_as_their_centroids_at_the_spread_of_chance(codes):
+    made = generative.build(codes, LENGTH, 8)
+    embedding = made.writer.embedding
+    by_chance = [np.array(table) for table in embedding.tables]
+    meanings = [np.random.default_rng(level).normal(5, 3, (4, 8)) for level in range(2)]
+    embedding.start(meanings)
+    first, second, number = (np.array(table) for table in embedding.tables)
+    for table, meaning in zip((first, second), meanings, strict=True):
+        assert table / generative.SPREAD == pytest.approx(meaning / meaning.std(), rel=1e-5)
+    assert (number == by_chance[2]).all()  # says nothing of an item
+
+
+def test_centroids_that_do_not_fit_are_refused(codes):
+    embedding = generative.CodeEmbedding(codes, sizes=codes.max(axis=0) + 1, width=8)
+    with pytest.raises(ValueError, match=r"a row for each value of a code, \(4, 8\) in all. Received: \(3, 8\)"):
+        embedding.start([np.ones((3, 8))])
+    with pytest.raises(ValueError, match=r"Received: \(4, 5\)"):
+        embedding.start([np.ones((4, 5))])
+
+
 def test_the_loss_is_minus_the_log_chance_of_the_word(codes):
     made = model(codes, False)
     scores = made.writer(states(3), codes[:3])

@@ -46,13 +46,3 @@ def test_what_counts_for_more_lies_closer_to_its_centroid():
 
     plain = semantic_codes.learn_codes(vectors, levels=1, size=20)
     assert left(semantic_codes.learn_codes(vectors, levels=1, size=20, weights=weights)) < 0.5 * left(plain)
-
-
-def test_whole_words_are_told_by_their_first_code_and_the_others_as_before():
-    codes = semantic_codes.random_codes(100, 3, 5)
-    best = np.random.default_rng(1).permutation(100)[:20]
-    words = semantic_codes.whole_words(codes, best)
-    rest = np.setdiff1d(np.arange(100), best)
-    assert len(set(words[best, 0])) == 20 and not set(words[best, 0]) & set(words[rest, 0])
-    assert (words[best, 1:] == 0).all() and (words[rest, 1:] > 0).all()
-    assert (words[rest] - [0, 1, 1] == codes[rest]).all()
