@@ -151,7 +151,7 @@ def windows(task: Task, count: int, days: int = 14) -> list[Split]:
             task.events, cutoff, cutoff + pd.Timedelta(days=days), min_items=task.min_items, items=task.test.items
         )
         if len(part.test_users):
-            found.append(replace(part, plan=task.test.plan))
+            found.append(replace(part.sharing(task.test), plan=task.test.plan))
     return found
 
 
