@@ -64,6 +64,14 @@ class Split:
         """Returns the (N, V) boolean matrix of what each test user bought before the cutoff."""
         return self.counts()[self.test_users] > 0
 
+    def sharing(self, later: Split) -> Split:
+        """Returns the split with its history as a part of a later split's, which takes memory only once.
+
+        Args:
+            later: A split of the same events by the same catalogue; of its history only the users' positions differ.
+        """
+        return replace(self, history=later.history.iloc[: len(self.history)].assign(user=self.history["user"]))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -142,7 +150,7 @@ def task(
     lines = events.groupby(["user_id", "basket_id"], observed=True, sort=False)["item_id"].nunique()
     min_items = 3 if lines.median() >= 3 else 1
     test = split_by_time(events, start, min_users=min_users, min_items=min_items)
-    validation = split_by_time(events, valid_start, end=start, min_items=min_items, items=test.items)
+    validation = split_by_time(events, valid_start, end=start, min_items=min_items, items=test.items).sharing(test)
     for name, split in (("test", test), ("validation", validation)):
         if not len(split.test_users):
             raise NotForThisShop(

@@ -144,3 +144,21 @@ def test_a_split_is_printed_without_its_tables_and_cannot_be_changed():
     assert shown == {"cutoff", "end", "items", "users"}
     with pytest.raises(dataclasses.FrozenInstanceError):
         split.cutoff = START
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=40), st.integers(0, 13))
+def test_a_history_that_is_shared_with_a_later_split_is_the_same_history(rows, hours):
+    events, cutoff = in_order(rows), START + timedelta(hours=hours)
+    later = preprocessing.split_by_time(events, cutoff + timedelta(hours=3), min_users=1, min_items=1)
+    alone = preprocessing.split_by_time(events, cutoff, min_items=1, items=later.items)
+    pd.testing.assert_frame_equal(alone.sharing(later).history, alone.history)
+    assert dataclasses.replace(alone, history=later.history).sharing(later).history.equals(later.history)
+
+
+def test_the_validation_weeks_have_no_second_copy_of_the_history():
+    rows = [(f"u{n % 12}", f"i{n % 5}", 24 * (n // 12), f"{n // 12}") for n in range(12 * 80)]
+    task = preprocessing.task(make_shop(make_events(rows)), judged=False)
+    for column in ("item", "quantity"):
+        one, all_ = (split.history[column].to_numpy() for split in (task.validation, task.test))
+        assert len(one) < len(all_) and np.shares_memory(one, all_)

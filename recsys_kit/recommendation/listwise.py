@@ -68,12 +68,12 @@ def train(
     keras.utils.set_random_seed(seed)
     facts = _squeeze(table, names)
     scale = pd.DataFrame({"mean": facts.mean(), "spread": facts.std() + 1e-3})
-    x, y = lists(_scaled(facts, scale).assign(list=table["list"], label=table["label"]), names, most)
-    useful = (y > 0).any(1)
+    useful = _useful(table, most)  # the other lists teach nothing, and would take as much memory
+    facts, table = _scaled(facts[useful], scale), table[useful]
+    x, y = lists(facts.assign(list=table["list"], label=table["label"]), names, most)
     network = model(len(names))
     network.compile(keras.optimizers.Adam(2e-3), loss=losses.softmax_loss, jit_compile=False)
     network.optimizer.build(network.trainable_variables)  # else its step is traced twice
-    x, y = x[useful], y[useful]
     if len(x) > batch_size:
         x, y = (
             x[: len(x) // batch_size * batch_size],
@@ -98,6 +98,12 @@ def predict(network: keras.Model, scale: pd.DataFrame, table: pd.DataFrame, bloc
         x = _scaled(_squeeze(table.iloc[start : start + block], names), scale).to_numpy(np.float32)
         scores.append(ops.convert_to_numpy(network(np.nan_to_num(x)[None]))[0])
     return np.concatenate(scores) if scores else np.zeros(0, np.float32)
+
+
+def _useful(table: pd.DataFrame, most: int) -> np.ndarray:
+    """Returns (R,) which rows belong to a list with something bought among its first `most`."""
+    near = table.groupby("list", sort=False).cumcount() < most
+    return table["list"].isin(table.loc[near & (table["label"] > 0), "list"].unique()).to_numpy()
 
 
 def _squeeze(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -93,8 +93,19 @@ def _ranker(shop: Shop, task: Task, train_windows: int, trees: int, seed: int) -
     return {"model": fit(tables, columns(tables[0], task.test), trees=trees, seed=seed).model_to_string()}
 
 
-def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, seed: int = 0) -> dict[str, Any]:
-    """Returns the average tower and the multi-interest tower, from the workspace or trained now."""
+def train_towers(
+    workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, seed: int = 0, seq: Any = None
+) -> dict[str, Any]:
+    """Returns the average tower and the multi-interest tower, from the workspace or trained now.
+
+    Args:
+        workspace: Where they are kept.
+        shop: The shop.
+        task: The task; its test answers are not looked at.
+        epochs: Passes of each.
+        seed: Seed of both.
+        seq: The `training.Sequences` of the validation split, if they are at hand.
+    """
     from recsys_kit.recommendation import towers
     from recsys_kit.training import baskets
 
@@ -106,7 +117,7 @@ def train_towers(workspace: Workspace, shop: Shop, task: Task, epochs: int = 2, 
         found[name] = workspace.get(
             "tower",
             lambda q=interests: (
-                towers.train(groups, task.validation, towers.Settings(q, epochs=epochs, seed=seed)).model
+                towers.train(groups, task.validation, towers.Settings(q, epochs=epochs, seed=seed), seq).model
             ),
             **address,
         )

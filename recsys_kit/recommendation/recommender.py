@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,13 +68,14 @@ class Recommender:
         model: What was learned; with its ranker, or with its next-item model.
         old: Items of its own history that compete for a household's list.
         new: Items that it never bought, from every source.
+        seq: The `training.Sequences` of the split's history, if they are at hand.
     """
 
-    def __init__(self, shop: Shop, split: Split, model: Model, old: int = 100, new: int = 40):
+    def __init__(self, shop: Shop, split: Split, model: Model, old: int = 100, new: int = 40, seq: Any = None):
         if model.ranker is None and model.next_item is None:
             raise ValueError("`model` must have a ranker: use `build`, or put what `fit` returned into it.")
         self.shop, self.split, self.model, self.old, self.new = shop, split, model, old, new
-        self.sources = two_stages.sources(model, split)
+        self.sources = two_stages.sources(model, split, seq)
         self.facts = ranking.Facts(split, shop.items, shop.timezone)
         self.companions = reasons.Companions(split)
         self.followers = None if model.next_item is None else reasons.Followers(split)

@@ -206,6 +206,7 @@ def train(
     groups: list[list[int]],
     split: Split,
     settings: Settings | None = None,
+    seq: baskets.Sequences | None = None,
 ) -> Fitted:
     """Trains a tower to find the items that a household buys for the first time.
 
@@ -213,6 +214,7 @@ def train(
         groups: `baskets.item_groups` of the catalogue.
         split: Its history is learned from.
         settings: Sizes and training parameters; None: the usual ones.
+        seq: The split's sequences, if they are at hand.
 
     Returns:
         The model, as `tower` builds it, and its loss epoch by epoch.
@@ -221,7 +223,7 @@ def train(
     interests, width, epochs = settings.interests, settings.width, settings.epochs
     negatives, rows = settings.negatives, settings.batch_size
     keras.utils.set_random_seed(settings.seed)
-    seq = baskets.sequences(split)
+    seq = seq or baskets.sequences(split)
     size = len(groups[0])
     rng = np.random.default_rng(settings.seed)
     model = tower(groups, interests, width)

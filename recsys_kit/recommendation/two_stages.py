@@ -71,14 +71,15 @@ class Model:
         return self.next_item is not None and self.ranker is None and self.transformer is None
 
 
-def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
+def sources(model: Model, split: Split, seq: Any = None) -> dict[str, evaluation.Scorer]:
     """Returns the scorers that propose candidates, by name.
 
     Args:
         model: What was learned.
         split: Whose cases they score.
+        seq: The `training.Sequences` of the split's history, if they are at hand.
     """
-    found, seq = {}, None
+    found = {}
     if model.next_item is not None:
         found[discoveries.SOURCE] = discoveries.scorer(split, model.next_item)
         if model.is_alone:
@@ -88,7 +89,7 @@ def sources(model: Model, split: Split) -> dict[str, evaluation.Scorer]:
         from recsys_kit.recommendation import towers
         from recsys_kit.training import baskets
 
-        seq = baskets.sequences(split)
+        seq = seq or baskets.sequences(split)
     if model.transformer is not None:
         found["Transformer"] = training.scorer(model.transformer, split, seq)
     found |= {
@@ -151,7 +152,7 @@ def windows(task: Task, count: int, days: int = 14) -> list[Split]:
             task.events, cutoff, cutoff + pd.Timedelta(days=days), min_items=task.min_items, items=task.test.items
         )
         if len(part.test_users):
-            found.append(replace(part, plan=task.test.plan))
+            found.append(replace(part.sharing(task.test), plan=task.test.plan))
     return found
 
 

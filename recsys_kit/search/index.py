@@ -46,6 +46,7 @@ __all__ = [
     "shortlists",
     "space",
     "translation_scores",
+    "with_rerankers",
 ]
 
 STAGES = ("words", "meaning", "tower", "fused", "corrected", "wished", "translated", "reranked")
@@ -129,9 +130,7 @@ def build(
         query_tower=functools.partial(transform, model, tower="query"),
         tower_views=transform(model, index.views, "document"),
     )
-    if not rerank or not index.codes:
-        return index
-    return _with_rerankers(index, shop, store, epochs, models)
+    return with_rerankers(index, shop, store, epochs, models) if rerank else index
 
 
 def assembled(documents: pd.DataFrame, items: pd.DataFrame, views: np.ndarray, codes: bool) -> Index:
@@ -152,7 +151,18 @@ def assembled(documents: pd.DataFrame, items: pd.DataFrame, views: np.ndarray, c
     return Index(documents, items, words, views, codes=codes, texts=text["both"], traits=traits)
 
 
-def _with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs: int, models: int) -> Index:
+def with_rerankers(index: Index, shop: Shop, store: workspace.Workspace, epochs: int = 3, models: int = 1) -> Index:
+    """Returns an index with re-rankers, trained now or from the workspace; as it is if the shop is not the kit's.
+
+    Args:
+        index: What `build` returned without them.
+        shop: The shop.
+        store: Where the models are kept.
+        epochs: As `build` took them.
+        models: Re-rankers whose scores are averaged.
+    """
+    if not index.codes:
+        return index
     found = []
     for seed in range(models):
 

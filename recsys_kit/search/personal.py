@@ -1,11 +1,13 @@
 """The same query, another household: text relevance joined with the sequence model's view of it (notebook 10).
 
-Letters for shapes: N test cases, Q queries, P documents, V items of the catalogue, C items of one query's kinds.
+Letters for shapes: N test cases, Q queries, P documents, V items of the catalogue, D documents of one query's
+shortlist, C items of these documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,13 @@ from recsys_kit.preprocessing import Split
 from recsys_kit.search import fusion
 
 __all__ = [
+    "Question",
     "all_scores",
     "as_liking",
     "item_documents",
     "open_households",
     "popularity",
+    "questions",
     "relevance",
     "unknown_users",
     "within",
@@ -54,23 +58,51 @@ def all_scores(scorer: evaluation.Scorer, split: Split, block: int = 256) -> np.
     return np.concatenate([scorer(part).astype(np.float16) for part in np.array_split(rows, 1 + len(rows) // block)])
 
 
-def _shortlist(document: np.ndarray, text: np.ndarray, shortlist: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the documents that one query's text finds best, ascending, and the items of these, by document."""
-    best = np.argpartition(-text, min(shortlist, len(text)) - 1)[:shortlist]
-    column = np.flatnonzero(np.isin(document, best))
-    column = column[np.argsort(document[column], kind="stable")]
-    return np.unique(document[column]), column
+@dataclass(frozen=True)
+class Question:
+    """A query's shortlist, and the items on it: what doesn't depend on any household.
+
+    Attributes:
+        documents: (D,) the documents of the shortlist that have items in the catalogue, ascending.
+        text: (D,) their scores.
+        answers: (D,) whether they answer the query: grade 1 or more. To buy an item of another kind answers nothing.
+        items: (C,) columns of their items in the catalogue, by document.
+        place: (C,) which of the D documents each of these items belongs to.
+    """
+
+    documents: np.ndarray
+    text: np.ndarray
+    answers: np.ndarray
+    items: np.ndarray
+    place: np.ndarray
+
+
+def questions(document: np.ndarray, text: np.ndarray, grades: np.ndarray, shortlist: int = 50) -> list[Question]:
+    """Returns each of Q queries with its shortlist, for `within` and `relevance`: found once, for all likings.
+
+    Args:
+        document: (V,) document of each item.
+        text: (Q, P) scores of the queries.
+        grades: (Q, P) judgments.
+        shortlist: Rank so many documents, the best by text.
+    """
+    found = []
+    for own, grade in zip(text, grades, strict=True):
+        best = np.argpartition(-own, min(shortlist, len(own)) - 1)[:shortlist]
+        items = np.flatnonzero(np.isin(document, best))
+        items = items[np.argsort(document[items], kind="stable")]
+        documents, place = np.unique(document[items], return_inverse=True)
+        found.append(Question(documents, own[documents], grade[documents] > 0, items, place))
+    return found
 
 
 def within(
     split: Split,
-    document: np.ndarray,
-    text: np.ndarray,
-    grades: np.ndarray,
+    asked: Sequence[Question],
     liking: np.ndarray,
     width: float = np.inf,
-    shortlist: int = 50,
     most: int = 0,
+    weight: float = 1.0,
 ) -> pd.DataFrame:
     """Asks each query for every household that bought an item of its relevant kinds next: where is that item?
 
@@ -78,13 +110,11 @@ def within(
 
     Args:
         split: The cases, and what each bought next.
-        document: (V,) document of each item.
-        text: (Q, P) scores of the queries.
-        grades: (Q, P) judgments; a kind is relevant from grade 1 on. To buy an item of another kind answers nothing.
-        liking: (N, V) scores of each case, or (1, V) the same for all; in units of the text score.
+        asked: The queries, see `questions`.
+        liking: (N, V) scores of each case, or (1, V) the same for all.
         width: How much worse than the best by text a document may be and still be moved by liking.
-        shortlist: Rank so many documents, the best by text.
         most: Look at the first so many households of a query only; 0: all.
+        weight: What a unit of liking is worth in text score.
 
     Returns:
         One row for each case and query with a purchase: case, query, ndcg and mrr (of the first ten), items (how many
@@ -92,62 +122,57 @@ def within(
     """
     answers = split.answers.tocsc()
     parts = []
-    for q in range(len(text)):
-        documents, column = _shortlist(document, text[q], shortlist)
-        if len(column) < 2:  # nothing to rank
+    for q, question in enumerate(asked):
+        size = len(question.items)
+        if size < 2:  # nothing to rank
             continue
-        answering = (grades[q][document[column]] > 0)[None]
-        bought = sp.csr_matrix(answers[:, column].multiply(answering))
+        bought = sp.csr_matrix(answers[:, question.items].multiply(question.answers[question.place][None]))
         bought.eliminate_zeros()
         cases = np.flatnonzero(np.diff(bought.indptr))
         cases = cases[:most] if most else cases
         if not len(cases):
             continue
-        item, found = _lists(documents, document[column], text[q], liking, cases, column, width)
-        score = np.full((len(cases), len(column)), -np.inf)
+        item, found = _lists(question, liking, cases, width, weight)
+        score = np.full((len(cases), size), -np.inf)
         np.put_along_axis(score, item, found, axis=1)
         result = evaluation.evaluate(score, bought[cases])
-        row = {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": len(column)}
+        row = {"case": cases[result.index], "query": q, "ndcg": result["ndcg"].to_numpy(), "items": size}
         parts.append(pd.DataFrame(row | {"mrr": result["mrr"].to_numpy()}))
     if not parts:
         return pd.DataFrame(columns=["case", "query", "ndcg", "items", "mrr"])
     return pd.concat(parts, ignore_index=True)
 
 
-def _lists(documents, of_item, text, liking, cases, column, width) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the item shown of each document, (cases, documents), and the scores of the documents."""
-    like = liking[np.ix_(cases if len(liking) > 1 else [0] * len(cases), column)].astype(float)
-    return fusion.best_of_document(text[documents], np.searchsorted(documents, of_item), like, width)
+def _lists(question: Question, liking, cases, width, weight) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the item shown of each document, (cases, D), and the scores of the documents."""
+    like = liking[np.ix_(cases if len(liking) > 1 else [0] * len(cases), question.items)]
+    like = like.astype(np.result_type(like, np.float32)) * weight  # half precision would not do for a product
+    return fusion.best_of_document(question.text, question.place, like.astype(float), width)
 
 
 def relevance(
-    document: np.ndarray,
-    text: np.ndarray,
-    grades: np.ndarray,
+    asked: Sequence[Question],
     liking: np.ndarray,
     cases: np.ndarray,
     width: float = np.inf,
-    shortlist: int = 50,
     k: int = 10,
+    weight: float = 1.0,
 ) -> np.ndarray:
     """Returns for each query which part of the first k products answers it, the mean over households, (Q,).
 
     Args:
-        document: (V,) document of each item.
-        text: (Q, P) scores of the queries.
-        grades: (Q, P) judgments; a kind is relevant from grade 1 on.
-        liking: (N, V) scores of each case, or (1, V) the same for all; in units of the text score.
+        asked: The queries, see `questions`.
+        liking: (N, V) scores of each case, or (1, V) the same for all.
         cases: Whose lists are looked at, whatever they bought.
         width: How much worse than the best by text a document may be and still be moved by liking.
-        shortlist: Rank so many documents, the best by text.
         k: Length of the list.
+        weight: What a unit of liking is worth in text score.
     """
-    found = np.empty(len(text))
-    for q in range(len(text)):
-        documents, column = _shortlist(document, text[q], shortlist)
-        _, score = _lists(documents, document[column], text[q], liking, cases, column, width)
+    found = np.empty(len(asked))
+    for q, question in enumerate(asked):
+        _, score = _lists(question, liking, cases, width, weight)
         top = np.argsort(-score, axis=1, kind="stable")[:, :k]
-        found[q] = (grades[q][documents][top] > 0).mean()
+        found[q] = question.answers[top].mean()
     return found
 
 

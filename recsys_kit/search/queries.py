@@ -98,7 +98,7 @@ def scores(ranking: np.ndarray, grade: np.ndarray, k: int = 10, depth: int = 50)
         (0.659, 0.5, 1.0)
     """
     ranking, grade = np.asarray(ranking, np.float64), np.asarray(grade)
-    order = np.lexsort((grade, -ranking), axis=1)  # among equals the less relevant first
+    order = evaluation.best_first(ranking, grade, max(k, depth))  # among equals the less relevant first
     found = np.take_along_axis(ranking, order, 1) > -np.inf
     placed = np.where(found, np.take_along_axis(grade, order, 1), 0)
     top = placed[:, :k] == 2

@@ -212,15 +212,21 @@ def train(
     return Fitted(model, loss_curve(history))
 
 
-def adjust(models: keras.Model | Sequence[keras.Model], short: Shortlists, scale: float = 10.0) -> np.ndarray:
+def adjust(
+    models: keras.Model | Sequence[keras.Model], short: Shortlists, scale: float = 10.0, block: int = 256
+) -> np.ndarray:
     """Returns the (Q, K) new scores of shortlists, on the scale of their base scores.
 
     Args:
         models: One trained re-ranker, or several whose scores are averaged.
         short: The shortlists.
         scale: As in training.
+        block: About how many queries are scored at once; bounds the memory.
     """
     models = [models] if isinstance(models, keras.Model) else list(models)
-    inputs = short.inputs(scale)
-    new = np.mean([model.predict_on_batch(inputs) for model in models], axis=0)
+    rows, parts = np.arange(len(short.lists)), []
+    for part in np.array_split(rows, 1 + len(rows) // block):
+        inputs = short.of(part).inputs(scale)
+        parts.append(np.mean([model.predict_on_batch(inputs) for model in models], axis=0))
+    new = np.concatenate(parts)
     return new / scale + short.base.max(1, keepdims=True)

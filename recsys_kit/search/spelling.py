@@ -31,7 +31,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 def plain(word: str) -> str:
     """Returns a word in small letters without accents."""
-    return "".join(c for c in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(c))
+    word = word.lower()
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
 @functools.cache
@@ -51,7 +54,7 @@ def real_words(language: str) -> dict[str, tuple[str, float]]:
         if not bare.isalpha():
             continue
         if bare not in found or found[bare][1] < count / total:
-            found[bare] = (word, count / total)
+            found[bare] = (bare if word == bare else word, count / total)  # one text in memory, not two
     return found
 
 

@@ -62,15 +62,19 @@ def by_glossary(text: str, spelling: bool = False) -> tuple[str, float]:
     return " ".join(dict.fromkeys(found)), covered / max(1, len(text))
 
 
-@functools.lru_cache(10_000)
+@functools.cache
+def _by_beginning() -> dict[tuple[str, int], list[str]]:
+    """Returns the words of the dictionary, in its order, by their first character and their length."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for word in dictionary():
+        found.setdefault((word[0], len(word)), []).append(word)
+    return found
+
+
 def _alike(piece: str) -> str:
     """Returns the first word of the dictionary that differs in one later character; empty if there is none."""
-    for word in dictionary():
-        if (
-            len(word) == len(piece)
-            and word[0] == piece[0]
-            and sum(a != b for a, b in zip(word, piece, strict=True)) == 1
-        ):
+    for word in _by_beginning().get((piece[0], len(piece)), ()):
+        if sum(a != b for a, b in zip(word, piece, strict=True)) == 1:
             return word
     return ""
 

@@ -294,6 +294,21 @@ def test_with_gains_of_zero_and_one_graded_ndcg_is_the_ndcg_of_evaluate(ranking,
     assert np.isnan(graded).sum() == len(graded) - len(result)
 
 
+@settings(deadline=None, max_examples=100)
+@given(rankings(), st.integers(1, 12), st.integers(0, 99))
+def test_the_best_first_are_those_of_a_whole_sort(ranking, k, seed):
+    scores, answers, _ = ranking
+    gains = answers * np.random.default_rng(seed).integers(1, 4, answers.shape)
+    whole, few = np.lexsort((gains, -scores), axis=1)[:, :k], evaluation.best_first(scores, gains, k)
+    for values in (scores, gains):
+        np.testing.assert_array_equal(*(np.take_along_axis(values, order, 1) for order in (whole, few)))
+    assert all(len(set(row)) == len(row) for row in few.tolist())
+
+
+def test_what_is_not_a_number_stands_last():
+    assert evaluation.best_first(np.array([[np.nan, 0.1, 0.3]]), np.zeros((1, 3)), 2).tolist() == [[2, 1]]
+
+
 def test_among_equal_scores_the_item_that_is_worth_less_comes_first():
     assert evaluation.graded_ndcg(np.array([0.5, 0.5]), np.array([[3.0, 0.0]]), k=1).tolist() == [0.0]
 

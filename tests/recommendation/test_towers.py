@@ -1,10 +1,14 @@
 """Towers: what they read, what padding does, and that an item between two tastes needs two vectors."""
 
+import copy
+import dataclasses
+
 import keras
 import light_shop
 import numpy as np
 import pytest
 
+from recsys_kit import recommendation
 from recsys_kit.recommendation import towers
 from recsys_kit.training import baskets
 
@@ -34,6 +38,19 @@ def test_an_example_is_in_its_basket_and_new_where_it_can_be(seq):
         before = slice(seq.row_start[seq.basket_start[user]], seq.row_start[basket])
         old = set(seq.items[seq.item_start[user] + seq.row_item[before]])
         assert item not in old or set(content) <= old
+
+
+def test_sequences_at_hand_give_the_same_lists_are_not_made_again_and_stay_as_they_are(seq, monkeypatch):
+    shop, split = light_shop.shop(), recommendation.everybody(light_shop.task().validation)
+    tower = towers.tower(baskets.item_groups(shop.items, split.items), 2, width=8)
+    model = dataclasses.replace(light_shop.model(), towers={"tower": tower})
+    made = recommendation.Recommender(shop, split, model).recommend(k=5)
+    before = copy.deepcopy(seq)
+    monkeypatch.setattr(baskets, "sequences", None)
+    handed = recommendation.Recommender(shop, split, model, seq=seq).recommend(k=5)
+    assert handed.equals(made)
+    for field in dataclasses.fields(seq):
+        np.testing.assert_array_equal(getattr(seq, field.name), getattr(before, field.name))
 
 
 @pytest.mark.parametrize("interests", [1, 3])
@@ -82,3 +99,11 @@ def test_a_trained_tower_is_saved_and_finds_more_than_an_untrained_one(tmp_path)
         return scores[answers].mean() - scores[~answers].mean()
 
     assert lead(model) > lead(towers.tower(groups, 2, 8)) + 0.1
+
+
+@pytest.mark.slow
+def test_a_tower_learns_the_same_from_sequences_at_hand(seq):
+    split, shop = light_shop.task().validation, light_shop.shop()
+    groups, settings = baskets.item_groups(shop.items, split.items), towers.Settings(width=8, epochs=1, negatives=30)
+    one, other = (towers.train(groups, split, settings, at_hand).model for at_hand in (None, seq))
+    np.testing.assert_array_equal(towers.item_vectors(one), towers.item_vectors(other))

@@ -58,3 +58,9 @@ def test_a_saved_re_ranker_gives_the_same_scores(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     both = [reranker.adjust(each, short) for each in (model, loaded)]
     assert both[0] == pytest.approx(both[1], abs=1e-5)
+
+
+def test_a_block_of_queries_gets_the_scores_of_all_at_once():
+    short, grades = toy(16)
+    model, _ = reranker.train(short, grades, epochs=1)
+    assert reranker.adjust(model, short, block=5) == pytest.approx(reranker.adjust(model, short), abs=1e-5)

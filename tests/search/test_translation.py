@@ -19,6 +19,15 @@ def test_spelling_forgives_one_later_character_and_never_changes_a_known_word():
         assert translation.by_glossary(word, spelling=True) == translation.by_glossary(word)
 
 
+def test_a_slip_is_read_as_the_first_word_of_the_dictionary_that_fits():
+    words = [word for word in translation.dictionary() if len(word) > 2]
+    for word in words[::25]:
+        slip = word[:-1] + "\uffff"
+        fits = (w for w in words if len(w) == len(slip) and w[0] == slip[0])
+        first = next(w for w in fits if sum(a != b for a, b in zip(w, slip, strict=True)) == 1)
+        assert translation.by_glossary(slip, spelling=True) == (translation.dictionary()[first], 1.0)
+
+
 def test_the_nearest_text_is_never_a_forbidden_one():
     vectors = np.eye(3)
     texts, cosine = translation.by_nearest(vectors[:1], ["a", "b", "c"], vectors, np.array([[True, False, False]]))
