@@ -37,6 +37,7 @@ ENGINES = ("pandas", "duckdb", "dask")
 
 _SECONDS = 20  # within which a scheduler must answer; a busy machine takes some
 _SECONDS_FOR_WORKERS = 5  # within which it must have one
+_GREETINGS = 3  # how often a scheduler is asked anew
 _PART = 1024  # customers; a multiple of `Recommender.recommend`'s block, so that its blocks are those of one process
 
 
@@ -107,16 +108,23 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _client(address: str) -> Any:
-    """Returns a client in a few seconds or raises: Dask itself waits for ever for one who listens and says nothing."""
+    """Returns a client in a few seconds or raises: Dask itself waits for ever for one who listens and says nothing.
+
+    A busy scheduler sends its greeting and the message after it in one parcel, and Dask's client, which takes the
+    greeting to come alone, gives up with an AssertionError: it is asked anew.
+    """
     from dask.distributed import Client
 
     found: list[Any] = []
 
     def connect() -> None:
-        try:
-            found.append(Client(address, timeout=_SECONDS))
-        except Exception as error:  # whatever listens there may answer anything
-            found.append(error)
+        for _ in range(_GREETINGS):
+            try:
+                found[:] = [Client(address, timeout=_SECONDS)]
+            except Exception as error:  # whatever listens there may answer anything
+                found[:] = [error]
+            if not isinstance(found[0], AssertionError):
+                break
 
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()

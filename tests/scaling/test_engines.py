@@ -182,6 +182,24 @@ def test_what_is_no_scheduler_is_told_within_seconds(answer, monkeypatch):
             pass
 
 
+@pytest.mark.parametrize("hasty", [0, 1, 2, 3])
+def test_a_scheduler_whose_greeting_is_not_alone_in_its_parcel_is_asked_anew(hasty, monkeypatch):
+    asked = []
+
+    def client(address, timeout):
+        asked.append(address)
+        if len(asked) <= hasty:
+            raise AssertionError  # as Dask does
+        return "a client"
+
+    monkeypatch.setattr("dask.distributed.Client", client)
+    if hasty == 3:
+        with pytest.raises(ValueError, match="no Dask scheduler answers at here"):
+            engines._client("here")
+    else:
+        assert engines._client("here") == "a client" and len(asked) == hasty + 1
+
+
 @pytest.mark.slow
 def test_a_cluster_without_workers_is_told():
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
