@@ -11,12 +11,16 @@ import pandas as pd
 from recsys_kit.datasets import items
 from recsys_kit.datasets.tables import PROMOTIONS, NotForThisShop, Shop
 
-__all__ = ["CLIP", "LEAST_WEEKS", "later_price", "weekly", "with_empty_weeks"]
+__all__ = ["CHEAP", "CLIP", "LEAST_WEEKS", "SHELF", "later_price", "weekly", "with_empty_weeks", "with_shelf"]
 
 CLIP = 40.0
 """Most units of a row of `events`: what is above is fuel or a slip."""
 LEAST_WEEKS = 12
 """Whole weeks below which a price has hardly moved."""
+SHELF = ("cut", "cheap", "others", *(f"others_{way}" for way in PROMOTIONS))
+"""What `with_shelf` adds."""
+CHEAP = 0.05
+"""How far below its usual logarithm a price is cheap."""
 _ONE_PRICE = 0.4
 """Part of a week's further rows with a price of their own from which on a product is sold by weight."""
 
@@ -105,6 +109,40 @@ def with_empty_weeks(table: pd.DataFrame, promotions: pd.DataFrame | None, shop:
     found.insert(1, "item_type", found["item_id"].map(of_item["item_type"]))
     found.insert(2, "category", found["item_id"].map(of_item["category"]))
     return _with_promotions(found, promotions, shop.timezone, first)
+
+
+def with_shelf(table: pd.DataFrame, until: int) -> pd.DataFrame:
+    """Returns the table with what else a shop knows of a week beforehand: is a price a cut, what do its neighbours do?
+
+    Args:
+        table: See `weekly`.
+        until: What a product usually costs is told by the weeks before this one, so that later weeks tell nothing.
+
+    Returns:
+        The table with `cut` (how far the log price lies below the mean of those weeks, 0 if above it), `cheap` (1 if
+        that is more than `CHEAP`), and the mean of the type's other products in that week: of how far their log prices
+        lie above their means (`others`) and of each of `PROMOTIONS`; 0 where there is no other.
+
+    Example:
+        The second product is dear in the week in which the first one is cheap:
+
+        >>> rows = {"item_id": ["a", "a", "b", "b"], "item_type": "soup", "week": [0, 1, 0, 1], "price": [4, 1, 1, 2.0]}
+        >>> table = with_shelf(pd.DataFrame(rows).assign(**dict.fromkeys(PROMOTIONS, 0.0)), until=2)
+        >>> table[["cut", "cheap", "others"]].round(2).iloc[1].tolist()
+        [0.69, 1.0, 0.35]
+    """
+    price = np.log(table["price"])
+    past = table["week"] < until
+    usual = price[past].groupby(table.loc[past, "item_id"].to_numpy()).mean()
+    moved = (price - table["item_id"].map(usual).astype(float)).fillna(0.0)
+    week = [table["item_type"].to_numpy(), table["week"].to_numpy()]
+    size = moved.groupby(week).transform("size")
+
+    def others(values: pd.Series) -> pd.Series:
+        return (values.groupby(week).transform("sum") - values) / (size - 1).clip(lower=1)
+
+    found = {"cut": (-moved).clip(lower=0), "cheap": (moved < -CHEAP).astype(float), "others": others(moved)}
+    return table.assign(**found, **{f"others_{way}": others(table[way]) for way in PROMOTIONS})
 
 
 def later_price(table: pd.DataFrame, weeks: int = 3) -> pd.Series:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from priced_shop import START, WEEKS, priced_shop
 
-from recsys_kit.datasets.tables import NotForThisShop
+from recsys_kit.datasets.tables import PROMOTIONS, NotForThisShop
 from recsys_kit.pricing import panel
 
 
@@ -76,3 +76,38 @@ def test_the_later_price_is_the_same_products(shop):
     row = table.index[(table["item_id"] == "i3") & (table["week"] == 10)][0]
     then = table.loc[(table["item_id"] == "i3") & (table["week"] == 13), "price"].iloc[0]
     assert later[row] == then and np.isnan(later[table["week"] == WEEKS - 1]).all()
+
+
+def shelf(prices, display=None, until=3):
+    """Returns the shelf of two soups and a tea; `prices` names the weeks of each."""
+    rows = [(item, week, price) for item, part in prices.items() for week, price in enumerate(part)]
+    table = pd.DataFrame(rows, columns=["item_id", "week", "price"])
+    table["item_type"] = np.where(table["item_id"].str.startswith("soup"), "soup", "tea")
+    table = table.assign(**dict.fromkeys(PROMOTIONS, 0.0))
+    if display:
+        table.loc[(table["item_id"] == display[0]) & (table["week"] == display[1]), "display"] = 0.5
+    return panel.with_shelf(table, until).set_index(["item_id", "week"])
+
+
+def test_a_cut_is_told_from_the_weeks_before_and_a_rise_is_none():
+    found = shelf({"soup a": [2.0, 2.0, 2.0, 1.0, 3.0, 1.95]})
+    assert found["cut"].to_numpy() == pytest.approx([0, 0, 0, np.log(2), 0, np.log(2 / 1.95)])
+    assert found["cheap"].tolist() == [0, 0, 0, 1, 0, 0]
+
+
+def test_later_weeks_tell_nothing_of_what_is_usual():
+    one, other = (shelf({"soup a": [2.0, 2.0, 2.0, 1.0, last]}) for last in (1.0, 9.0))
+    assert one["cut"].loc[("soup a", 3)] == other["cut"].loc[("soup a", 3)]
+
+
+def test_the_others_are_those_of_the_type_and_not_the_product_itself():
+    found = shelf({"soup a": [2.0] * 4, "soup b": [4.0, 4, 4, 2], "tea": [1.0, 1, 1, 5]}, display=("soup b", 3))
+    assert found.loc[("soup a", 3), "others"] == pytest.approx(-np.log(2))
+    assert found.loc[("soup a", 3), "others_display"] == 0.5
+    assert found.loc[("soup b", 3), ["others", "others_display"]].tolist() == [0, 0]
+    assert found.loc[("tea", 3), ["others", "others_display"]].tolist() == [0, 0]  # there is no other tea
+
+
+def test_of_a_product_that_is_new_no_price_is_a_cut():
+    found = shelf({"soup a": [2.0] * 4}, until=0)
+    assert (found[list(panel.SHELF)] == 0).all(axis=None)
