@@ -74,6 +74,9 @@ class CodeEmbedding(layers.Layer):
 
         Args:
             meanings: For each of these codes (K, D), scaled here to the spread that chance would have given.
+
+        Raises:
+            ValueError: If they are too few, or not as wide as the codes' vectors.
         """
         if not self.built:
             self.build()

@@ -119,9 +119,9 @@ def with_shelf(table: pd.DataFrame, until: int) -> pd.DataFrame:
         until: What a product usually costs is told by the weeks before this one, so that later weeks tell nothing.
 
     Returns:
-        The table with `cut` (how far the log price lies below the mean of those weeks, 0 if above it), `cheap` (1 if
-        that is more than `CHEAP`), and the mean of the type's other products in that week: of how far their log prices
-        lie above their means (`others`) and of each of `PROMOTIONS`; 0 where there is no other.
+        (N,) the table with `cut` (how far the log price lies below the mean of those weeks, 0 if above it), `cheap` (1
+        if that is more than `CHEAP`), and the mean of the type's other products in that week: of how far their log
+        prices lie above their means (`others`) and of each of `PROMOTIONS`; 0 where there is no other.
 
     Example:
         The second product is dear in the week in which the first one is cheap:

@@ -37,7 +37,7 @@ ENGINES = ("pandas", "duckdb", "dask")
 
 _SECONDS = 20  # within which a scheduler must answer; a busy machine takes some
 _SECONDS_FOR_WORKERS = 5  # within which it must have one
-_GREETINGS = 3  # how often a scheduler is asked anew
+_GREETINGS = 3  # how often a scheduler is asked at most
 _PART = 1024  # customers; a multiple of `Recommender.recommend`'s block, so that its blocks are those of one process
 
 
