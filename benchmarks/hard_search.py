@@ -3,6 +3,7 @@
     python benchmarks/hard_search.py                 # the dev half, to choose by
     python benchmarks/hard_search.py --split test    # the other half, to look at once
     python benchmarks/hard_search.py --split test --out benchmarks/results/hard_search.json    # and keep it
+    python benchmarks/hard_search.py --negatives     # towers taught by near wrong answers, on the dev half
 
 `hard_queries.csv` lies beside this file. Its `rule` says what answers a query: alternatives `CATEGORY > TYPE` with `;`
 between them, both regular expressions, the category from its beginning (empty: any). An empty rule: nothing fits.
@@ -12,12 +13,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
 
 from recsys_kit import datasets, report, results_file, search, workspace
-from recsys_kit.search import queries
+from recsys_kit.neural import text_encoder
+from recsys_kit.search import fusion, glossary, queries, two_tower, vectors
 
 FILE = Path(__file__).with_name("hard_queries.csv")
 KINDS = ("misspelt", "real word", "attribute", "negation", "mixed", "false friend", "nothing")
@@ -117,6 +121,50 @@ def judged_test() -> pd.DataFrame:
     return queries.texts(table[table["split"] == "test"])
 
 
+class NearPairs(two_tower.Pairs):
+    """Batches of which a part is pairs of documents that lie near each other: wrong answers that are hard to tell.
+
+    Args:
+        *arguments: See `two_tower.Pairs`.
+        share: Which part of a batch comes from one group of near documents; 0: all are drawn at random.
+        groups: How many groups the documents are cut into.
+    """
+
+    share, groups = 0.0, 60
+
+    def plan(self) -> None:
+        """Draws the order anew, and the groups."""
+        rng = self.rng()
+        order, seed = rng.permutation(len(self.target)), int(rng.integers(2**31))
+        group = KMeans(self.groups, n_init=1, max_iter=20, random_state=seed).fit_predict(self.documents.mean(axis=1))
+        near, rest = np.split(order, [int(self.share * len(order))])
+        near = near[np.argsort(rng.permutation(self.groups)[group[self.target[near]]], kind="stable")]
+        parts = zip(np.array_split(near, len(self)), np.array_split(rest, len(self)), strict=True)
+        batches = [np.concatenate(part) for part in parts]
+        self.order = np.concatenate([batches[place] for place in rng.permutation(len(batches))])
+
+
+def negatives(folder: str, seeds: tuple[int, ...] = (0, 1, 2)) -> pd.DataFrame:
+    """Returns the NDCG@10 of the towers alone on the judged dev intents, by part of near pairs and seed."""
+    index, shop = opened(folder), datasets.load()
+    table = queries.judged()
+    table = table[table["split"] == "dev"]
+    asked, grade = queries.texts(table), queries.grades(table, index.documents)
+    parts = vectors.vectors(shop, workspace.Workspace(folder), index.documents)
+    views, vector = fusion.views(parts), fusion.unit(np.asarray(text_encoder.encode(asked["query"].tolist())))
+    text, target = vectors.pairs(index.documents, parts, glossary.uses_codes(shop))
+    rows = {}
+    for share in (0.0, 0.25, 0.5, 1.0):
+        for seed in seeds:
+            batches = type("Batches", (NearPairs,), {"share": share})
+            with mock.patch.object(two_tower, "Pairs", batches):
+                model = two_tower.train(text, target, views, 3, 3e-4, seed=seed).model
+            sides = (two_tower.transform(model, part, side) for part, side in ((vector, "query"), (views, "document")))
+            ndcg = queries.scores(fusion.best_view(*sides), grade)["ndcg"]
+            rows[f"{share:.0%} near", seed] = ndcg.groupby(asked["intent_id"]).mean().mean()
+    return pd.Series(rows).unstack().rename_axis("part of a batch").rename_axis(columns="seed")
+
+
 def opened(folder: str) -> search.Index:
     """Returns the index of the kit's own shop."""
     with report.quiet():
@@ -130,7 +178,11 @@ def main() -> None:
     options.add_argument("--workspace", default="workspace")
     options.add_argument("--each", action="store_true", help="print every query as well")
     options.add_argument("--out", type=Path, help="write before and after of the test half into this file")
+    options.add_argument("--negatives", action="store_true", help="only towers, by how near their wrong answers lie")
     chosen = options.parse_args()
+    if chosen.negatives:
+        print(negatives(chosen.workspace).assign(mean=lambda table: table.mean(axis=1)).round(4).to_string())
+        return
     index = opened(chosen.workspace)
     if chosen.out:
         rows = [row(when, kind, index) for kind in (*KINDS, "judged") for when in ("before", "after")]
