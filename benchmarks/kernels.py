@@ -28,6 +28,7 @@ from recsys_kit.datasets import promotions
 from recsys_kit.training import basket_transformer, fit
 from recsys_kit.training.heads import RepeatHead
 
+KINDS = ("as it is", "interval", "week")
 LEAST = 0.02  # a count below this is as good as none, as in `heads`
 LEAST_GAPS = 5  # an item with fewer gaps starts at the median of all
 
@@ -44,15 +45,15 @@ def usual_gaps(split: preprocessing.Split) -> np.ndarray:
 
 
 class MoreKernels(RepeatHead):
-    """The repeat head with further facts of an item beside the market's; `gaps` and `kind` are set before use."""
+    """The repeat head with further facts of an item beside the market's; `gaps` and `kernels` are set before use."""
 
-    gaps, kind = np.zeros(1, np.float32), ""
+    gaps, kernels = np.zeros(1, np.float32), ""
 
     def build(self, states_shape, vectors_shape, market_shape, history_shape):
         """Creates the weights."""
-        more = 2 if self.kind == "week" else 1
+        more = 2 if self.kernels == "week" else 1
         super().build(states_shape, vectors_shape, (*market_shape[:-1], market_shape[-1] + more), history_shape)
-        if self.kind == "week":
+        if self.kernels == "week":
             self.log_tau = self.add_weight(shape=(2,), initializer="zeros", name="week_tau")
             self.log_tau.assign(np.log([30.0, 120.0]).astype("float32"))
         else:
@@ -65,10 +66,10 @@ class MoreKernels(RepeatHead):
         age = ops.maximum(history["target_day"][:, :, None] - history["days"][:, None], 0.0)  # (B, P, L)
         step = ops.cumsum(ops.ones_like(history["days"], dtype="int32"), axis=1) - 1
         past = ops.cast(step[:, None] <= history["position"][:, :, None], "float32")
-        if self.kind == "week":
+        if self.kernels == "week":
             wave = past * (1 + ops.cos(age * (2 * np.pi / 7))) / 2
-            kernels = [wave * ops.exp(-age * ops.exp(-self.log_tau[k])) for k in range(2)]
-            counts = [ops.matmul(kernel, history["incidence"]) for kernel in kernels]  # (B, P, L) @ (B, L, H)
+            waves = [wave * ops.exp(-age * ops.exp(-self.log_tau[k])) for k in range(2)]
+            counts = [ops.matmul(kernel, history["incidence"]) for kernel in waves]  # (B, P, L) @ (B, L, H)
         else:
             middle = ops.take(self.middle, history["items"])[:, None, None]  # (B, 1, 1, H)
             away = (ops.log(1 + age)[..., None] - middle) / (ops.abs(self.width) + 0.05)  # (B, P, L, H)
@@ -88,13 +89,18 @@ def row(kind: str, seed: int, users: int = 0) -> dict[str, float | str | int]:
     """
     shop = datasets.load("", users)
     task = preprocessing.task(shop, promotions=promotions.load())
-    head = type("Head", (MoreKernels,), {"gaps": usual_gaps(task.validation), "kind": kind})
+    head = type("Head", (MoreKernels,), {"gaps": usual_gaps(task.validation), "kernels": kind})
     settings = training.Settings(blocks=0, seed=seed)
     with tempfile.TemporaryDirectory() as folder, report.quiet():
         with mock.patch.object(basket_transformer, "RepeatHead", RepeatHead if kind == "as it is" else head):
             record = fit.train(shop, task, settings, folder).curve
     best = record.loc[record["ndcg"].idxmax()]
-    return {"kind": kind, "seed": seed, "all": round(float(best["ndcg"]), 4), "explore": round(float(best["explore"]), 4)}
+    return {
+        "kind": kind,
+        "seed": seed,
+        "all": round(float(best["ndcg"]), 4),
+        "explore": round(float(best["explore"]), 4),
+    }
 
 
 def main() -> None:
@@ -102,10 +108,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=0, help="a sample of so many households; 0: all")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     given = parser.parse_args()
     rows = []
     for seed in given.seeds:
-        for kind in ("as it is", "interval", "week"):
+        for kind in given.kinds:
             rows.append(row(kind, seed, given.users))
             print(rows[-1], flush=True)
     print(pd.DataFrame(rows).groupby("kind")[["all", "explore"]].mean().round(4).to_string())
