@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import datasets, report, results_file, search, workspace
-from recsys_kit.search import corpus, fusion, glossary, queries, vectors
+from recsys_kit.search import corpus, fusion, glossary, queries
 from recsys_kit.search import index as search_index
+from recsys_kit.search import vectors as search_vectors
 
 FILE = Path(__file__).with_name("new_queries.csv")
 SUM = "dense + words + sales"
@@ -45,7 +46,7 @@ def untrained() -> search.Index:
     """Returns words and meaning of the kit's own shop, without a trained part."""
     shop = datasets.load()
     documents, items = corpus.documents(shop)
-    parts = vectors.vectors(shop, workspace.Workspace("workspace"), documents)
+    parts = search_vectors.vectors(shop, workspace.Workspace("workspace"), documents)
     return search_index.assembled(documents, items, fusion.views(parts), glossary.uses_codes(shop))
 
 
