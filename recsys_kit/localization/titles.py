@@ -175,7 +175,7 @@ def render(items: pd.DataFrame, locale: str, name: str, until: datetime.date, cu
     Args:
         items: One row an item, best first: title, category, size, price (NaN if unknown), discount, bought (how often).
         locale: One of `LOCALES`.
-        name: Whom the list is for.
+        name: Whom the list is for; Chinese says "you" instead.
         until: Last day of the prices.
         currency: ISO code of the prices' currency; empty if unknown: then prices are left out.
 

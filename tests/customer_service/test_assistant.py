@@ -238,7 +238,8 @@ def test_a_shop_without_prices_or_titles_is_served_as_far_as_it_goes(store, reco
 
 
 @pytest.mark.parametrize(
-    ("first", "then"), [("你们有牙膏吗", "它多少钱"), ("do you have toothpaste", "and its price?")]
+    ("first", "then"),
+    [("你们有牙膏吗", "它多少钱"), ("你们有牙膏吗", "多少钱"), ("do you have toothpaste", "and its price?")],
 )
 def test_a_question_without_a_product_may_be_less_sure_when_there_is_one_to_talk_about(assistant, first, then):
     names = list(assistant.names)

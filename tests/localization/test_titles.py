@@ -23,6 +23,10 @@ def test_templates_fill_in_for_every_number(locale):
         assert "{" not in titles.phrase("heading", locale, count, name="X")
 
 
+def test_a_chinese_heading_speaks_to_the_customer():
+    assert titles.phrase("heading", "zh-CN", 6, name="1509") == "为您推荐6件商品"
+
+
 def test_sizes_become_metric_where_people_measure_so():
     assert titles.measure("12 OZ", "volume", "en-US") == "12 fl oz"
     assert titles.measure("12 OZ", "volume", "es-ES").replace("\xa0", " ") == "355 ml"
