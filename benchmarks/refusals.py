@@ -46,8 +46,9 @@ def index() -> search.Index:
 @cache
 def refused(setting: str) -> np.ndarray:
     """Returns which of the file's queries are refused with a setting, (Q,)."""
+    built = index()  # before the settings change: what it stores belongs to those of the kit
     with mock.patch.multiple(nothing, **SETTINGS[setting]):
-        doubting = replace(index(), doubt=search_index.learned_doubt(index()))
+        doubting = replace(built, doubt=search_index.learned_doubt(built))
         return search_index.refuses(doubting, read()["query"].tolist())
 
 
