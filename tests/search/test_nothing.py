@@ -31,7 +31,7 @@ def test_what_a_shelf_holds_is_answered(index, query):
 def test_the_limit_refuses_few_good_queries_and_the_model_survives_the_workspace():
     draw = np.random.default_rng(0)
     vector = draw.normal(size=(400, 8))
-    vector[:100, 0] += 4
+    vector[:100, 0] += 5
     known = 0.7 * draw.random((400, 4))
     groups = [""] * 100 + [f"i{row // 3}" for row in range(300)]
     doubt = nothing.fit(vector, known, groups)
