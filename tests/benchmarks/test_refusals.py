@@ -1,0 +1,35 @@
+"""Queries to judge refusals by: both kinds in every language, none of them learned from, and rows that add up."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import refusals
+
+from recsys_kit import results_file
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "benchmarks" / "results" / "refusals.json"
+OTHERS = ("data/queries.csv", "data/nothing.csv", "benchmarks/hard_queries.csv", "benchmarks/new_queries.csv")
+TABLE = refusals.read()
+
+
+def test_there_are_enough_queries_of_both_kinds_in_every_language():
+    counts = pd.crosstab(TABLE["language"], TABLE["kind"])
+    assert set(counts.index) == set(refusals.LANGUAGES) - {"all"} and set(counts.columns) == set(refusals.KINDS)
+    assert counts["good"].min() >= 30 and counts["nothing"].min() >= 20
+    assert not TABLE["query"].str.lower().duplicated().any() and not TABLE["query_id"].duplicated().any()
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_none_of_them_stands_in_a_file_that_was_learned_from_or_chosen_by(other):
+    known = pd.read_csv(ROOT / other, dtype=str, keep_default_na=False)["query"].str.lower()
+    assert not set(TABLE["query"].str.lower()) & set(known)
+
+
+def test_the_rows_of_all_languages_are_the_means_of_their_parts():
+    table = results_file.read(FILE).table
+    whole = table[table["language"] == "all"].set_index(["setting", "kind"])["refused"]
+    parts = table[table["language"] != "all"]
+    total = (parts["refused"] * parts["queries"]).groupby([parts["setting"], parts["kind"]]).sum()
+    assert (total / parts.groupby(["setting", "kind"])["queries"].sum()).to_dict() == pytest.approx(whole.to_dict())
