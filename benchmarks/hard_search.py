@@ -21,7 +21,8 @@ from sklearn.cluster import KMeans
 
 from recsys_kit import datasets, report, results_file, search, workspace
 from recsys_kit.neural import text_encoder
-from recsys_kit.search import fusion, glossary, queries, two_tower, vectors
+from recsys_kit.search import fusion, glossary, queries, two_tower
+from recsys_kit.search import vectors as search_vectors
 
 FILE = Path(__file__).with_name("hard_queries.csv")
 KINDS = ("misspelt", "real word", "attribute", "negation", "mixed", "false friend", "nothing")
@@ -150,9 +151,9 @@ def negatives(folder: str, seeds: tuple[int, ...] = (0, 1, 2)) -> pd.DataFrame:
     table = queries.judged()
     table = table[table["split"] == "dev"]
     asked, grade = queries.texts(table), queries.grades(table, index.documents)
-    parts = vectors.vectors(shop, workspace.Workspace(folder), index.documents)
+    parts = search_vectors.vectors(shop, workspace.Workspace(folder), index.documents)
     views, vector = fusion.views(parts), fusion.unit(np.asarray(text_encoder.encode(asked["query"].tolist())))
-    text, target = vectors.pairs(index.documents, parts, glossary.uses_codes(shop))
+    text, target = search_vectors.pairs(index.documents, parts, glossary.uses_codes(shop))
     rows = {}
     for share in (0.0, 0.25, 0.5, 1.0):
         for seed in seeds:
