@@ -20,7 +20,6 @@ import pandas as pd
 from sklearn.cluster import KMeans
 
 from recsys_kit import datasets, report, results_file, search, workspace
-from recsys_kit.neural import text_encoder
 from recsys_kit.search import fusion, glossary, queries, two_tower
 from recsys_kit.search import vectors as search_vectors
 
@@ -125,9 +124,8 @@ def judged_test() -> pd.DataFrame:
 class NearPairs(two_tower.Pairs):
     """Batches of which a part is pairs of documents that lie near each other: wrong answers that are hard to tell.
 
-    Args:
-        *arguments: See `two_tower.Pairs`.
-        share: Which part of a batch comes from one group of near documents; 0: all are drawn at random.
+    Attributes:
+        share: Which part of a batch comes from groups of near documents; 0: all are drawn at random.
         groups: How many groups the documents are cut into.
     """
 
@@ -152,7 +150,7 @@ def negatives(folder: str, seeds: tuple[int, ...] = (0, 1, 2)) -> pd.DataFrame:
     table = table[table["split"] == "dev"]
     asked, grade = queries.texts(table), queries.grades(table, index.documents)
     parts = search_vectors.vectors(shop, workspace.Workspace(folder), index.documents)
-    views, vector = fusion.views(parts), fusion.unit(np.asarray(text_encoder.encode(asked["query"].tolist())))
+    views, vector = fusion.views(parts), search_vectors.encode(asked["query"].tolist())
     text, target = search_vectors.pairs(index.documents, parts, glossary.uses_codes(shop))
     rows = {}
     for share in (0.0, 0.25, 0.5, 1.0):

@@ -3,9 +3,10 @@
     python benchmarks/new_intents.py --out benchmarks/results/new_intents.json
 
 `new_queries.csv` lies beside this file: 88 intents, all in English and Chinese, 54 also in Spanish, French and German,
-with rules as in `hard_queries.csv` for what answers them. It was fixed before any search was run on it, nothing was
-chosen by it, and this script looked at it once. Queries and rules have one author, a large language model; no shopper
-wrote or judged them.
+with rules as in `hard_queries.csv` for what answers them. It was fixed before any search was run on it, and this
+script looked at it once; nothing had been chosen by it then. Since then it has chosen how readily the search refuses:
+`refused` in the file is of the search before, and `refusals.py` judges the one of now. Queries and rules have one
+author, a large language model; no shopper wrote or judged them.
 """
 
 from __future__ import annotations

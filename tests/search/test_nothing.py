@@ -28,15 +28,17 @@ def test_what_a_shelf_holds_is_answered(index, query):
     assert not search.search(index, query).empty
 
 
-def test_the_limit_refuses_few_good_queries_and_the_model_survives_the_workspace():
+@pytest.mark.parametrize(("part", "good", "bad"), [(0.01, 0.05, 0.8), (nothing.REFUSED, 0.01, 0.7)])
+def test_the_limit_refuses_few_good_queries_and_the_model_survives_the_workspace(part, good, bad, monkeypatch):
+    monkeypatch.setattr(nothing, "REFUSED", part)
     draw = np.random.default_rng(0)
     vector = draw.normal(size=(400, 8))
-    vector[:100, 0] += 5
+    vector[:100, 0] += 4
     known = 0.7 * draw.random((400, 4))
     groups = [""] * 100 + [f"i{row // 3}" for row in range(300)]
     doubt = nothing.fit(vector, known, groups)
-    assert (doubt.score(vector, known)[100:] > 0).mean() < 0.05
-    assert (doubt.score(vector, known)[:100] > 0).mean() > 0.8
+    assert (doubt.score(vector, known)[100:] > 0).mean() < good
+    assert (doubt.score(vector, known)[:100] > 0).mean() > bad
     assert nothing.Doubt.of(doubt.arrays()).score(vector, known) == pytest.approx(doubt.score(vector, known))
 
 
