@@ -3,5 +3,16 @@
 from recsys_kit import door
 
 __getattr__, __dir__, __all__ = door(
-    __name__, value=["Calibration", "best_weights", "chances", "fit_calibration", "mixture", "revenue", "value_lists"]
+    __name__,
+    value=[
+        "Calibration",
+        "best_weights",
+        "chances",
+        "evaluate_all",
+        "fit_calibration",
+        "mixture",
+        "remembering",
+        "revenue",
+        "value_lists",
+    ],
 )

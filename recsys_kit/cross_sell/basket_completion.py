@@ -11,6 +11,7 @@ V items (columns 0..V - 1; as tokens 1..V, 0 is padding, V + 1 the mask).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -156,8 +157,12 @@ class Counted:
         counts = sp.diags(self.from_weight) @ counts @ sp.diags(self.to_weight)
         counts = sp.csr_matrix(counts, dtype=np.float32)
         self.table = counts if neighbours is None else baselines.largest_entries(counts, neighbours)
-        self.columns = self.table.tocsc()
         self.mass = np.asarray(self.table.sum(axis=1)).ravel()
+
+    @cached_property
+    def columns(self) -> sp.csc_matrix:
+        """The table by columns, as large again: only training asks for a part of them."""
+        return self.table.tocsc()
 
     def scorer(self, rest: sp.csr_matrix) -> evaluation.Scorer:
         """Returns rows (B,) of `rest` (N, V) -> log chances (B, V)."""
@@ -174,8 +179,10 @@ class Counted:
                 (B,) pair weights of the hidden items. Their own basket's share is taken out of the counts, or the
                 table would know the answer.
         """
-        table = self.table if len(candidates) == self.table.shape[0] else self.columns[:, candidates].tocsr()
-        scores = (rest @ table).toarray()  # (B, C)
+        if len(candidates) == self.table.shape[0]:
+            scores = (rest @ self.table).toarray()  # (B, C)
+        else:  # from the other side: a part of the columns need not be turned into rows first
+            scores = (self.columns[:, candidates].T @ rest.T.tocsr()).toarray(order="F").T
         if own is not None:
             row, place, weight = own
             share = (rest @ self.from_weight) * weight  # (B,)
@@ -251,6 +258,7 @@ class MaskedBaskets(EpochBatches):
         self.matrix, self.counted, self.settings = table.matrix[self.baskets], counted, settings
         self.items = self.matrix.shape[1]
         self.draw = counted.popular**sampling.POWER
+        _ = counted.columns  # made here, and not by two threads at once
         self.start_epoch(0)
 
     def plan(self) -> None:

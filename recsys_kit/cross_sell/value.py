@@ -16,7 +16,17 @@ import scipy.sparse as sp
 
 from recsys_kit import evaluation
 
-__all__ = ["Calibration", "best_weights", "chances", "fit_calibration", "mixture", "revenue", "value_lists"]
+__all__ = [
+    "Calibration",
+    "best_weights",
+    "chances",
+    "evaluate_all",
+    "fit_calibration",
+    "mixture",
+    "remembering",
+    "revenue",
+    "value_lists",
+]
 
 
 def mixture(scorers: dict[str, evaluation.Scorer], weights: dict[str, float]) -> evaluation.Scorer:
@@ -25,6 +35,54 @@ def mixture(scorers: dict[str, evaluation.Scorer], weights: dict[str, float]) ->
     if not used:
         raise ValueError(f"`weights` must give one of {', '.join(scorers)} a weight above 0. Received: {weights}.")
     return lambda rows: sum(np.float32(weight) * scorer(rows) for weight, scorer in used)
+
+
+def remembering(scorer: evaluation.Scorer) -> evaluation.Scorer:
+    """Returns a scorer that keeps its last answer: who asks for the same rows again need not wait for it.
+
+    Example:
+        >>> asked = []
+        >>> scorer = remembering(lambda rows: (asked.append(len(rows)), np.ones((len(rows), 2)))[1])
+        >>> [scorer(np.arange(rows)).shape for rows in (3, 3, 4)], asked
+        ([(3, 2), (3, 2), (4, 2)], [3, 4])
+    """
+    last: dict = {"rows": None, "scores": None}
+
+    def score(rows):
+        if last["rows"] is None or not np.array_equal(last["rows"], rows):
+            last.update(rows=np.array(rows), scores=scorer(rows))
+        return last["scores"].copy()
+
+    return score
+
+
+def evaluate_all(
+    scorers: dict[str, evaluation.Scorer],
+    answers: sp.csr_matrix,
+    k: int = 10,
+    exclude: sp.csr_matrix | None = None,
+    block: int = 256,
+) -> dict[str, pd.DataFrame]:
+    """Evaluates several scorers, block by block, so that those with `remembering` parts in common score these once.
+
+    Args:
+        scorers: Functions from rows (B,) to scores (B, V), by name.
+        answers: (N, V) hidden items.
+        k: Length of the list.
+        exclude: (N, V) what is in the basket already.
+        block: How many cases are scored at once.
+
+    Returns:
+        For each scorer what `evaluation.evaluate` says of it alone.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in scorers}
+    for start in range(0, answers.shape[0], block):
+        rows = np.arange(start, min(start + block, answers.shape[0]))
+        left = None if exclude is None else exclude[rows]
+        for name, scorer in scorers.items():
+            found = evaluation.evaluate(scorer(rows), answers[rows], k, exclude=left)
+            parts[name].append(found.set_axis(found.index + start))
+    return {name: pd.concat(tables) for name, tables in parts.items()}
 
 
 def best_weights(

@@ -68,6 +68,13 @@ def test_a_training_basket_is_taken_out_of_its_own_counts(basket, seed):
     assert np.exp(mine) == pytest.approx(expected, rel=1e-4)
 
 
+def test_some_candidates_get_to_the_bit_what_they_get_among_all():
+    counted = basket_completion.Counted(TABLE, neighbours=7)
+    rest, some = TABLE.matrix[:50].astype(np.float32), np.array([3, 4, 11, 19])
+    among_all = counted.log_chances(rest, np.arange(20))
+    np.testing.assert_array_equal(counted.log_chances(rest, some), among_all[:, some])
+
+
 def test_batches_hide_a_part_of_every_basket_and_find_the_answers():
     counted = basket_completion.Counted(TABLE)
     batches = basket_completion.MaskedBaskets(TABLE, counted, TINY)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from recsys_kit import cross_sell
+from recsys_kit import cross_sell, evaluation
 
 SCORES = np.log(np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], np.float32))
 ANSWERS = sp.csr_matrix(np.array([[True, False, False], [False, True, False]]))
@@ -87,3 +87,26 @@ def test_a_mixture_of_nothing_is_refused():
 def test_revenue_is_the_median_of_price_times_quantity():
     events = pd.DataFrame({"item_id": ["a", "a", "a"], "price": [1.0, 2.0, 9.0], "quantity": [1.0, 2.0, np.nan]})
     np.testing.assert_allclose(cross_sell.revenue(events, pd.Index(["a", "b"])), [4, np.nan])
+
+
+def test_evaluated_together_scorers_get_what_they_get_alone_and_parts_are_asked_once():
+    rng = np.random.default_rng(2)
+    scores, asked = rng.normal(size=(2, 23, 12)).astype(np.float32), []
+    answers = sp.csr_matrix((np.ones(23, bool), rng.integers(0, 12, 23), np.arange(24)), (23, 12))
+    exclude = sp.csr_matrix(rng.random((23, 12)) < 0.2)  # some answers are excluded: their cases are dropped
+
+    def part(which):
+        return cross_sell.remembering(lambda rows: (asked.append((which, len(rows))), scores[which][rows])[1])
+
+    parts = {"a": part(0), "b": part(1)}
+    scorers = parts | {"sum": cross_sell.mixture(parts, {"a": 1.0, "b": 0.5})}
+    found = cross_sell.evaluate_all(scorers, answers, 5, exclude=exclude, block=8)
+    assert asked == [(which, size) for size in (8, 8, 7) for which in (0, 1)]
+    for name, scorer in scorers.items():
+        pd.testing.assert_frame_equal(found[name], evaluation.evaluate(scorer, answers, 5, exclude=exclude))
+
+
+def test_what_is_remembered_is_not_changed_by_who_asks():
+    remembered = cross_sell.remembering(scorer)
+    remembered(np.array([0]))[:] = 7
+    np.testing.assert_array_equal(remembered(np.array([0])), SCORES[[0]])
