@@ -180,7 +180,7 @@ def switches(split: Split, prices: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "user": rows["user"][follows].to_numpy(),
-            "time": rows["timestamp"][follows].to_numpy(),
+            "time": rows["timestamp"][follows].array,
             "item_type": prices["item_type"].to_numpy()[b],
             "a": a,
             "b": b,
@@ -348,9 +348,11 @@ def dearer_at_random(offers: pd.DataFrame, prices: pd.DataFrame, split: Split, s
     columns = pd.Series(np.arange(len(prices)), index=prices.index)[usable]
     pool = columns.groupby([prices["item_type"][usable], prices["measure"][usable]]).agg(np.array)
     price, owned, rng = prices["price"].to_numpy(), split.counts().tocsr(), np.random.default_rng(seed)
+    alike, pool = list(zip(prices["item_type"], prices["measure"], strict=True)), pool.to_dict()
     picks = []
     for user, a, b in offers[["user", "a", "b"]].itertuples(index=False):
-        others = pool[prices["item_type"].iloc[a], prices["measure"].iloc[a]]
-        others = others[(price[others] > price[a]) & (others != b) & ~np.isin(others, owned[user].indices)]
+        own = owned.indices[owned.indptr[user] : owned.indptr[user + 1]]
+        others = pool[alike[a]]
+        others = others[(price[others] > price[a]) & (others != b) & ~np.isin(others, own)]
         picks.append(rng.choice(others) if len(others) else -1)
     return np.array(picks, int)
