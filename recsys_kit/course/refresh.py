@@ -63,7 +63,7 @@ def refresh(
             if cell.cell_type == "markdown":
                 cell.source = _fill(notebooks.NAV, f"\n{notebooks.link(paths, path)}\n", cell.source)
                 if cost := notebook.metadata.get("recsys_kit"):
-                    cell.source = _fill(notebooks.TAKES, f" {_takes(cost)} ", cell.source)
+                    cell.source = _fill(notebooks.TAKES, f" {_takes(cost)}", cell.source)
         notebooks.tidy(notebook)
         if check:
             if path.read_text(encoding="utf-8") != notebooks.nbformat.writes(notebook) + "\n":
