@@ -52,4 +52,13 @@ def without_outputs(text):
     return json.dumps(notebook, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-setup(cmdclass={"build_py": BuildWithFiles})
+def description():
+    """Returns the README up to its table of notebooks, whose links lead into a checkout; the wheel holds all of it."""
+    return (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Notebooks")[0]
+
+
+setup(
+    cmdclass={"build_py": BuildWithFiles},
+    long_description=description(),
+    long_description_content_type="text/markdown",
+)

@@ -14,6 +14,7 @@ A file that is there keeps its rows of other cutoffs.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -32,13 +33,23 @@ SEEDS = (0, 1, 2)
 PARTS = Path("workspace/ladder")
 
 COUNTING = SIMPLE | {"TIFU-kNN": baselines.tifu_knn, "UP-CF": baselines.up_cf, "TAIW": baselines.taiw}
-STRONGEST = {"all": "decayed frequency + popularity", "explore": "user-kNN"}
-"""The counting rule that is hardest to beat on each half of the question."""
+RULE, NEIGHBOURS = "decayed frequency + popularity", "user-kNN"
+STRONGEST = {"all": RULE, "explore": NEIGHBOURS}
+"""The counting rule that is hardest to beat on each half of the question, if it reads no plan."""
+
+WITH_PLAN = {f"{RULE}, plan": RULE, f"{NEIGHBOURS}, plan": NEIGHBOURS}
+"""Counting that reads the promotion plan, and the rule that it is without it."""
 
 BOOSTING, HEADS, BLOCKS = "gradient boosting", "two heads", "two heads + blocks"
 NO_ANCHORS = "two heads + blocks, plan, anchors 0"
 TRAINED = [f"{rung}{plan}" for rung in (HEADS, BLOCKS) for plan in ("", ", plan")]
-METHODS = [*COUNTING, BOOSTING, f"{BOOSTING}, plan", *TRAINED, NO_ANCHORS]
+METHODS = [*COUNTING, *WITH_PLAN, BOOSTING, f"{BOOSTING}, plan", *TRAINED, NO_ANCHORS]
+
+KEY = ("cutoff", "half", "method", "to")
+"""What tells a row of the results file from others."""
+
+HABITS, NEWS, LIFTED = (0.0, 0.1, 0.1), (8.0, 4.0, 4.0), (4.0, 1.0, 1.0)
+"""What a display and two ways of mailing weigh: for own habits, popularity, and neighbours (beyond the usual)."""
 
 WINDOWS, NEGATIVES = 6, 0.1  # as notebook 02 has them
 
@@ -49,17 +60,22 @@ def opponents(half: str) -> dict[str, dict[str, str]]:
     Of new items, boosting says no more than popularity does: there the heads stand above the strongest counting rule.
     """
     known = half == "all"
+    rules = f"{RULE}, plan" if known else f"{NEIGHBOURS}, plan"
     below = {
         BOOSTING: STRONGEST[half],
         HEADS: BOOSTING if known else STRONGEST[half],
         BLOCKS: HEADS,
-        f"{BOOSTING}, plan": STRONGEST[half],
-        f"{HEADS}, plan": f"{BOOSTING}, plan" if known else STRONGEST[half],
+        rules: STRONGEST[half],
+        f"{BOOSTING}, plan": rules,
+        f"{HEADS}, plan": f"{BOOSTING}, plan" if known else rules,
         f"{BLOCKS}, plan": f"{HEADS}, plan",
         NO_ANCHORS: f"{BLOCKS}, plan",
     }
-    twin = {f"{rung}, plan": rung for rung in (BOOSTING, HEADS, BLOCKS)}
-    return {"counting": dict.fromkeys(METHODS, STRONGEST[half]), "below": below, "no plan": twin}
+    twin = WITH_PLAN | {f"{rung}, plan": rung for rung in (BOOSTING, HEADS, BLOCKS)}
+    counting = dict.fromkeys(METHODS, STRONGEST[half])
+    if known:  # neighbours with the plan were made for new items
+        del twin[f"{NEIGHBOURS}, plan"], counting[f"{NEIGHBOURS}, plan"]
+    return {"counting": counting, "below": below, "no plan": twin}
 
 
 @cache
@@ -72,6 +88,59 @@ def shop(users: int = 0) -> datasets.Shop:
 def task(cutoff: str, plan: bool, users: int = 0) -> preprocessing.Task:
     """Returns the next-basket task at a cutoff, with or without the promotion plan."""
     return preprocessing.task(shop(users), cutoff, promotions=promotions.load() if plan else None)
+
+
+def counting_with_plan(split: preprocessing.Split) -> dict[str, evaluation.Scorer]:
+    """Returns the two rules of counting with the plan; what it weighs was chosen by what `--weights` prints.
+
+    A habit is bought a little more often in a week in which it is promoted, what a household never bought much more:
+    so its own counts and popularity have weights of their own. Neighbours hear what is promoted more than usual.
+    Like the other rules' settings, the weights are the same at every cutoff: those of windows before the first one.
+    """
+    own, popular = baselines.personal_frequency(split, 120.0, 0.0), baselines.popularity(split)
+    own = baselines.promoted(own, split, HABITS)
+    popular = baselines.promoted(popular, split, NEWS)
+    neighbours = baselines.promoted(baselines.user_knn(split), split, LIFTED, lift=True)
+    return {f"{RULE}, plan": lambda rows: own(rows) + 0.3 * popular(rows), f"{NEIGHBOURS}, plan": neighbours}
+
+
+def weights(users: int = 0) -> pd.DataFrame:
+    """Returns what both rules reach with each choice of weights: the mean of the windows of boosting, best first."""
+    windows = boosting.earlier_windows(task(CUTOFFS[0], True, users), WINDOWS)
+    found = pd.concat([_weights(split).assign(window=str(split.cutoff)[:10]) for split in windows])
+    return (
+        found.groupby(["half", "rule", "habits", "lift", "news"])["ndcg"]
+        .mean()
+        .reset_index()
+        .sort_values("ndcg", ascending=False)
+    )
+
+
+def _weights(split: preprocessing.Split) -> pd.DataFrame:
+    """Returns NDCG@10 of both rules, and of UP-CF in the place of the neighbours, in one window."""
+    seen, everyone = split.seen(), np.arange(len(split.test_users))
+    scorers = {one: COUNTING[one](split) for one in (NEIGHBOURS, "UP-CF", "popularity")}
+    scorers["own"] = baselines.personal_frequency(split, 120.0, 0.0)
+    whole = {one: scorer(everyone) for one, scorer in scorers.items()}
+    found = []
+
+    def times(name: str, display: float, mailing: float, lift: bool) -> np.ndarray:
+        return baselines.promoted(lambda rows: whole[name][rows], split, (display, mailing, mailing), lift)(everyone)
+
+    def add(half: str, scores: np.ndarray, **settings: object) -> None:
+        exclude = seen if half == "explore" else None
+        result = evaluation.evaluate(lambda rows: scores[rows], split.answers, exclude=exclude)
+        found.append({"half": half, **settings, "ndcg": result["ndcg"].mean()})
+
+    for rule, lift in itertools.product((NEIGHBOURS, "UP-CF"), (False, True)):
+        for news in itertools.product((0, 2, 4, 8, 16), (0, 1, 2, 4)):
+            add("explore", times(rule, *news, lift), rule=rule, habits="", lift=lift, news=news)
+    for habits, news in itertools.product(
+        itertools.product((0, 0.25), (0, 0.1)), itertools.product((0, 4, 8, 16), (0, 4))
+    ):
+        scores = times("own", *habits, False) + 0.3 * times("popularity", *news, False)
+        add("all", scores, rule=RULE, habits=habits, lift=False, news=news)
+    return pd.DataFrame(found)
 
 
 def boosted_trees(cutoff: str, plan: bool, users: int = 0) -> evaluation.Scorer:
@@ -141,6 +210,9 @@ def part(cutoff: str, method: str, seed: int, epochs: int, parts: Path | None, u
     if method in COUNTING:
         split = task(cutoff, False, users).test
         found = judged(COUNTING[method](split), split)
+    elif method in WITH_PLAN:
+        split = task(cutoff, True, users).test
+        found = judged(counting_with_plan(split)[method], split)
     elif BOOSTING in method:
         found = judged(boosted_trees(cutoff, ", plan" in method, users), task(cutoff, False, users).test)
     else:
@@ -185,6 +257,17 @@ def rows(cutoffs: Sequence[str], seeds: Sequence[int], epochs: int, parts: Path,
                         yield comparison(cutoff, half, method, to, seeds, epochs, parts, users)
 
 
+def _place(row: dict) -> tuple:
+    """Returns where a row stands in the file: newest cutoff first, then as `rows` makes them."""
+    pairs = opponents(row["half"])
+    return (
+        -int(row["cutoff"].replace("-", "")),
+        row["half"],
+        [*pairs].index(row["to"]),
+        [*pairs[row["to"]]].index(row["method"]),
+    )
+
+
 def _is_there(cutoff: str, method: str, seeds: Sequence[int], epochs: int, parts: Path, users: int) -> bool:
     end = f"-{users}.json" if users else ".json"
     return all((parts / f"{name(cutoff, method, seed, epochs)}{end}").exists() for seed in seeds)
@@ -199,9 +282,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="passes of what is trained")
     parser.add_argument("--row", nargs="+", choices=METHODS, help="make these rungs only", metavar="METHOD")
     parser.add_argument("--counting", action="store_true", help="make the rungs that train nothing, and boosting")
+    parser.add_argument("--weights", action="store_true", help="print what chose the weights of the plan, no more")
     parser.add_argument("--parts", type=Path, default=PARTS, help="where finished rungs are kept")
     parser.add_argument("--users", type=int, default=0, help="a sample of so many households; 0: all")
     options = parser.parse_args()
+    if options.weights:
+        print(weights(options.users).groupby("rule").head(8).round(4).to_string(index=False))
+        return
     methods = options.row or [one for one in METHODS if not options.counting or one not in (*TRAINED, NO_ANCHORS)]
     for cutoff in options.cutoffs:
         for method in methods:
@@ -213,7 +300,9 @@ def main() -> None:
         made = list(rows(options.cutoffs, options.seeds, options.epochs, options.parts, options.users))
         if options.out.exists():  # refused if other data made it
             before = results_file.read(options.out, data=shop(options.users).fingerprint).rows
-            made = [row for row in before if row["cutoff"] not in options.cutoffs] + made
+            before = [one for one in before if opponents(one["half"])[one["to"]].get(one["method"]) == one["against"]]
+            made = list({tuple(row[name] for name in KEY): row for row in [*before, *made]}.values())
+            made.sort(key=_place)
         results_file.write(
             options.out,
             made,

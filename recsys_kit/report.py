@@ -48,6 +48,8 @@ def headline(
     text = f"{metric}: {value:.4f} ({baseline_name}: {baseline_value:.4f}; {said})"
     found = {"metric": metric, "value": float(value), "baseline": baseline_name}
     found |= {"baseline_value": float(baseline_value), "higher_is_better": higher_is_better}
+    if verdict:
+        found["verdict"] = verdict
     if data:
         text, found["data"] = f"{text}; measured on {data}, not on this shop", data
     display({HEADLINE_MIME: found, "text/plain": text}, raw=True)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_kit import plots, report
+from recsys_kit.course import report_page
 
 
 def test_the_headline_says_whether_the_result_is_better_and_carries_its_numbers(monkeypatch):
@@ -52,6 +53,8 @@ def test_a_headline_says_what_the_interval_says(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     report.headline("NDCG@10", 0.2558, "two heads", 0.2555, verdict="level with")
     assert shown[0]["text/plain"] == "NDCG@10: 0.2558 (two heads: 0.2555; by its interval level with it)"
+    line = report_page.describe_headline(shown[0][report.HEADLINE_MIME])
+    assert line == "NDCG@10 0.2558 against two heads 0.2555 (level)"
 
 
 def test_a_headline_on_other_data_says_whose(monkeypatch):

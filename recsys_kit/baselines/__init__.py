@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = door(
     frequency=["decayed_counts", "personal_frequency", "popularity", "recent_popularity"],
     neighbours=["item_knn", "user_knn"],
     next_basket_neighbours=["taiw", "tifu_knn", "up_cf"],
+    scorers=["promoted"],
     transitions=[
         "PairWeights",
         "basket_steps",

@@ -15,7 +15,7 @@ from recsys_kit.course import figures, notebooks, report_page, results, runner
 __all__ = ["execute_in_place", "refresh", "table"]
 
 TABLE = re.compile(r"<!-- notebooks -->.*?<!-- /notebooks -->", re.DOTALL)
-_AGAINST = {"README.zh-CN.md": "，对比"}  # noqa: RUF001
+_WORDS = {"README.zh-CN.md": ("，对比", {"above": "（更大）", "below": "（更小）", "level with": "（持平）"})}  # noqa: RUF001
 
 
 def refresh(
@@ -109,7 +109,7 @@ def table(paths: Sequence[Path], old: str, readme: str = "README.md") -> str:
         if cost:
             minutes = f"{max(0.1, cost['seconds'] / 60):.1f}" if cost["seconds"] < 95 else f"{cost['seconds'] / 60:.0f}"
             memory = f"{cost['peak_mb'] / 1000:.1f} GB"
-        result = report_page.describe_headline(found, _AGAINST.get(readme, " against")) if found else ""
+        result = report_page.describe_headline(found, *_WORDS.get(readme, ())) if found else ""
         cells = [f"[{name}](notebooks/{path.name})", what, minutes, memory, result]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(["<!-- notebooks -->", *head, *rows, "<!-- /notebooks -->"])

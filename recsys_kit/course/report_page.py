@@ -249,12 +249,19 @@ def _row(out: Path, result: Result, about: About) -> str:
     )
 
 
-def describe_headline(headline: dict[str, Any], against: str = " against") -> str:
-    """Returns a headline metric and its baseline as one line.
+VERDICTS = {"above": " (above)", "below": " (below)", "level with": " (level)"}
+"""What the interval of the difference says, as it stands behind a headline."""
+
+
+def describe_headline(
+    headline: dict[str, Any], against: str = " against", verdicts: Mapping[str, str] = VERDICTS
+) -> str:
+    """Returns a headline metric, its baseline and what the interval of their difference says as one line.
 
     Args:
         headline: What `report.headline` displayed.
         against: The word between the two, in the reader's language.
+        verdicts: What `VERDICTS` says, in that language.
 
     Example:
         >>> describe_headline({"metric": "NDCG@10", "value": 0.25, "baseline": "popularity", "baseline_value": 0.1})
@@ -262,7 +269,8 @@ def describe_headline(headline: dict[str, Any], against: str = " against") -> st
     """
     value, baseline = headline["value"], headline["baseline_value"]
     whose = f" (data: {headline['data']})" if headline.get("data") else ""
-    return f"{headline['metric']} {_number(value)}{against} {headline['baseline']} {_number(baseline)}{whose}"
+    said = verdicts.get(headline.get("verdict", ""), "")
+    return f"{headline['metric']} {_number(value)}{against} {headline['baseline']} {_number(baseline)}{said}{whose}"
 
 
 def _number(value: float) -> str:

@@ -31,6 +31,14 @@ class Plan:
     starts: pd.DatetimeIndex
     share: np.ndarray = field(repr=False)
 
+    def week(self, times: pd.DatetimeIndex) -> np.ndarray:
+        """Returns the rows of `share` in which moments (N,) lie."""
+        return np.searchsorted(self.starts, times, side="right")
+
+    def usual(self, weeks: int = 4) -> np.ndarray:
+        """Returns (W + 1, V + 1, K) the mean share of the weeks before each; of the first, its own."""
+        return np.stack([self.share[max(0, row - weeks) : max(1, row)].mean(0) for row in range(len(self.share))])
+
     def fingerprint(self) -> str:
         """Returns a short hash, by which a model trained with this plan is told from others."""
         return hashlib.sha256(self.starts.asi8.tobytes() + self.share.tobytes()).hexdigest()[:12]

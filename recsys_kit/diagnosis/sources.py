@@ -275,7 +275,7 @@ def _texts(split: Split, titles: np.ndarray) -> Source:
 
 def _promotion(split: Split) -> Source:
     """What the plan says of the week in which the customer comes back, one source for each way to promote."""
-    week = np.searchsorted(split.plan.starts, split.answer_times, side="right")
+    week = split.plan.week(split.answer_times)
     share = np.moveaxis(split.plan.share[:, 1:], 2, 0).astype(np.float32)
     ways = [np.ascontiguousarray(way) for way in share if way.any()]
     return lambda rows: [way[week[rows]] for way in ways]

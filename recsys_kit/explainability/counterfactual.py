@@ -15,7 +15,7 @@ __all__ = ["Counterfactual", "counterfactual", "sentence"]
 _SENTENCES = {
     "en": {
         "one": "You see {item} because you bought {what}. Without that it would stand at place {place}, not {rank}.",
-        "none": "You see {item} for no single purchase: taking away up to {most} of them leaves it on your list.",
+        "none": "{item} is on your list for no single purchase: take away up to {most} items, and it is still there.",
         "itself": "it before",
         "and": " and ",
         "comma": ", ",

@@ -80,8 +80,7 @@ class Facts:
         }
         if split.plan is not None:
             self.starts = np.asarray((split.plan.starts - split.cutoff) / _DAY)
-            share = split.plan.share
-            self.usual = np.stack([share[max(0, w - 4) : max(1, w)].mean(0) for w in range(len(share))])
+            self.usual = split.plan.usual()
 
     def add(self, table: pd.DataFrame) -> pd.DataFrame:
         """Adds the facts to candidates.

@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from recsys_kit import baselines, evaluation
 from recsys_kit.baselines import scorers
+from recsys_kit.datasets import promotions
 
 METHODS = {
     "popularity": baselines.popularity,
@@ -84,3 +87,31 @@ def test_popularity_breaks_ties_in_every_scorer_and_overrules_nothing():
         scorers.factor_scorer(counts.toarray(), np.eye(3), popular),
     ]
     assert all(np.argsort(-scorer(np.array([0]))[0]).tolist() == [1, 0, 2] for scorer in made)
+
+
+def with_plan(split):
+    """Gives a split a plan: the first item is displayed in every store, the second was in the week before."""
+    starts = pd.DatetimeIndex([split.cutoff - pd.Timedelta(days=7), split.cutoff])
+    share = np.zeros((3, len(split.items) + 1, 3), np.float32)
+    share[2, 1, 0] = share[1, 2, 0] = 1
+    return replace(split, plan=promotions.Plan(starts, share))
+
+
+def test_what_is_promoted_in_the_week_of_the_visit_scores_more(shop):
+    split = with_plan(shop)
+    rows = np.arange(len(split.test_users))
+    plain = baselines.popularity(split)(rows)
+    once = baselines.promoted(baselines.popularity(split), split, (2, 0, 0))(rows)
+    np.testing.assert_allclose(once[:, 0], 3 * plain[:, 0])
+    np.testing.assert_allclose(once[:, 1:], plain[:, 1:])
+    lifted = baselines.promoted(baselines.popularity(split), split, (2, 0, 0), lift=True)(rows)
+    np.testing.assert_allclose(lifted[:, 0], 3 * plain[:, 0])
+    np.testing.assert_allclose(lifted[:, 1], 0.02 * plain[:, 1], atol=1e-6)  # less than usual: the least factor
+    np.testing.assert_allclose(lifted[:, 2:], plain[:, 2:])
+    mailed = baselines.promoted(baselines.popularity(split), split, (0, 9, 9))(rows)
+    np.testing.assert_allclose(mailed, plain)
+
+
+def test_without_a_plan_nothing_is_promoted(shop):
+    with pytest.raises(ValueError, match="no promotion plan"):
+        baselines.promoted(baselines.popularity(shop), shop, (1, 1, 1))

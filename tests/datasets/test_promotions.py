@@ -24,6 +24,14 @@ def test_a_plan_has_a_row_a_week_and_a_column_an_item(table):
     assert plan.share[:, :, 0].tolist() == [[0, 0, 0], [0, 0, 0.5], [0, 1, 0]]  # before; first week; second week
 
 
+def test_a_moment_has_a_week_and_a_week_has_what_was_usual_before_it(table):
+    plan = promotions.plan(table, pd.Index(["c", "a"]))
+    times = pd.to_datetime(["2023-12-31", "2024-01-01", "2024-01-07", "2024-02-01"], utc=True)
+    assert plan.week(times).tolist() == [0, 1, 1, 2]
+    assert plan.usual()[:, :, 0].tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 0.25]]
+    assert plan.usual(weeks=1)[:, :, 0].tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 0.5]]
+
+
 @pytest.fixture(scope="module")
 def shop_with_plan(tmp_path_factory):
     folder = write_unseen_shop(tmp_path_factory.mktemp("shop"))
