@@ -107,7 +107,7 @@ def counting_with_plan(split: preprocessing.Split) -> dict[str, evaluation.Score
 def weights(users: int = 0) -> pd.DataFrame:
     """Returns what both rules reach with each choice of weights: the mean of the windows of boosting, best first."""
     windows = boosting.earlier_windows(task(CUTOFFS[0], True, users), WINDOWS)
-    found = pd.concat([_weights(split).assign(window=str(split.cutoff)[:10]) for split in windows])
+    found = pd.concat([_weights(split) for split in windows])
     return (
         found.groupby(["half", "rule", "habits", "lift", "news"])["ndcg"]
         .mean()
