@@ -35,6 +35,7 @@ JUDGED_COLUMNS = (
     "product_type",
     "grade",
 )
+_QUERY, _JUDGMENT = JUDGED_COLUMNS[:6], JUDGED_COLUMNS[6:]
 LANGUAGES = ("en", "zh", "es", "fr", "de")
 QUERY_KINDS = ("product", "need", "occasion", "attribute", "misspelt", "brand_size")
 
@@ -43,7 +44,8 @@ def judged(path: str | Path | None = None) -> pd.DataFrame:
     """Returns the judged queries: one row for each query and item type that is relevant to it.
 
     Args:
-        path: A file with the same columns; None for the kit's own `data/queries.csv`.
+        path: A file with the same columns; None for the kit's own queries, whose judgments stand once for all languages
+            of an intent (`data/queries.csv`, `data/judgments.csv`).
 
     Returns:
         `JUDGED_COLUMNS`: the same intent has one `intent_id` in all languages, and lies in one `split` (dev or test);
@@ -52,14 +54,17 @@ def judged(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: If a column is missing.
     """
-    table = read(path or DATA / "queries.csv", JUDGED_COLUMNS)
+    if path:
+        table = read(path, JUDGED_COLUMNS)
+    else:
+        asked = read(DATA / "queries.csv", _QUERY)
+        table = asked.merge(read(DATA / "judgments.csv", ("intent_id", *_JUDGMENT)), "left", "intent_id")
     return table.assign(grade=table["grade"].astype(int))
 
 
 def texts(table: pd.DataFrame) -> pd.DataFrame:
     """Returns one row a query, without its judgments: query_id, intent_id, language, query, kind, split."""
-    columns = ["query_id", "intent_id", "language", "query", "kind", "split"]
-    return table.drop_duplicates("query_id")[columns].reset_index(drop=True)
+    return table.drop_duplicates("query_id")[list(_QUERY)].reset_index(drop=True)
 
 
 def grades(table: pd.DataFrame, item_types: pd.DataFrame) -> np.ndarray:
