@@ -10,12 +10,14 @@ Finished parts are kept in `--parts`, so the work can be cut up:
 
     python benchmarks/optimization.py --question "next types" --seeds 1
 
-`--rules` prints, in a minute, what needs no training: the counting rules, and attention over raw text vectors.
+With `--question`, a file that is there keeps its rows of the other questions. `--rules` prints, in a minute, what needs
+no training: the counting rules, and attention over raw text vectors.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -30,6 +32,7 @@ from recsys_kit.datasets import promotions
 from recsys_kit.optimization import cold_items, small_task, tuning
 
 if TYPE_CHECKING:
+    import keras
     import optuna
 
 SEEDS = (0, 1, 2)
@@ -40,12 +43,17 @@ STEPS = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.03)  # of fine-tuning; 0: the start 
 DECAYS = (30, 60, 120, 240, 480, 0)  # days; 0: nothing is forgotten
 SHARPS = (16, 32, 64, 128)  # of attention over raw text vectors
 TRIALS = 12
+LEARNED_ON = {
+    "short histories": {"epochs": 2},
+    "as many batches on whole histories": {"epochs": 8, "size": 0},  # 592 batches, beside the 600 of the pieces
+}
 
 NEWCOMERS = {
     "popularity": (),
     "decayed + 0.3 popularity": ("popularity",),
     "plain Transformer": ("decayed + 0.3 popularity",),
-    "short histories": ("plain Transformer", "decayed + 0.3 popularity"),
+    "as many batches on whole histories": ("plain Transformer",),
+    "short histories": ("as many batches on whole histories", "plain Transformer", "decayed + 0.3 popularity"),
     "start without lessons": ("short histories",),
     "trained on without the step": ("start without lessons",),
     "fine-tuned": ("start without lessons",),
@@ -88,8 +96,8 @@ def types(cutoff: str = "") -> small_task.NextTypes:
 def newcomers(parts: Path) -> pd.DataFrame:
     """Returns NDCG@10 of each newcomer (row) for each (baskets known, method); the test weeks are looked at once.
 
-    The short histories are learned once; what reads them (the layers on top) is trained with several seeds, each with
-    other households to learn from.
+    What learns on from one plain Transformer (short histories, whole ones) is trained with several seeds. So are the
+    layers on top, each with other households to learn from; all of them read the short histories of the first seed.
     """
     path = parts / "newcomers.parquet"
     if path.exists():
@@ -97,7 +105,8 @@ def newcomers(parts: Path) -> pd.DataFrame:
         return found.set_axis(pd.MultiIndex.from_tuples([(int(name[0]), name[2:]) for name in found.columns]), axis=1)
     from recsys_kit.optimization import meta_learning
 
-    short, plain = transformers(parts)
+    plain, learned = transformers(parts)
+    short = learned["short histories 0"]
     split = {"validation": optimization.newcomers.lean(task().validation)}
     split["test"] = optimization.newcomers.lean(task().test)
     counts = {name: optimization.newcomers.basket_counts(part) for name, part in split.items()}
@@ -124,26 +133,29 @@ def newcomers(parts: Path) -> pd.DataFrame:
         }
     least = min(40, max(2, int(np.median(counts["test"]))))
     cases = np.flatnonzero(counts["test"] >= least)
-    others = {"short histories": short, "plain Transformer": plain}
+    others = {"plain Transformer": plain} | learned
     found = meta_learning.compare(split["test"], shop().items, cases, SIZES, layers, others)
     table = pd.DataFrame({(k, name): r["ndcg"] for k, some in found.items() for name, r in some.items()}).sort_index()
     table.set_axis([f"{k} {name}" for k, name in table.columns], axis=1).to_parquet(path)
     return table
 
 
-def transformers(parts: Path) -> tuple:
-    """Returns notebook 05's Transformer after learning on from short histories, and as it was."""
+def transformers(parts: Path) -> tuple[keras.Model, dict[str, keras.Model]]:
+    """Returns notebook 05's Transformer, and after learning on from short and from whole histories, with each seed."""
     import keras
 
     from recsys_kit import training
     from recsys_kit.optimization import short_histories
 
     plain = training.trained(workspace.Workspace("workspace"), shop(), task(), training.Settings(epochs=3, seed=0))
-    file = parts / "short.keras"
-    if not file.exists():
-        short_histories.train(plain, shop(), task(), 2).model.save(parts / "whole.keras")
-        (parts / "whole.keras").replace(file)
-    return keras.models.load_model(file, compile=False), plain
+    learned = {}
+    for (name, how), seed in itertools.product(LEARNED_ON.items(), SEEDS):
+        file = parts / f"{name} {seed}.keras"
+        if not file.exists():
+            short_histories.train(plain, shop(), task(), seed=seed, **how).model.save(parts / "new.keras")
+            (parts / "new.keras").replace(file)
+        learned[f"{name} {seed}"] = keras.models.load_model(file, compile=False)
+    return plain, learned
 
 
 def searched(sampler: str, parts: Path) -> optuna.Study:
@@ -298,9 +310,14 @@ def main() -> None:
     if "newcomers" in options.question:
         print(newcomers(options.parts).mean().unstack(0).round(4).to_string(), flush=True)
     if options.out:
+        rows = [row(**one, parts=options.parts) for one in wanted(options.question)]
+        if options.out.exists():  # refused if other data made it
+            asked = {one["question"] for one in rows}
+            before = results_file.read(options.out, data=shop().fingerprint).rows
+            rows = [one for one in before if one["question"] not in asked] + rows
         results_file.write(
             options.out,
-            [row(**one, parts=options.parts) for one in wanted(options.question)],
+            rows,
             command=f"python benchmarks/optimization.py --out {options.out.as_posix()}",
             row="benchmarks/optimization.py:row",
             cheapest={"question": "next types", "method": "popular kinds", "against": "", "known": 0, "cutoff": ""},

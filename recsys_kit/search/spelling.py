@@ -59,8 +59,9 @@ def real_words(language: str) -> dict[str, tuple[str, float]]:
 
 
 @functools.cache
-def _listed(language: str) -> list[str]:
-    return list(real_words(language))
+def _letters(language: str) -> str:
+    """Returns all letters of a language's words."""
+    return "".join(sorted(set().union(*real_words(language))))
 
 
 def _uses(word: str, language: str) -> float:
@@ -130,9 +131,21 @@ def _is_real(word: str) -> bool:
     return len(word) > 7 and any(min(_uses(a, "de"), _uses(b, "de")) >= 1 for a, b in halves)
 
 
+def _one_slip(word: str, letters: str) -> set[str]:
+    """Returns what one slip makes of a word: a letter less, another, one more, or two that changed places."""
+    cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    fewer = {head + tail[1:] for head, tail in cuts if tail}
+    changed = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
+    other = {head + letter + tail[1:] for head, tail in cuts if tail for letter in letters}
+    return fewer | changed | other | {head + letter + tail for head, tail in cuts for letter in letters}
+
+
 @functools.lru_cache(4096)
 def _nearest(word: str, vocabulary: frozenset[str], likely: tuple[float, ...]) -> str:
-    """Returns the likeliest word behind a misspelt one; empty if none is near."""
+    """Returns the likeliest word behind a misspelt one; empty if none is near.
+
+    Two slips away only words of the catalogue are looked for: there lies too much else that somebody might have meant.
+    """
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
 
@@ -140,15 +153,12 @@ def _nearest(word: str, vocabulary: frozenset[str], likely: tuple[float, ...]) -
     best, found = -math.inf, ""
     for language, prior in zip(LANGUAGES, likely, strict=True):
         home = language == LANGUAGES[0]
-        near = process.extract(word, _listed(language), scorer=OSA.distance, score_cutoff=most, limit=None)
-        own = {w: d for w, d, _ in near}
+        own = dict.fromkeys(sorted(_one_slip(word, _letters(language)) & real_words(language).keys()), 1)
         if home:
             near = process.extract(word, list(vocabulary), scorer=OSA.distance, score_cutoff=most, limit=None)
             own |= {w: d for w, d, _ in near}
         for other, slips in own.items():
             known = home and other in vocabulary
-            if slips > 1 and not known:  # two slips away lies too much that somebody might have meant
-                continue
             # slips seldom hit the first letter
             worth = math.log10(_uses(other, language)) + prior - SLIP * (slips + (other[0] != word[0]))
             worth += CATALOGUE * known

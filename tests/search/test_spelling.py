@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import OSA
 
 from recsys_kit.search import lexical, spelling
 
@@ -47,3 +48,11 @@ def test_a_language_is_told_by_its_words():
 def test_a_word_without_its_accent_is_found_in_its_list():
     assert spelling.real_words("es")["champu"][0] == "champú"
     assert spelling.real_words("en")["milk"][1] > spelling.real_words("en")["cramps"][1]
+
+
+@pytest.mark.parametrize("word", ["papper", "jucie", "shampo"])
+@pytest.mark.parametrize("language", spelling.LANGUAGES)
+def test_one_slip_is_the_distance_of_one(word, language):
+    listed = spelling.real_words(language)
+    near = {other for other in listed if OSA.distance(word, other, score_cutoff=1) == 1}
+    assert spelling._one_slip(word, spelling._letters(language)) & listed.keys() == near
