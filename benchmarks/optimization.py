@@ -133,7 +133,7 @@ def newcomers(parts: Path) -> pd.DataFrame:
         }
     least = min(40, max(2, int(np.median(counts["test"]))))
     cases = np.flatnonzero(counts["test"] >= least)
-    others = {"plain Transformer": plain} | learned
+    others = learned | {"plain Transformer": plain}  # the first is the one that the layers read
     found = meta_learning.compare(split["test"], shop().items, cases, SIZES, layers, others)
     table = pd.DataFrame({(k, name): r["ndcg"] for k, some in found.items() for name, r in some.items()}).sort_index()
     table.set_axis([f"{k} {name}" for k, name in table.columns], axis=1).to_parquet(path)
