@@ -55,7 +55,9 @@ WINDOWS, NEGATIVES = 6, 0.1  # as notebook 02 has them
 
 
 def opponents(half: str) -> dict[str, dict[str, str]]:
-    """Returns what each method is compared with: the strongest counting rule, the rung below, its twin without plan.
+    """Returns what each method is compared with: counting's strongest rule, the rung below, its twin without plan.
+
+    Methods that read the plan stand beside counting that reads it as well.
 
     Of new items, boosting says no more than popularity does: there the heads stand above the strongest counting rule.
     """
@@ -75,7 +77,8 @@ def opponents(half: str) -> dict[str, dict[str, str]]:
     counting = dict.fromkeys(METHODS, STRONGEST[half])
     if known:  # neighbours with the plan were made for new items
         del twin[f"{NEIGHBOURS}, plan"], counting[f"{NEIGHBOURS}, plan"]
-    return {"counting": counting, "below": below, "no plan": twin}
+    reading = {f"{rung}, plan": rules for rung in (BOOSTING, HEADS, BLOCKS)}
+    return {"counting": counting, "counting, plan": reading, "below": below, "no plan": twin}
 
 
 @cache
