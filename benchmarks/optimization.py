@@ -6,7 +6,8 @@ Three questions. `newcomers`: what helps a household of a few baskets, and does 
 training without the step do the same? `search`: does Optuna's sampler find more than random trials do? `next types`:
 do the small models beat a count that reads the whole history, at the usual cutoff and at an earlier one?
 
-Finished parts are kept in `--parts`, so the work can be cut up:
+Finished parts are kept in `--parts` (delete them when the code or notebook 05's model has changed), so the work can be
+cut up:
 
     python benchmarks/optimization.py --question "next types" --seeds 1
 
@@ -314,7 +315,9 @@ def main() -> None:
         if options.out.exists():  # refused if other data made it
             asked = {one["question"] for one in rows}
             before = results_file.read(options.out, data=shop().fingerprint).rows
-            rows = [one for one in before if one["question"] not in asked] + rows
+            rows += [one for one in before if one["question"] not in asked]
+            place = ["next types", "search", "step", "newcomers"].index
+            rows.sort(key=lambda one: place(one["question"]))  # stable: as `wanted` has them
         results_file.write(
             options.out,
             rows,

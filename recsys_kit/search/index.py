@@ -36,7 +36,6 @@ __all__ = [
     "ahead",
     "assembled",
     "build",
-    "evidence",
     "facts",
     "fit_reranker",
     "learned_doubt",
@@ -180,23 +179,24 @@ def _doubt(index: Index, shop: Shop, store: workspace.Workspace) -> nothing.Doub
     """Returns what tells queries that nothing answers: only the kit's shop has judged queries to learn it from."""
     if not index.codes:
         return None
-    params = {"documents": len(index.documents), "glossary": glossary.version(), "examples": nothing.version()}
+    params = {"documents": len(index.documents), "glossary": glossary.version(), "bad": nothing.unanswerable()}
     params["good"] = int((queries.judged()["split"] == "dev").sum())
 
     def make() -> dict[str, np.ndarray]:
         return learned_doubt(index).arrays()
 
-    return nothing.Doubt.of(store.get("search_doubt", make, data=shop.fingerprint, params=params, uses=[evidence]))
+    return nothing.Doubt.of(store.get("search_doubt", make, data=shop.fingerprint, params=params, uses=[_evidence]))
 
 
 def learned_doubt(index: Index) -> nothing.Doubt:
-    """Learns from the kit's judged dev queries, and from its examples of what a shelf answers and what none does."""
-    asked = nothing.examples()
-    vector, known = evidence(index, asked["query"].tolist())
-    return nothing.fit(vector, known, *(asked[name].to_numpy() for name in ("fits", "concept", "often")))
+    """Learns from the kit's judged dev queries, and from its unanswerable ones, which queries nothing answers."""
+    judged = queries.judged()
+    good, bad = queries.texts(judged[judged["split"] == "dev"]), nothing.unanswerable()
+    vector, known = _evidence(index, [*good["query"], *bad])
+    return nothing.fit(vector, known, [*good["intent_id"], *[""] * len(bad)])
 
 
-def evidence(index: Index, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _evidence(index: Index, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the vectors (Q, E) of queries, their slips put right, and `nothing.facts` (Q, F) of them."""
     right = [index.words.corrected(text) for text in texts]
     vector = encode(right)
@@ -207,7 +207,7 @@ def evidence(index: Index, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray
 
 def refuses(index: Index, texts: Sequence[str]) -> np.ndarray:
     """Returns for which of Q queries nothing fits, (Q,)."""
-    vector, known = evidence(index, texts)
+    vector, known = _evidence(index, texts)
     rule = [
         nothing.is_silent(text) or nothing.is_nonsense(text, k[2], k[0]) for text, k in zip(texts, known, strict=True)
     ]

@@ -17,14 +17,13 @@ import pandas as pd
 
 from recsys_kit import formats, output_file
 from recsys_kit.datasets.shops import Shop
-from recsys_kit.search import corpus, fusion, glossary, nothing
+from recsys_kit.search import corpus, fusion, glossary
 from recsys_kit.search.index import Index, assembled, learned_doubt
 from recsys_kit.search.vectors import encode
 
 __all__ = ["keep_only", "read", "write"]
 
 _DOCUMENT = ["category", "product_type", "name"]
-_DOUBT = "doubt_"  # the names of its arrays begin so
 
 
 def write(shop: Shop, folder: str | Path, before: str = "") -> dict[str, str | int]:
@@ -36,8 +35,8 @@ def write(shop: Shop, folder: str | Path, before: str = "") -> dict[str, str | i
         before: The name of an earlier one, whose vectors are taken over for documents that it has.
 
     Returns:
-        `index`, its name, which depends on nothing but the items and the kit's tables; `documents`, `items`, and how
-        many documents are `new` since the earlier one. Nothing if no item has a title or a product type.
+        `index`, its name, which depends on nothing but the items and the glossary; `documents`, `items`, and how many
+        documents are `new` since the earlier one. Nothing if no item has a title or a product type.
     """
     folder = Path(folder)
     try:
@@ -46,7 +45,7 @@ def write(shop: Shop, folder: str | Path, before: str = "") -> dict[str, str | i
         return {}
     codes = glossary.uses_codes(shop)
     table = items.drop(columns="sold").join(documents[_DOCUMENT], on="document")
-    digest = hashlib.sha256(f"{glossary.version() + nothing.version() if codes else ''}".encode())
+    digest = hashlib.sha256(f"{glossary.version() if codes else ''}".encode())
     digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
     name = f"{digest.hexdigest()[:12]}{'-codes' if codes else ''}"
     old, views = _before(folder, before, codes)
@@ -60,11 +59,7 @@ def write(shop: Shop, folder: str | Path, before: str = "") -> dict[str, str | i
             fresh = fusion.views({key: encode(text) for key, text in corpus.texts(documents[row < 0], codes).items()})
             found = found if len(old) else np.empty_like(fresh)  # without an earlier one all are new
             found[row < 0] = fresh
-        arrays = {"views": found}
-        if codes:
-            doubt = learned_doubt(assembled(documents, items, found, codes))
-            arrays |= {_DOUBT + key: array for key, array in doubt.arrays().items()}
-        output_file.write(folder / f"{name}.npz", lambda part: formats.FORMATS[".npz"][0](arrays, part))
+        output_file.write(folder / f"{name}.npz", lambda part: formats.FORMATS[".npz"][0]({"views": found}, part))
     return {"index": name, "documents": len(documents), "items": len(items), "new": int((row < 0).sum())}
 
 
@@ -80,7 +75,7 @@ def read(folder: str | Path, name: str, sold: pd.Series) -> Index:
         OSError: If one of its files is missing, or can't be read.
     """
     table = formats.read(Path(folder) / f"{name}.parquet")
-    arrays = formats.read(Path(folder) / f"{name}.npz")
+    views = formats.read(Path(folder) / f"{name}.npz")["views"]
     items = table.drop(columns=_DOCUMENT).assign(sold=table["item_id"].map(sold).fillna(0).astype(int))
     kept = {column: (column, "first") for column in _DOCUMENT}
     documents = (
@@ -88,9 +83,8 @@ def read(folder: str | Path, name: str, sold: pd.Series) -> Index:
         .groupby("document")
         .agg(**kept, products=("item_id", "size"), sold=("sold", "sum"))
     )
-    index = assembled(documents.reset_index(drop=True), items, arrays["views"], name.endswith("-codes"))
-    doubt = {key.removeprefix(_DOUBT): array for key, array in arrays.items() if key.startswith(_DOUBT)}
-    return replace(index, doubt=nothing.Doubt.of(doubt) if doubt else None)
+    index = assembled(documents.reset_index(drop=True), items, views, name.endswith("-codes"))
+    return replace(index, doubt=learned_doubt(index)) if index.codes else index
 
 
 def keep_only(folder: str | Path, names: set[str]) -> None:
