@@ -95,7 +95,7 @@ def types(cutoff: str = "") -> small_task.NextTypes:
 
 
 def newcomers(parts: Path) -> pd.DataFrame:
-    """Returns NDCG@10 of each newcomer (row) for each (baskets known, method); the test weeks are looked at once.
+    """Returns NDCG@10 of each newcomer (row) for each (baskets known, method), in the test weeks.
 
     What learns on from one plain Transformer (short histories, whole ones) is trained with several seeds. So are the
     layers on top, each with other households to learn from; all of them read the short histories of the first seed.
