@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Collection
 from importlib import resources
 
+from spellchecker import SpellChecker
+
 __all__ = ["LANGUAGES", "corrected", "real_words", "tongue"]
 
 LANGUAGES = ("en", "es", "fr", "de")
@@ -59,9 +61,11 @@ def real_words(language: str) -> dict[str, tuple[str, float]]:
 
 
 @functools.cache
-def _letters(language: str) -> str:
-    """Returns all letters of a language's words."""
-    return "".join(sorted(set().union(*real_words(language))))
+def _slips(language: str) -> SpellChecker:
+    """Returns what makes all that is one slip away from a word: of its words it knows one, with all their letters."""
+    found = SpellChecker(language=None)
+    found.word_frequency.load_words(["".join(sorted(set().union(*real_words(language))))])
+    return found
 
 
 def _uses(word: str, language: str) -> float:
@@ -131,15 +135,6 @@ def _is_real(word: str) -> bool:
     return len(word) > 7 and any(min(_uses(a, "de"), _uses(b, "de")) >= 1 for a, b in halves)
 
 
-def _one_slip(word: str, letters: str) -> set[str]:
-    """Returns what one slip makes of a word: a letter less, another, one more, or two that changed places."""
-    cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
-    fewer = {head + tail[1:] for head, tail in cuts if tail}
-    changed = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
-    other = {head + letter + tail[1:] for head, tail in cuts if tail for letter in letters}
-    return fewer | changed | other | {head + letter + tail for head, tail in cuts for letter in letters}
-
-
 @functools.lru_cache(4096)
 def _nearest(word: str, vocabulary: frozenset[str], likely: tuple[float, ...]) -> str:
     """Returns the likeliest word behind a misspelt one; empty if none is near.
@@ -153,7 +148,7 @@ def _nearest(word: str, vocabulary: frozenset[str], likely: tuple[float, ...]) -
     best, found = -math.inf, ""
     for language, prior in zip(LANGUAGES, likely, strict=True):
         home = language == LANGUAGES[0]
-        own = dict.fromkeys(sorted(_one_slip(word, _letters(language)) & real_words(language).keys()), 1)
+        own = dict.fromkeys(sorted(_slips(language).edit_distance_1(word) & real_words(language).keys()), 1)
         if home:
             near = process.extract(word, list(vocabulary), scorer=OSA.distance, score_cutoff=most, limit=None)
             own |= {w: d for w, d, _ in near}

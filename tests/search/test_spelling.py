@@ -55,4 +55,4 @@ def test_a_word_without_its_accent_is_found_in_its_list():
 def test_one_slip_is_the_distance_of_one(word, language):
     listed = spelling.real_words(language)
     near = {other for other in listed if OSA.distance(word, other, score_cutoff=1) == 1}
-    assert spelling._one_slip(word, spelling._letters(language)) & listed.keys() == near
+    assert spelling._slips(language).edit_distance_1(word) & listed.keys() == near
