@@ -49,39 +49,44 @@ def fits(rule: str, item_types: pd.DataFrame) -> np.ndarray:
 
 
 def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
-    """Returns for each query: `refused`, `ndcg` of the ten best kinds, `first` (whether the first item fits).
+    """Returns for each query: `refused`, `doubted`, `ndcg` of the ten best kinds, `first` (the first item fits).
 
-    What is refused has an NDCG and a first of 0, as a shopper sees it.
+    What is doubted is shown, with a word of doubt. What is refused has an NDCG and a first of 0, as a shopper sees it.
     """
     texts = table["query"].tolist()
     lists = search.search_many(index, texts, 10)
     found = search.scores(index, texts)
     grade = np.stack([2 * fits(rule, index.documents) for rule in table["rule"]]).astype(np.int8)
-    refused = np.array([result.empty for result in lists])
+    refused, doubted = _said(lists)
     ndcg = queries.scores(found.get("reranked", found["translated"]), grade)["ndcg"].to_numpy()
     kinds = [result.rename(columns={"product_category": "category"}) for result in lists]
     first = [len(one) > 0 and bool(fits(rule, one.head(1))[0]) for one, rule in zip(kinds, table["rule"], strict=True)]
-    return table.assign(refused=refused, ndcg=np.where(refused, 0.0, ndcg), first=np.array(first, float))
+    ndcg = np.where(refused, 0.0, ndcg)
+    return table.assign(refused=refused, doubted=doubted, ndcg=ndcg, first=np.array(first, float))
+
+
+def _said(lists: list[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which of Q answers say that nothing fits, and which that nothing may, (Q,) each."""
+    return np.array([one.empty for one in lists]), np.array([bool(one["doubtful"].any()) for one in lists])
 
 
 def by_kind(result: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row for each kind: queries, ndcg, first, refused."""
-    rows = result.groupby("kind").agg(
-        queries=("query", "size"), ndcg=("ndcg", "mean"), first=("first", "mean"), refused=("refused", "mean")
-    )
+    """Returns a row for each kind: queries, ndcg, first, refused, doubted."""
+    means = {name: (name, "mean") for name in ("ndcg", "first", "refused", "doubted")}
+    rows = result.groupby("kind").agg(queries=("query", "size"), **means)
     return rows.reindex([kind for kind in KINDS if kind in rows.index])
 
 
 def present(index: search.Index, split: str) -> pd.DataFrame:
-    """Returns, for each language of the judged queries, ndcg and the part refused."""
+    """Returns, for each language of the judged queries, ndcg and the parts refused and doubted."""
     table = queries.judged()
     table = table[table["split"] == split]
     asked, grade = queries.texts(table), queries.grades(table, index.documents)
     found = search.scores(index, asked["query"].tolist())
     ndcg = queries.scores(found.get("reranked", found["translated"]), grade)["ndcg"]
-    refused = [result.empty for result in search.search_many(index, asked["query"].tolist(), 1)]
-    rows = asked.assign(ndcg=ndcg, refused=refused).groupby("language")
-    return rows.agg(queries=("query", "size"), ndcg=("ndcg", "mean"), refused=("refused", "mean"))
+    refused, doubted = _said(search.search_many(index, asked["query"].tolist(), 1))
+    rows = asked.assign(ndcg=ndcg, refused=refused, doubted=doubted).groupby("language")
+    return rows.agg(queries=("query", "size"), **{name: (name, "mean") for name in ("ndcg", "refused", "doubted")})
 
 
 BEFORE = {
@@ -94,20 +99,22 @@ BEFORE = {
     "nothing": (0.0, 0.0, 0.049),
     "judged": (0.708, -1.0, 0.0),
 }
-"""What the test half came to with the search as it was when the set was written: ndcg, first, refused."""
+"""What the test half came to with the search as it was when the set was written (it doubted nothing): ndcg, first,
+refused."""
 
 
 def row(when: str, kind: str, index: search.Index | None = None) -> dict[str, float | str]:
     """Returns a row of the results file: a kind of the test half, before or after; "judged": the judged queries."""
-    names = ("queries", "ndcg", "first", "refused")
+    names = ("queries", "ndcg", "first", "refused", "doubted")
     if when == "before":
         count = len(read("test").query("kind == @kind")) if kind in KINDS else len(judged_test())
-        return {"when": when, "kind": kind} | dict(zip(names, (count, *BEFORE[kind]), strict=True))
+        return {"when": when, "kind": kind} | dict(zip(names, (count, *BEFORE[kind], 0.0), strict=True))
     index = index or opened("workspace")
     if kind == "judged":
         table = present(index, "test")
-        share = table["queries"] / table["queries"].sum()
-        values = (int(table["queries"].sum()), (share * table["ndcg"]).sum(), -1.0, (share * table["refused"]).sum())
+        count = int(table["queries"].sum())
+        mean = table.mul(table["queries"] / count, axis=0).sum()
+        values = (count, mean["ndcg"], -1.0, mean["refused"], mean["doubted"])
     else:
         values = by_kind(judged(index, read("test").query("kind == @kind").reset_index(drop=True))).loc[kind].tolist()
     return {"when": when, "kind": kind} | {

@@ -5,7 +5,8 @@
 "Nothing fits" is learned from the judged dev queries and 76 that nothing answers (`search.nothing`). Here the same
 regression and a support vector machine learn from the concepts of `more_examples.csv` as well, good ones and others,
 most in five languages. Three sets judge: `refusal_queries.csv`, `more_queries.csv`, which was written for this, and the
-test half of `hard_queries.csv`. Settings were chosen by cross-validation on the examples.
+test half of `hard_queries.csv`. Settings were chosen by cross-validation on the examples. The search's own row is the
+one with a single limit, "one limit" of `refusals.py`: the others have one, too.
 
 No example has the words of a judged query or of one of the sets, or a cosine of 0.9 or more to it, and no query of
 `more_queries.csv` stands in another file. That was not so at first: queries that other files ask were taken out of that
@@ -31,17 +32,17 @@ from recsys_kit import datasets, evaluation, results_file
 from recsys_kit.search import index as search_index
 from recsys_kit.search import nothing, queries
 
-EXAMPLES, QUERIES = (Path(__file__).with_name(f"more_{name}.csv") for name in ("examples", "queries"))
+EXAMPLES = Path(__file__).with_name("more_examples.csv")
 SETS, KINDS, SEEDS = ("first", "second", "hard"), ("good", "nothing"), (0, 1, 2)
 NOW, MORE, MACHINE = "76 examples", "all examples", "all examples, support vector machine"
 JUDGES = {NOW: None, MORE: (3.0, 0.3), MACHINE: (3.0, 0.15)}
-"""How freely a judge learns and what a fact weighs beside the vector; none: the search as it is."""
+"""How freely a judge learns and what a fact weighs beside the vector; none: the search with one limit."""
 REFUSED, DRAWS = 0.01, 1000
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Returns a table of texts."""
-    return pd.read_csv(path, dtype="str", keep_default_na=False)
+def read() -> pd.DataFrame:
+    """Returns the concepts: kind, and a text in each language, perhaps empty."""
+    return pd.read_csv(EXAMPLES, dtype="str", keep_default_na=False)
 
 
 @cache
@@ -49,7 +50,7 @@ def asked() -> pd.DataFrame:
     """Returns the queries of all three sets: set, kind, query, and the `concept` that languages have in common."""
     hard = hard_search.read("test")
     hard["kind"] = np.where(hard["kind"] == "nothing", "nothing", "good")
-    tables = zip(SETS, (refusals.read(), read(QUERIES), hard), strict=True)
+    tables = zip(SETS, (refusals.read("first"), refusals.read("second"), hard), strict=True)
     both = pd.concat([table.assign(set=name) for name, table in tables], ignore_index=True)
     return both.assign(concept=both["query_id"].str.partition("-")[0])[["set", "kind", "query", "concept"]]
 
@@ -60,7 +61,7 @@ def examples() -> pd.DataFrame:
     judged = queries.judged()
     dev = queries.texts(judged[judged["split"] == "dev"]).rename(columns={"intent_id": "concept"})
     few = pd.DataFrame({"query": nothing.unanswerable()})
-    more = read(EXAMPLES).rename_axis("concept").reset_index().melt(["concept", "kind"], value_name="query")
+    more = read().rename_axis("concept").reset_index().melt(["concept", "kind"], value_name="query")
     more = more[more["query"] != ""].assign(fits=lambda table: table["kind"] == "good")
     parts = [
         dev.assign(fits=True, often=True),
@@ -86,7 +87,7 @@ def scores(judge: str, seed: int) -> np.ndarray:
     """
     vector, known = evidence("queries")
     if judge == NOW:
-        found = refusals.index().doubt.score(vector, known)
+        found = refusals.doubt("one limit").score(vector, known)
     else:
         found = _learned(judge, seed, vector, known)
     texts = asked()["query"]

@@ -1,10 +1,12 @@
-"""Two mistakes of "nothing fits": refused queries that a shelf answers, and products for queries that none does.
+"""Mistakes of "nothing fits": good queries that are refused or doubted, and products for queries that none answers.
 
     python benchmarks/refusals.py --out benchmarks/results/refusals.json
 
-`refusal_queries.csv` beside this file holds queries of both kinds in five languages. It was fixed before any search was
-run on it, and is looked at once. Two settings are held against each other: `before`, which judged queries had chosen,
-and `now`, which the new intents of `new_queries.csv` chose as well, after a tenth of those had been refused.
+Two files beside this one hold queries of both kinds in five languages: `refusal_queries.csv` ("first") and
+`more_queries.csv` ("second"). Each was fixed before any search was run on it. Three settings are held against each
+other: `before`, which judged queries had chosen; `one limit`, which the new intents of `new_queries.csv` chose as well,
+after a tenth of those had been refused; and `now`, with a second limit: in between, products are shown with a word of
+doubt.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from unittest import mock
 
@@ -22,18 +25,21 @@ from recsys_kit import datasets, report, results_file, search, workspace
 from recsys_kit.search import index as search_index
 from recsys_kit.search import nothing
 
-FILE = Path(__file__).with_name("refusal_queries.csv")
+FILES = {
+    name: Path(__file__).with_name(f"{start}_queries.csv") for name, start in (("first", "refusal"), ("second", "more"))
+}
 SETTINGS = {
-    "before": {"REFUSED": 0.01, "_STRENGTH": 10.0, "_SHARE": 0.1},
-    "now": {name: getattr(nothing, name) for name in ("REFUSED", "_STRENGTH", "_SHARE")},
+    "before": {"DOUBTED": 0.01, "FAR": 0.0, "_STRENGTH": 10.0, "_SHARE": 0.1},
+    "one limit": {"DOUBTED": 0.002, "FAR": 0.0},
+    "now": {"DOUBTED": nothing.DOUBTED, "FAR": nothing.FAR},
 }
 LANGUAGES = ("all", "en", "zh", "es", "fr", "de")
 KINDS = ("good", "nothing")
 
 
-def read() -> pd.DataFrame:
-    """Returns the queries: query_id, language, kind, query."""
-    return pd.read_csv(FILE, dtype="str", keep_default_na=False)
+def read(which: str = "first") -> pd.DataFrame:
+    """Returns the queries of a set: query_id, language, kind, query."""
+    return pd.read_csv(FILES[which], dtype="str", keep_default_na=False)
 
 
 @cache
@@ -44,20 +50,28 @@ def index() -> search.Index:
 
 
 @cache
-def refused(setting: str) -> np.ndarray:
-    """Returns which of the file's queries are refused with a setting, (Q,)."""
+def doubt(setting: str) -> nothing.Doubt:
+    """Returns what tells queries that nothing answers, as it is with a setting."""
     built = index()  # before the settings change: what it stores belongs to those of the kit
     with mock.patch.multiple(nothing, **SETTINGS[setting]):
-        doubting = replace(built, doubt=search_index.learned_doubt(built))
-        return search_index.refuses(doubting, read()["query"].tolist())
+        return search_index.learned_doubt(built)
 
 
-def row(setting: str, kind: str, language: str) -> dict[str, float | str | int]:
-    """Returns the part of a kind of queries that is refused: a row of `results/refusals.json`."""
-    table = read()
+@cache
+def verdicts(setting: str, which: str) -> np.ndarray:
+    """Returns what is said of the queries of a set with a setting, (Q,): each one of `nothing.VERDICTS`."""
+    doubting = replace(index(), doubt=doubt(setting))
+    with mock.patch.multiple(nothing, **SETTINGS[setting]):
+        return search_index.verdicts(doubting, read(which)["query"].tolist())
+
+
+def row(which: str, setting: str, kind: str, language: str) -> dict[str, float | str | int]:
+    """Returns the parts of a kind of queries that are refused, and doubted: a row of `results/refusals.json`."""
+    table = read(which)
     some = table["kind"].eq(kind) & (table["language"].eq(language) | (language == "all"))
-    share = float(refused(setting)[some.to_numpy()].mean())
-    return {"setting": setting, "kind": kind, "language": language, "queries": int(some.sum()), "refused": share}
+    said = verdicts(setting, which)[some.to_numpy()]
+    shares = {"refused": float((said == "nothing").mean()), "doubted": float((said == "doubtful").mean())}
+    return {"which": which, "setting": setting, "kind": kind, "language": language, "queries": int(some.sum())} | shares
 
 
 def main() -> None:
@@ -65,17 +79,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="results file to write")
     given = parser.parse_args()
-    rows = [row(setting, kind, language) for setting in SETTINGS for kind in KINDS for language in LANGUAGES]
+    rows = [row(*each) for each in product(FILES, SETTINGS, KINDS, LANGUAGES)]
     results_file.write(
         given.out,
         rows,
         command=f"python benchmarks/refusals.py --out {given.out}",
         row="benchmarks/refusals.py:row",
-        cheapest={"setting": "now", "kind": "nothing", "language": "all"},
+        cheapest={"which": "first", "setting": "now", "kind": "nothing", "language": "all"},
         data=datasets.load().fingerprint,
     )
-    table = pd.DataFrame(rows).pivot(index="language", columns=["kind", "setting"], values="refused")
-    print(table.loc[list(LANGUAGES)].round(3).to_string())
+    table = pd.DataFrame(rows).pivot(index=["which", "kind", "language"], columns="setting")[["refused", "doubted"]]
+    print(table.round(3).to_string())
 
 
 if __name__ == "__main__":

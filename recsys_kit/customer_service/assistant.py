@@ -229,6 +229,9 @@ class Assistant:
         found = self.shelf.find(words, 6)
         if found.empty:
             return self._say(replace(reply, intent="no_product"))
+        if found["doubtful"].any():
+            nearest = found["title"].drop_duplicates().head(3).tolist()
+            return self._say(replace(reply, intent="no_product", case="nearest"), {"items": nearest})
         reply = replace(reply, memory=replace(reply.memory, product=words))
         known = {"availability": self.shelf.sells, "price": lambda item: self.shelf.price(item) > 0}.get(reply.intent)
         first = next((i for i, item in enumerate(found["item_id"]) if known and known(item)), 0)

@@ -16,7 +16,7 @@ from recsys_kit.datasets.tables import DataError
 from recsys_kit.search.engine import RESULT_COLUMNS, check_query, search, search_many
 from recsys_kit.search.index import Index, build
 
-__all__ = ["nothing_fits", "open_index", "read_queries", "run_file", "run_one", "search_file", "to_csv"]
+__all__ = ["may_not_fit", "nothing_fits", "open_index", "read_queries", "run_file", "run_one", "search_file", "to_csv"]
 
 
 def read_queries(path: str | Path) -> pd.DataFrame:
@@ -67,7 +67,8 @@ def search_file(
         households: For each user_id of the table, how much it likes items.
 
     Returns:
-        `RESULT_COLUMNS`, in the order of the queries; and a line for each query that got no answer, saying why.
+        `RESULT_COLUMNS`, in the order of the queries; and a line for each query that got no answer, or one in doubt,
+        saying why.
     """
     notes, good, texts = [], [], []
     for row in range(len(table)):
@@ -83,6 +84,8 @@ def search_file(
         name = table["query_id"].iloc[row]
         if result.empty:
             notes.append(f"{name}: {nothing_fits(table['query'].iloc[row])}")
+        elif result["doubtful"].any():
+            notes.append(f"{name}: {may_not_fit(table['query'].iloc[row])}")
         parts.append(result.assign(query_id=name))
     return pd.concat([pd.DataFrame(columns=list(RESULT_COLUMNS)), *parts])[list(RESULT_COLUMNS)].reset_index(
         drop=True
@@ -146,15 +149,21 @@ def run_one(
     result = search(index, text, k, household)
     if result.empty:
         return nothing_fits(text)
-    shown = result.rename(columns={"product_category": "category", "product_type": "type"})
+    shown = result.drop(columns="doubtful").rename(columns={"product_category": "category", "product_type": "type"})
     # how many other sizes and brands there are; most of the screen is for the titles
     shown["more"] = [f"+{count}" if count else "" for count in shown["more"]]
-    return shown.to_string(index=False, max_colwidth=42, formatters={"score": "{:.3f}".format})
+    lines = shown.to_string(index=False, max_colwidth=42, formatters={"score": "{:.3f}".format})
+    return f"{may_not_fit(text)}\n{lines}" if result["doubtful"].any() else lines
 
 
 def nothing_fits(text: str) -> str:
     """Returns the sentence for a query that nothing in the shop answers."""
     return f"nothing fits: this shop seems to have nothing like {text!r}; try the name of a product"
+
+
+def may_not_fit(text: str) -> str:
+    """Returns the sentence above products that may not be what a query asks for."""
+    return f"perhaps nothing fits {text!r}; these are the nearest products"
 
 
 def run_file(

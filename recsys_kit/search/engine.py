@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit.search import fusion
-from recsys_kit.search.index import SALES, SHORTLIST, Index, refuses, scores
+from recsys_kit.search.index import SALES, SHORTLIST, Index, scores, verdicts
 
 __all__ = ["GATE", "LONGEST_QUERY", "RESULT_COLUMNS", "check_query", "search", "search_many"]
 
@@ -30,8 +30,10 @@ RESULT_COLUMNS = (
     "product_type",
     "more",
     "score",
+    "doubtful",
 )
-"""The columns of a file of results; `more` says how many other sizes and brands of the same product there are."""
+"""The columns of a file of results; `more` says how many other sizes and brands of the same product there are, and
+`doubtful`, in each row of a query, that these are the nearest products and may not be what was asked for."""
 
 LONGEST_QUERY = 200  # characters of a query
 GATE = 0.3
@@ -101,13 +103,12 @@ def search_many(
         part = list(texts[start : start + 64])
         found = scores(index, part)
         final = found.get("reranked", found["translated"])
-        nothing = refuses(index, part)
-        for i in range(len(part)):
-            if nothing[i]:
+        for i, verdict in enumerate(verdicts(index, part)):
+            if verdict == "nothing":
                 results.append(pd.DataFrame(columns=list(RESULT_COLUMNS[1:])))
                 continue
             person = households[start + i] if households else None
-            results.append(_items(index, final[i], k, person, weight))
+            results.append(_items(index, final[i], k, person, weight).assign(doubtful=verdict == "doubtful"))
     return results
 
 

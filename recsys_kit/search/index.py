@@ -39,13 +39,13 @@ __all__ = [
     "facts",
     "fit_reranker",
     "learned_doubt",
-    "refuses",
     "reranked",
     "reranker_version",
     "scores",
     "shortlists",
     "space",
     "translation_scores",
+    "verdicts",
     "with_rerankers",
 ]
 
@@ -77,7 +77,7 @@ class Index:
         rerankers: Trained re-rankers; empty: the order before them is final.
         texts: P readable English texts of the documents.
         traits: Which attributes the documents have, see `attributes.traits`.
-        doubt: Tells queries that nothing answers; None: only what is made of no words is refused.
+        doubt: Tells queries that nothing answers; None: only what is made of no words is refused, and nothing doubted.
     """
 
     documents: pd.DataFrame = field(repr=False)
@@ -179,8 +179,8 @@ def _doubt(index: Index, shop: Shop, store: workspace.Workspace) -> nothing.Doub
     """Returns what tells queries that nothing answers: only the kit's shop has judged queries to learn it from."""
     if not index.codes:
         return None
-    params = {"documents": len(index.documents), "glossary": glossary.version(), "bad": nothing.unanswerable()}
-    params["good"] = int((queries.judged()["split"] == "dev").sum())
+    params = {"documents": len(index.documents), "glossary": glossary.version(), "good": _judged_version()}
+    params["bad"] = nothing.unanswerable()
 
     def make() -> dict[str, np.ndarray]:
         return learned_doubt(index).arrays()
@@ -205,13 +205,12 @@ def _evidence(index: Index, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     return vector, nothing.facts(fusion.best_view(vector, index.views), words, known)
 
 
-def refuses(index: Index, texts: Sequence[str]) -> np.ndarray:
-    """Returns for which of Q queries nothing fits, (Q,)."""
+def verdicts(index: Index, texts: Sequence[str]) -> np.ndarray:
+    """Returns for Q queries whether anything fits, (Q,): one of `nothing.VERDICTS`."""
     vector, known = _evidence(index, texts)
-    rule = [
-        nothing.is_silent(text) or nothing.is_nonsense(text, k[2], k[0]) for text, k in zip(texts, known, strict=True)
-    ]
-    return np.array(rule, bool) | (index.doubt is not None and index.doubt.score(vector, known) > 0)
+    found = index.doubt.verdict(vector, known) if index.doubt else nothing.VERDICTS[0]
+    rule = [nothing.is_silent(t) or nothing.is_nonsense(t, k[2], k[0]) for t, k in zip(texts, known, strict=True)]
+    return np.where(rule, nothing.VERDICTS[-1], found)
 
 
 RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 0.5, "texts": True}
@@ -220,11 +219,14 @@ RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 
 
 def reranker_version(index: Index) -> dict[str, Any]:
     """Returns what a re-ranker learns from, in short: its address in the workspace depends on it."""
-    judged = queries.judged()
-    dev = pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32
-    found = {"sold": int(index.documents["sold"].sum()), "judged": str(int(dev)), "glossary": glossary.version()}
+    found = {"sold": int(index.documents["sold"].sum()), "judged": _judged_version(), "glossary": glossary.version()}
     found["stop"] = list(word_lists.words("stop"))
     return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
+
+
+def _judged_version() -> str:
+    judged = queries.judged()
+    return str(int(pd.util.hash_pandas_object(judged[judged["split"] == "dev"], index=False).sum() % 2**32))
 
 
 def fit_reranker(index: Index, judged: pd.DataFrame, seed: int = 0, **settings) -> Any:

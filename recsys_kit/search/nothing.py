@@ -15,12 +15,17 @@ import pandas as pd
 from recsys_kit.datasets import texts
 from recsys_kit.search import lexical, word_lists
 
-__all__ = ["REFUSED", "Doubt", "facts", "fit", "is_nonsense", "is_silent", "unanswerable"]
+__all__ = ["DOUBTED", "FAR", "VERDICTS", "Doubt", "facts", "fit", "is_nonsense", "is_silent", "unanswerable"]
 
-REFUSED, SAID = 0.002, 0.8
-"""Part of the good dev queries that may be refused, each judged by a model that has not seen its intent: hardly any,
-for queries of other people are refused many times as often (`benchmarks/refusals.py`);
-and the cosine from which a document says what was asked for, whatever the model thinks. Chosen on the dev queries."""
+VERDICTS = ("fits", "doubtful", "nothing")
+"""What may be said of a query: some shelf answers it; the nearest is shown, and that it may not fit; nothing fits."""
+
+DOUBTED, FAR, SAID = 0.01, 2.5, 0.8
+"""Part of the good dev queries that are doubted, each judged by a model that has not seen its intent; how much further
+the log-odds must go until nothing is shown, for queries of other people are doubted many times as often
+(`benchmarks/refusals.py`); and the cosine from which a document says what was asked for, whatever the model thinks.
+The first and the last were chosen on the dev queries, the second on `benchmarks/new_queries.csv`: at most two in a
+hundred of these are refused."""
 
 NONSENSE, UNSPEAKABLE = 0.38, 0.6
 """Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the
@@ -33,13 +38,13 @@ chosen on the dev queries and on `benchmarks/new_queries.csv`."""
 
 @dataclass(frozen=True)
 class Doubt:
-    """A logistic regression over a query's vector and four facts; above the limit, nothing fits.
+    """A logistic regression over a query's vector and four facts; above the limit it is doubted, far above refused.
 
     Attributes:
         weights: (E + F,) weights.
         bias: Added to it.
         usual: Mean and spread of the facts, (2, F).
-        limit: What the good queries seldom exceed.
+        limit: What the good queries seldom exceed, in log-odds.
     """
 
     weights: np.ndarray = field(repr=False)
@@ -51,6 +56,11 @@ class Doubt:
         """Maps vectors (Q, E) and facts (Q, F) to (Q,) how little fits, as log-odds above the limit; -inf: it fits."""
         odds = _inputs(vector, known, self.usual) @ self.weights + self.bias
         return np.where(known[:, 0] >= SAID, -np.inf, odds - self.limit)
+
+    def verdict(self, vector: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Maps vectors (Q, E) and facts (Q, F) to (Q,) one of `VERDICTS`."""
+        above = self.score(vector, known)
+        return np.array(VERDICTS)[(above > 0).astype(int) + (above > FAR)]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Returns it as arrays, for the workspace."""
@@ -115,7 +125,7 @@ def fit(vector: np.ndarray, known: np.ndarray, groups: Sequence[str]) -> Doubt:
         held[out] = model().fit(x[learn], bad[learn]).decision_function(x[out])
     done = model().fit(x, bad)
     held[known[:, 0] >= SAID] = held.min()
-    limit = float(np.quantile(held[~bad], 1 - REFUSED))
+    limit = float(np.quantile(held[~bad], 1 - DOUBTED))
     return Doubt(done.coef_[0].astype(np.float64), float(done.intercept_[0]), usual, limit)
 
 
@@ -137,6 +147,7 @@ def is_nonsense(text: str, known: float, best: float) -> bool:
         known: Part of its words that the index knows.
         best: Cosine of the best document.
     """
-    # every word strings at least five Latin consonants together, as "asdfgh" does: words rarely do
-    unspeakable = all(re.search("[bcdfghjklmnpqrstvwxz]{5}", word) for word in text.lower().split())
+    # every word strings five Latin consonants together, as "asdfgh", or is four and no more: words rarely do
+    consonants = "[bcdfghjklmnpqrstvwxz]"
+    unspeakable = all(re.search(f"{consonants}{{5}}|^{consonants}{{4}}$", word) for word in text.lower().split())
     return known <= 0 and best < (UNSPEAKABLE if unspeakable else NONSENSE)

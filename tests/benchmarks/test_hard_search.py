@@ -38,7 +38,7 @@ def test_every_rule_names_item_types_and_only_what_nothing_answers_has_none(item
 
 def test_a_query_that_is_refused_counts_as_wrong():
     result = pd.DataFrame({"kind": ["mixed", "nothing"], "query": ["a", "b"], "ndcg": [0.0, 0.0], "first": [0.0, 0.0]})
-    table = hard_search.by_kind(result.assign(refused=[True, True]))
+    table = hard_search.by_kind(result.assign(refused=[True, True], doubted=[False, False]))
     assert table.loc["mixed", "ndcg"] == 0 and table.loc["nothing", "refused"] == 1
 
 

@@ -22,17 +22,17 @@ def lower(*tables):
 
 
 def test_no_query_of_the_second_set_stands_in_another_file():
-    own = more_examples.read(more_examples.QUERIES)["query"]
+    own = refusals.read("second")["query"]
     others = [table["query"] for table in (queries.judged(), hard_search.read(), new_intents.read(), refusals.read())]
     assert not lower(own) & lower(*others, nothing.unanswerable())
     assert not own.str.lower().duplicated().any()
 
 
 def test_no_example_says_what_is_asked_elsewhere_nor_nearly():
-    table = more_examples.read(more_examples.EXAMPLES)
+    table = more_examples.read()
     texts = table[LANGUAGES].melt()["value"]
     texts = texts[texts != ""].tolist()
-    tables = (more_examples.read(more_examples.QUERIES), refusals.read(), hard_search.read("test"), new_intents.read())
+    tables = (refusals.read("second"), refusals.read(), hard_search.read("test"), new_intents.read())
     asked = sorted(set(queries.judged()["query"]).union(*(one["query"] for one in tables)))
     assert not lower(texts) & lower(asked)
     assert (encode(texts) @ encode(asked).T).max() < 0.9
@@ -48,6 +48,6 @@ def test_every_judge_has_every_row_and_the_search_is_the_reference():
     assert (own["difference"] == 0).all()
     first = own[(own["which"] == "first") & (own["measure"] == "good")]["value"].item()
     before = results_file.read(FILE.with_name("refusals.json")).table.query(
-        "setting == 'now' and kind == 'good' and language == 'all'"
+        "which == 'first' and setting == 'one limit' and kind == 'good' and language == 'all'"
     )
     assert first == pytest.approx(before["refused"].item(), abs=1e-4)

@@ -29,7 +29,16 @@ def test_none_of_them_stands_in_a_file_that_was_learned_from_or_chosen_by(other)
 
 def test_the_rows_of_all_languages_are_the_means_of_their_parts():
     table = results_file.read(FILE).table
-    whole = table[table["language"] == "all"].set_index(["setting", "kind"])["refused"]
-    parts = table[table["language"] != "all"]
-    total = (parts["refused"] * parts["queries"]).groupby([parts["setting"], parts["kind"]]).sum()
-    assert (total / parts.groupby(["setting", "kind"])["queries"].sum()).to_dict() == pytest.approx(whole.to_dict())
+    names, shares = ["which", "setting", "kind"], ["refused", "doubted"]
+    whole = table[table["language"] == "all"].set_index(names)[shares]
+    parts = table[table["language"] != "all"].set_index(names)
+    means = parts[shares].mul(parts["queries"], axis=0).groupby(names).sum()
+    means = means.div(parts.groupby(names)["queries"].sum(), axis=0)
+    assert means.loc[whole.index].to_numpy() == pytest.approx(whole.to_numpy())
+
+
+def test_a_second_limit_doubts_what_the_first_refused_and_refuses_less_than_one_limit():
+    table = results_file.read(FILE).table.query("language == 'all'").set_index(["which", "kind", "setting"])
+    assert (table.xs("one limit", level="setting")["doubted"] == 0).all()
+    now, one = (table.xs(setting, level="setting") for setting in ("now", "one limit"))
+    assert (now["refused"] <= one["refused"]).all() and (now["refused"] + now["doubted"] >= one["refused"]).all()

@@ -110,6 +110,16 @@ PHRASES = [
 ]
 
 
+@pytest.mark.parametrize("text", ["do you have oat milk", "how much is the toothpaste", "有没有燕麦奶"])
+def test_in_doubt_whether_anything_fits_the_nearest_is_named_and_nothing_said_of_it(assistant, monkeypatch, text):
+    sure = assistant.shelf.find
+    monkeypatch.setattr(assistant.shelf, "find", lambda words, k: sure(words, k).assign(doubtful=True))
+    reply = assistant.answer(text, "7")
+    assert (reply.intent, reply.case) == ("no_product", "nearest") and reply.memory.product == ""
+    assert sure("toothpaste" if "tooth" in text else "oat milk", 1)["title"].iloc[0] in reply.text
+    assert "$" not in reply.text and ("not sure" in reply.text or "不确定" in reply.text)
+
+
 @pytest.mark.parametrize("phrase", PHRASES)
 @pytest.mark.parametrize("number", ["1228", "\uff17", "999999", "12"])
 def test_another_customers_number_is_refused_whether_it_exists_or_not(assistant, phrase, number):

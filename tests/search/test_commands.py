@@ -86,7 +86,7 @@ def test_more_results_than_the_shop_has_items_are_all_of_them(index):
 
 def test_formulas_are_defused_in_titles_and_ids_stay(tmp_path):
     row = {"query_id": "=q", "rank": 1, "item_id": "-7", "title": '=HYPERLINK("http://x")', "score": -0.5}
-    row |= {"product_category": "@home", "product_type": "plain", "brand": "National", "more": 0}
+    row |= {"product_category": "@home", "product_type": "plain", "brand": "National", "more": 0, "doubtful": False}
     lists = pd.DataFrame([row])[list(search.RESULT_COLUMNS)]
     search.to_csv(lists, tmp_path / "out.csv")
     back = pd.read_csv(tmp_path / "out.csv", dtype="str").iloc[0]

@@ -1,6 +1,7 @@
 """Nothing fits: a model that has seen what no shelf holds, rules for what says nothing, and the words of the answer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys_kit import datasets, search, workspace
@@ -28,9 +29,9 @@ def test_what_a_shelf_holds_is_answered(index, query):
     assert not search.search(index, query).empty
 
 
-@pytest.mark.parametrize(("part", "good", "bad"), [(0.01, 0.05, 0.8), (nothing.REFUSED, 0.01, 0.7)])
-def test_the_limit_refuses_few_good_queries_and_the_model_survives_the_workspace(part, good, bad, monkeypatch):
-    monkeypatch.setattr(nothing, "REFUSED", part)
+@pytest.mark.parametrize(("part", "good", "bad"), [(nothing.DOUBTED, 0.05, 0.8), (0.002, 0.01, 0.7)])
+def test_the_limit_doubts_few_good_queries_and_the_model_survives_the_workspace(part, good, bad, monkeypatch):
+    monkeypatch.setattr(nothing, "DOUBTED", part)
     draw = np.random.default_rng(0)
     vector = draw.normal(size=(400, 8))
     vector[:100, 0] += 4
@@ -46,7 +47,23 @@ def test_a_shop_without_judged_queries_refuses_only_what_is_made_of_no_words(ind
     import dataclasses
 
     plain = dataclasses.replace(index, doubt=None)
-    assert search_index.refuses(plain, ["qxzvb wkjhq", "the", "gearbox", "milk"]).tolist() == [True, True, False, False]
+    found = search_index.verdicts(plain, ["qxzvb wkjhq", "the", "gearbox", "milk"])
+    assert found.tolist() == ["nothing", "nothing", "fits", "fits"]
+
+
+def test_between_the_limits_products_are_shown_with_a_word_of_doubt(index):
+    import dataclasses
+
+    vector, known = search_index._evidence(index, ["milk gearbox", "milk"])
+    above = index.doubt.score(vector, known)
+    for further, verdict in ((0.1, "doubtful"), (nothing.FAR + 0.1, "nothing"), (-0.1, "fits")):
+        limit = index.doubt.limit + above[0] - further
+        moved = dataclasses.replace(index, doubt=dataclasses.replace(index.doubt, limit=limit))
+        assert search_index.verdicts(moved, ["milk gearbox", "milk"]).tolist() == [verdict, "fits"]
+        table, notes = commands.search_file(moved, pd.DataFrame({"query_id": ["q"], "query": ["milk gearbox"]}), 2)
+        assert len(table) == (0 if verdict == "nothing" else 2) and len(notes) == (verdict != "fits")
+        assert (table["doubtful"] == (verdict == "doubtful")).all()
+    assert not search.search(moved, "milk", 2)["doubtful"].any()
 
 
 def test_what_is_learned_from_is_not_what_is_judged():
