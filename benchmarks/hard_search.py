@@ -66,7 +66,7 @@ def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(lists: list[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which of Q answers say that nothing fits, and which that nothing may, (Q,) each."""
+    """Returns which of Q answers say that nothing fits, and which say that perhaps nothing does, (Q,) each."""
     return np.array([one.empty for one in lists]), np.array([bool(one["doubtful"].any()) for one in lists])
 
 

@@ -3,10 +3,10 @@
     python benchmarks/refusals.py --out benchmarks/results/refusals.json
 
 Two files beside this one hold queries of both kinds in five languages: `refusal_queries.csv` ("first") and
-`more_queries.csv` ("second"). Each was fixed before any search was run on it. Three settings are held against each
-other: `before`, which judged queries had chosen; `one limit`, which the new intents of `new_queries.csv` chose as well,
-after a tenth of those had been refused; and `now`, with a second limit: in between, products are shown with a word of
-doubt.
+`more_queries.csv` ("second"). Each was fixed before any search was run on it. The good queries of `new_queries.csv` are
+those that limits were chosen on ("chosen on"). Three settings are held against each other: `before`, which judged
+queries had chosen; `one limit`, which the new intents chose as well, after a tenth of them had been refused; and `now`,
+with a second limit: in between, products are shown with a word of doubt.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from recsys_kit import datasets, report, results_file, search, workspace
 from recsys_kit.search import index as search_index
 from recsys_kit.search import nothing
 
-FILES = {
-    name: Path(__file__).with_name(f"{start}_queries.csv") for name, start in (("first", "refusal"), ("second", "more"))
-}
+_STARTS = {"first": "refusal", "second": "more", "chosen on": "new"}
+FILES = {name: Path(__file__).with_name(f"{start}_queries.csv") for name, start in _STARTS.items()}
 SETTINGS = {
     "before": {"DOUBTED": 0.01, "FAR": 0.0, "_STRENGTH": 10.0, "_SHARE": 0.1},
     "one limit": {"DOUBTED": 0.002, "FAR": 0.0},
@@ -39,7 +38,8 @@ KINDS = ("good", "nothing")
 
 def read(which: str = "first") -> pd.DataFrame:
     """Returns the queries of a set: query_id, language, kind, query."""
-    return pd.read_csv(FILES[which], dtype="str", keep_default_na=False)
+    table = pd.read_csv(FILES[which], dtype="str", keep_default_na=False)
+    return table if which != "chosen on" else table.assign(kind=KINDS[0])
 
 
 @cache
@@ -79,7 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="results file to write")
     given = parser.parse_args()
-    rows = [row(*each) for each in product(FILES, SETTINGS, KINDS, LANGUAGES)]
+    every = product(FILES, SETTINGS, KINDS, LANGUAGES)
+    rows = [row(*each) for each in every if each[2] in set(read(each[0])["kind"])]
     results_file.write(
         given.out,
         rows,

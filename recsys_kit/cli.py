@@ -318,7 +318,7 @@ def search(
         table = read_queries(queries)
         lists, notes = run_file(table, k, decisions.folder(data), output_file.check_folder(workspace), typer.echo)
         for note in notes:
-            typer.echo(f"no answer: {note}", err=True)
+            typer.echo(note, err=True)
         try:
             output_file.write(out, lambda part: to_csv(lists, part))
         except OSError:

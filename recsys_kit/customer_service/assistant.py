@@ -229,9 +229,10 @@ class Assistant:
         found = self.shelf.find(words, 6)
         if found.empty:
             return self._say(replace(reply, intent="no_product"))
-        if found["doubtful"].any():
-            nearest = found["title"].drop_duplicates().head(3).tolist()
-            return self._say(replace(reply, intent="no_product", case="nearest"), {"items": nearest})
+        rows = mine.rows[self.shelf.among(words, mine.rows["item_id"])] if reply.intent == "product_history" else None
+        if found["doubtful"].any() and (rows is None or rows.empty):
+            reply = replace(reply, intent="no_product", case="nearest", memory=replace(reply.memory, product=""))
+            return self._say(reply, {"items": found["title"].drop_duplicates().head(3).tolist()})
         reply = replace(reply, memory=replace(reply.memory, product=words))
         known = {"availability": self.shelf.sells, "price": lambda item: self.shelf.price(item) > 0}.get(reply.intent)
         first = next((i for i, item in enumerate(found["item_id"]) if known and known(item)), 0)
@@ -246,7 +247,6 @@ class Assistant:
             values["items"] = self.shelf.instead(item)
             reply = replace(reply, case="default" if values["items"] else "none")
         elif reply.intent == "product_history":
-            rows = mine.rows[self.shelf.among(words, mine.rows["item_id"])]
             if rows.empty:
                 return self._say(replace(reply, case="never"), values)
             values |= {"product": rows["title"].iloc[-1], "times": rows["basket_id"].nunique()}

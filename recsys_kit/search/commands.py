@@ -76,16 +76,16 @@ def search_file(
             texts.append(check_query(table["query"].iloc[row]))
             good.append(row)
         except ValueError as error:
-            notes.append(f"{table['query_id'].iloc[row]}: {error}")
+            notes.append(f"no answer: {table['query_id'].iloc[row]}: {error}")
     users = table["user_id"] if "user_id" in table else pd.Series("", index=table.index)
     persons = [(households or {}).get(users.iloc[row]) for row in good]
     parts = []
     for row, result in zip(good, search_many(index, texts, k, persons), strict=True):
         name = table["query_id"].iloc[row]
         if result.empty:
-            notes.append(f"{name}: {nothing_fits(table['query'].iloc[row])}")
+            notes.append(f"no answer: {name}: {nothing_fits(table['query'].iloc[row])}")
         elif result["doubtful"].any():
-            notes.append(f"{name}: {may_not_fit(table['query'].iloc[row])}")
+            notes.append(f"in doubt: {name}: {may_not_fit(table['query'].iloc[row])}")
         parts.append(result.assign(query_id=name))
     return pd.concat([pd.DataFrame(columns=list(RESULT_COLUMNS)), *parts])[list(RESULT_COLUMNS)].reset_index(
         drop=True
@@ -178,7 +178,7 @@ def run_file(
         users = [user for user in table["user_id"].unique() if user]
         unknown = personal.unknown_users(shop, users)
         bad = table["user_id"].isin(unknown)
-        notes = [f"{row.query_id}: {unknown[row.user_id]}" for row in table[bad].itertuples()]
+        notes = [f"no answer: {row.query_id}: {unknown[row.user_id]}" for row in table[bad].itertuples()]
         table, users = table[~bad], [user for user in users if user not in unknown]
         if users:
             households = personal.open_households(shop, folder, data, users, say)

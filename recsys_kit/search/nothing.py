@@ -21,11 +21,11 @@ VERDICTS = ("fits", "doubtful", "nothing")
 """What may be said of a query: some shelf answers it; the nearest is shown, and that it may not fit; nothing fits."""
 
 DOUBTED, FAR, SAID = 0.01, 2.5, 0.8
-"""Part of the good dev queries that are doubted, each judged by a model that has not seen its intent; how much further
-the log-odds must go until nothing is shown, for queries of other people are doubted many times as often
-(`benchmarks/refusals.py`); and the cosine from which a document says what was asked for, whatever the model thinks.
-The first and the last were chosen on the dev queries, the second on `benchmarks/new_queries.csv`: at most two in a
-hundred of these are refused."""
+"""Part of the good dev queries that are doubted or refused, each judged by a model that has not seen its intent; how
+much further the log-odds must go until nothing is shown, for with queries of other people the part is many times as
+large (`benchmarks/refusals.py`); and the cosine from which a document says what was asked for, whatever the model
+thinks. The first and the last were chosen on the dev queries, the second, in steps of a half, on
+`benchmarks/new_queries.csv`: about two in a hundred of these are refused."""
 
 NONSENSE, UNSPEAKABLE = 0.38, 0.6
 """Without a known word, a best match (cosine of the frozen encoder) below the first is none; below the second, if the

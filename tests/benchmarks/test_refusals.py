@@ -37,7 +37,7 @@ def test_the_rows_of_all_languages_are_the_means_of_their_parts():
     assert means.loc[whole.index].to_numpy() == pytest.approx(whole.to_numpy())
 
 
-def test_a_second_limit_doubts_what_the_first_refused_and_refuses_less_than_one_limit():
+def test_two_limits_refuse_no_more_than_one_and_let_no_more_through_without_a_word():
     table = results_file.read(FILE).table.query("language == 'all'").set_index(["which", "kind", "setting"])
     assert (table.xs("one limit", level="setting")["doubted"] == 0).all()
     now, one = (table.xs(setting, level="setting") for setting in ("now", "one limit"))

@@ -114,7 +114,7 @@ PHRASES = [
 def test_in_doubt_whether_anything_fits_the_nearest_is_named_and_nothing_said_of_it(assistant, monkeypatch, text):
     sure = assistant.shelf.find
     monkeypatch.setattr(assistant.shelf, "find", lambda words, k: sure(words, k).assign(doubtful=True))
-    reply = assistant.answer(text, "7")
+    reply = assistant.answer(text, "7", assistant.answer("how much is the dog food", "7").memory)
     assert (reply.intent, reply.case) == ("no_product", "nearest") and reply.memory.product == ""
     assert sure("toothpaste" if "tooth" in text else "oat milk", 1)["title"].iloc[0] in reply.text
     assert "$" not in reply.text and ("not sure" in reply.text or "不确定" in reply.text)

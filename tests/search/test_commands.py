@@ -22,7 +22,7 @@ def test_a_file_of_queries_keeps_its_order_and_reports_what_got_no_answer(index,
     lists, notes = search.search_file(index, search.read_queries(path), 2)
     assert list(lists.columns) == list(search.RESULT_COLUMNS)
     assert lists["query_id"].tolist() == ["z", "z", "x", "x"]
-    assert [note.split(":")[0] for note in notes] == ["y", "w"]
+    assert [note.split(":")[:2] for note in notes] == [["no answer", " y"], ["no answer", " w"]]
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,9 @@ def test_an_unknown_user_stops_its_own_query_alone(opened):
     table = pd.DataFrame(rows, columns=["query_id", "query", "user_id"])
     lists, notes = search.run_file(table, 2, "", "ws")
     assert lists["query_id"].unique().tolist() == ["q1", "q3"]
-    assert notes[:2] == ["q2: the shop does not know the user 'aa'", "q5: the shop does not know the user 'NaN'"]
-    assert notes[2].startswith("q4: the query is empty")
+    unknown = "no answer: {}: the shop does not know the user {!r}".format
+    assert notes[:2] == [unknown("q2", "aa"), unknown("q5", "NaN")]
+    assert notes[2].startswith("no answer: q4: the query is empty")
     assert opened == ["a", "b"]
     lists, notes = search.run_file(table.iloc[[1]], 2, "", "ws")
     assert lists.empty and list(lists.columns) == list(search.RESULT_COLUMNS) and len(notes) == 1

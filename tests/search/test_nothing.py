@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys_kit import datasets, search, workspace
-from recsys_kit.search import commands, nothing
+from recsys_kit.search import commands, engine, nothing
 from recsys_kit.search import index as search_index
 
 
@@ -61,9 +61,20 @@ def test_between_the_limits_products_are_shown_with_a_word_of_doubt(index):
         moved = dataclasses.replace(index, doubt=dataclasses.replace(index.doubt, limit=limit))
         assert search_index.verdicts(moved, ["milk gearbox", "milk"]).tolist() == [verdict, "fits"]
         table, notes = commands.search_file(moved, pd.DataFrame({"query_id": ["q"], "query": ["milk gearbox"]}), 2)
-        assert len(table) == (0 if verdict == "nothing" else 2) and len(notes) == (verdict != "fits")
+        assert len(table) == (0 if verdict == "nothing" else 2)
+        said = {"fits": None, "doubtful": "in doubt: q: perhaps nothing fits", "nothing": "no answer: q: nothing fits"}
+        assert [note.startswith(said[verdict]) for note in notes] == [True] * (verdict != "fits")
         assert (table["doubtful"] == (verdict == "doubtful")).all()
     assert not search.search(moved, "milk", 2)["doubtful"].any()
+
+
+def test_one_query_in_doubt_has_its_word_above_the_table(index, monkeypatch):
+    monkeypatch.setattr(commands, "open_index", lambda *_: (None, index))
+    for verdict in ("fits", "doubtful"):
+        monkeypatch.setattr(engine, "verdicts", lambda index, texts, verdict=verdict: [verdict] * len(texts))
+        lines = commands.run_one("milk", None, 3, "", "ws").splitlines()
+        assert (lines[0] == commands.may_not_fit("milk")) == (verdict == "doubtful")
+        assert len(lines) == 4 + (verdict == "doubtful") and "doubtful" not in "".join(lines)
 
 
 def test_what_is_learned_from_is_not_what_is_judged():
