@@ -51,10 +51,22 @@ def model(users: int, seed: int):
     return training.trained(workspace.Workspace("workspace"), shop, task, settings)
 
 
-def explained(question: attribution.Question, lists: dict, groups, seed: int) -> dict[str, tuple[dict, float]]:
-    """Returns for each target the values (H,) of every method for its items, and the completeness gap."""
-    falls = attribution.occlusion(question, np.concatenate(list(lists.values())))  # once for all: it costs most
+def explained(
+    question: attribution.Question, lists: dict, groups, seed: int, dear: bool = True
+) -> dict[str, tuple[dict, float]]:
+    """Returns for each target the values (H,) of every method for its items, and the completeness gap.
+
+    Args:
+        question: A household.
+        lists: For each target its items.
+        groups: See `faithfulness.rivals`.
+        seed: Of what is drawn.
+        dear: Whether also to ask the model again and again; otherwise there is attention alone.
+    """
     paid, found = attribution.attention(question), {}
+    if not dear:
+        return {target: ({"attention": paid}, 0.0) for target in lists}
+    falls = attribution.occlusion(question, np.concatenate(list(lists.values())))  # once for all: it costs most
     for (target, asked), part in zip(
         lists.items(), np.split(falls, np.cumsum([len(asked) for asked in lists.values()])[:-1]), strict=True
     ):
@@ -109,7 +121,7 @@ def some(users: int, count: int) -> np.ndarray:
 
 
 @cache
-def attributions(users: int, seed: int) -> list[dict]:
+def attributions(users: int, seed: int, dear: bool) -> list[dict]:
     """Returns the attributions of a small model for some households; what is explained is what seed 0's model lists."""
     _, task, seq, groups = known(users)
     found = []
@@ -117,14 +129,15 @@ def attributions(users: int, seed: int) -> list[dict]:
         first = attribution.Question(model(users, 0), task.test, row, seq)
         lists = {target: first.ranked(k, new) for target, (k, new) in TARGETS.items()}
         question = attribution.Question(model(users, seed), task.test, row, seq)
-        found.append(explained(question, lists, groups, int(row)))
+        found.append(explained(question, lists, groups, int(row), dear))
     return found
 
 
 def stability(target: str, method: str, users: int, one: int, other: int) -> dict:
     """Returns Kendall's tau between two seeds: over the whole history, and over what either puts in its first ten."""
     whole, top = [], []
-    for left, right in zip(attributions(users, one), attributions(users, other), strict=True):
+    dear = method != "attention"
+    for left, right in zip(attributions(users, one, dear), attributions(users, other, dear), strict=True):
         a, b = left[target][0][method], right[target][0][method]
         either = np.union1d(np.argsort(-a)[:10], np.argsort(-b)[:10])
         whole.append(kendalltau(a, b).statistic)

@@ -220,8 +220,8 @@ RERANKER: dict[str, Any] = {"epochs": 8, "scale": 10.0, "width": 16, "dropout": 
 def reranker_version(index: Index) -> dict[str, Any]:
     """Returns what a re-ranker learns from, in short: its address in the workspace depends on it."""
     found = {"sold": int(index.documents["sold"].sum()), "judged": _judged_version(), "glossary": glossary.version()}
-    found["stop"] = list(word_lists.words("stop"))
-    return found | {"settings": RERANKER, "translation": [TRANSLATED, TRANSLATION] if index.codes else []}
+    found |= {"stop": list(word_lists.words("stop")), "settings": RERANKER, "dictionary": translation.cedict.version()}
+    return found | {"translation": [TRANSLATED, TRANSLATION] if index.codes else []}
 
 
 def _judged_version() -> str:
@@ -311,7 +311,7 @@ def scores(index: Index, texts: Sequence[str], rerank: bool = True) -> dict[str,
     found["corrected"] = _mixed(index, found["fused"], changed, CORRECTED)
     found["wished"] = found["translated"] = _wished(index, found["corrected"], right)
     if index.codes:
-        pairs = [translation.by_glossary(text, spelling=True) for text in texts]
+        pairs = [translation.by_cedict(text, index.words.known) for text in texts]
         english = [each if part >= TRANSLATED else "" for each, part in pairs]
         if any(english):
             sure = np.array([part for _, part in pairs])

@@ -1,4 +1,4 @@
-"""Queries put into English by what a shop has itself: its glossary, its titles, its words (notebooks 10 and 15).
+"""Queries put into English by a dictionary, and by what a shop has itself: glossary, titles, words (notebooks 10, 15).
 
 A translation is searched for beside the query, and the scores are mixed: the query keeps what the encoder understands,
 the translation adds the English words that the index knows best.
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from recsys_kit.search import corpus, glossary, lexical, word_lists
+from recsys_kit.search import cedict, corpus, glossary, lexical, word_lists
 from recsys_kit.search.vectors import encode
 
-__all__ = ["by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
+__all__ = ["by_cedict", "by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
 
 
 @functools.cache
@@ -46,15 +46,46 @@ def by_glossary(text: str, spelling: bool = False) -> tuple[str, float]:
         >>> by_glossary("冷冻披萨"), by_glossary("洗发睡"), by_glossary("洗发睡", spelling=True)
         (('frozen pizza', 1.0), ('', 0.0), ('shampoo', 1.0))
     """
-    text, known = "".join(str(text).split()), dictionary()
-    longest = max(map(len, known))
+    return _longest_first(text, functools.partial(_in_glossary, spelling=spelling))
+
+
+def by_cedict(text: str, known: Callable[[str], float]) -> tuple[str, float]:
+    """Translates a Chinese query by CC-CEDICT word by word, the longest first; by the glossary where that says nothing.
+
+    Args:
+        text: The query.
+        known: Which part of an English text's words a shop knows. Of a word's meanings the first is taken that is
+            known whole: a shop sells dates as fruit, not as days.
+
+    Returns:
+        As `by_glossary`, which is asked with `spelling`.
+
+    Example:
+        >>> by_cedict("苹果汁", lambda text: 1.0), by_glossary("苹果汁", spelling=True)
+        (('apple juice', 1.0), ('apple sauce', 1.0))
+    """
+
+    def meaning(piece: str) -> str:
+        several = cedict.senses().get(piece, ()) if len(piece) > 1 else ()  # one character alone may mean anything
+        return next((one for one in several if known(one) >= 1), "") or _in_glossary(piece, spelling=True)
+
+    return _longest_first(text, meaning)
+
+
+def _in_glossary(piece: str, spelling: bool) -> str:
+    known = dictionary()
+    return known.get(piece) or known.get(_alike(piece) if spelling and len(piece) > 2 else "", "")
+
+
+def _longest_first(text: str, meaning: Callable[[str], str]) -> tuple[str, float]:
+    text = "".join(str(text).split())
+    longest = max(map(len, dictionary()))
     found, covered, at = [], 0, 0
     while at < len(text):
         for size in range(min(longest, len(text) - at), 0, -1):
-            piece = text[at : at + size]
-            word = piece if piece in known else _alike(piece) if spelling and size > 2 else ""
-            if word:
-                found.append(known[word])
+            english = meaning(text[at : at + size])
+            if english:
+                found.append(english)
                 covered, at = covered + size, at + size
                 break
         else:

@@ -62,7 +62,7 @@ def test_a_row_compares_a_stage_with_the_sum_and_chinese_with_english():
     for step, stage in enumerate(new_intents.STAGES):
         table[stage] = np.array([0.4, 0.2, 0.6, 0.4]) + 0.1 * step
     row = new_intents.row("all", "re-ranked", table)
-    assert (row["intents"], row["ndcg"], row["sum_difference"], row["before_difference"]) == (2, 0.8, 0.4, 0.1)
+    assert (row["intents"], row["ndcg"], row["sum_difference"], row["before_difference"]) == (2, 0.9, 0.5, 0.1)
     assert row["sum_verdict"] == "above"
     assert new_intents.row(new_intents.BESIDE, "translated", table)["english_difference"] == -0.2
     assert "sum_low" not in new_intents.row("en", new_intents.SUM, table)

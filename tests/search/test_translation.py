@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from recsys_kit.search import cedict, queries, translation
 from recsys_kit.search import index as search_index
-from recsys_kit.search import queries, translation
 
 
 def test_a_chinese_query_is_translated_by_its_longest_known_words():
@@ -28,6 +28,23 @@ def test_a_slip_is_read_as_the_first_word_of_the_dictionary_that_fits():
         assert translation.by_glossary(slip, spelling=True) == (translation.dictionary()[first], 1.0)
 
 
+def test_the_dictionary_comes_first_and_what_it_lacks_is_looked_up_in_the_glossary():
+    everything = lambda text: 1.0  # noqa: E731
+    assert translation.by_cedict("苹果汁", everything) == ("apple juice", 1.0)
+    assert translation.by_glossary("苹果汁", spelling=True) == ("apple sauce", 1.0)
+    assert translation.by_cedict("洗发睡", everything) == ("shampoo", 1.0)  # a slip, which only the glossary forgives
+    assert translation.by_cedict("milk", everything) == translation.by_cedict("", everything) == ("", 0.0)
+
+
+def test_of_a_words_meanings_the_first_that_the_shop_knows_whole_is_taken():
+    meanings = cedict.senses()["土豆"] + cedict.senses()["番茄"]
+    for word in ("土豆", "番茄"):
+        for one in cedict.senses()[word]:
+            assert translation.by_cedict(word, lambda text, one=one: float(text == one))[0] == one
+    assert translation.by_cedict("土豆番茄", lambda text: float(text in meanings))[1] == 1.0
+    assert translation.by_cedict("番茄", lambda text: 0.5) == translation.by_glossary("番茄", spelling=True)
+
+
 def test_the_nearest_text_is_never_a_forbidden_one():
     vectors = np.eye(3)
     texts, cosine = translation.by_nearest(vectors[:1], ["a", "b", "c"], vectors, np.array([[True, False, False]]))
@@ -39,7 +56,11 @@ def test_an_unsure_translation_changes_nothing():
     assert translation.mixed(own, other, np.array([0.4]), 0.5, 0.5).tolist() == own.tolist()
 
 
-def test_the_glossary_translates_no_judged_query_of_another_language():
+def test_dictionary_and_glossary_translate_no_judged_query_of_another_language():
     asked = queries.texts(queries.judged())
-    parts = [translation.by_glossary(text, spelling=True) for text in asked.loc[asked["language"] != "zh", "query"]]
-    assert max(part for _, part in parts) < search_index.TRANSLATED  # the glossary translates Chinese only
+    texts = asked.loc[asked["language"] != "zh", "query"]
+    for way in (
+        lambda text: translation.by_glossary(text, True),
+        lambda text: translation.by_cedict(text, lambda _: 1),
+    ):
+        assert max(way(text)[1] for text in texts) < search_index.TRANSLATED  # they translate Chinese only

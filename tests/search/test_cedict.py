@@ -1,0 +1,30 @@
+"""CC-CEDICT as a search reads it: plain meanings in a few words, both kinds of characters, no names and no grammar."""
+
+import re
+
+import pytest
+
+from recsys_kit.search import cedict
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [("大米", "rice"), ("葡萄酒", "wine"), ("苹果汁", "apple juice"), ("海绵", "sponge"), ("紅酒", "red wine")],
+)
+def test_a_word_has_its_meaning_simplified_or_traditional(word, meaning):
+    assert meaning in cedict.senses()[word]
+
+
+def test_meanings_are_plain_english_of_a_few_words():
+    meanings = [one for several in cedict.senses().values() for one in several]
+    assert len(cedict.senses()) > 100_000
+    assert all(re.fullmatch(r"[A-Za-z' -]+", one) and len(one.split()) <= 4 for one in meanings)
+    assert not any(one.startswith(("to ", "variant of", "surname ", "CL")) for one in meanings)
+
+
+def test_a_word_has_each_meaning_once_and_no_word_has_none():
+    assert all(several and len(set(several)) == len(several) for several in cedict.senses().values())
+
+
+def test_the_edition_is_known():
+    assert re.match(r"\d+\.\d+", cedict.version())
