@@ -12,8 +12,10 @@ from importlib import metadata
 __all__ = ["senses", "version"]
 
 _NO_MEANING = re.compile(
-    r"(CL:|variant of|old variant|archaic variant|Japanese variant|see |surname|abbr\. for|used in|erhua|classifier)"
+    r"(CL:|(old |archaic |Japanese |erhua )?variant|see\b|surname|abbr|used in|erhua|classifier|"
+    r"also (written|pr|called|known)|same as|Taiwan (pr|variant|equivalent))"
 )
+_CHINESE = re.compile("[\u4e00-\u9fff]")
 _LONGEST = 4  # words of a meaning: what is longer explains rather than translates
 
 
@@ -21,7 +23,8 @@ _LONGEST = 4  # words of a meaning: what is longer explains rather than translat
 def senses() -> dict[str, tuple[str, ...]]:
     """Returns the English meanings of each Chinese word, simplified or traditional, in the dictionary's order.
 
-    Names, grammar, remarks in brackets and explanations of more than four words are left out.
+    Names (what begins with a capital), grammar, remarks in brackets and explanations of more than four words are left
+    out.
 
     Example:
         >>> senses()["大米"], senses()["葡萄酒"]
@@ -31,10 +34,10 @@ def senses() -> dict[str, tuple[str, ...]]:
 
     found: dict[str, dict[str, None]] = {}
     for entry in CcCedict().get_entries():
-        if entry["pinyin"][:1].isupper():  # a name
-            continue
         meanings = [_plain(one) for one in entry["definitions"]]
-        for word in {entry["simplified"], entry["traditional"]}:
+        if entry["pinyin"][:1].isupper():  # a name, or a product that is called by one: "pasta" is Italian noodles
+            meanings = [one for one in meanings if one[:1].islower()]
+        for word in filter(_CHINESE.search, {entry["simplified"], entry["traditional"]}):
             found.setdefault(word, {}).update(dict.fromkeys(filter(None, meanings)))
     return {word: tuple(meanings) for word, meanings in found.items() if meanings}
 

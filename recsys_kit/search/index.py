@@ -73,7 +73,7 @@ class Index:
         views: (P, S, E) frozen vectors of the documents.
         query_tower: Maps (Q, E) encoder vectors into the trained space; None: the encoder's own space.
         tower_views: (P, S, E) the documents there.
-        codes: Whether the glossary spells the documents out; then it translates Chinese queries, too.
+        codes: Whether the glossary spells the documents out; then Chinese queries are put into English, too.
         rerankers: Trained re-rankers; empty: the order before them is final.
         texts: P readable English texts of the documents.
         traits: Which attributes the documents have, see `attributes.traits`.

@@ -9,6 +9,7 @@ Letters for shapes: Q queries, P documents, E width of the encoder, W known Engl
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,9 @@ from recsys_kit.search import cedict, corpus, glossary, lexical, word_lists
 from recsys_kit.search.vectors import encode
 
 __all__ = ["by_cedict", "by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
+
+
+_CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 @functools.cache
@@ -46,30 +50,54 @@ def by_glossary(text: str, spelling: bool = False) -> tuple[str, float]:
         >>> by_glossary("冷冻披萨"), by_glossary("洗发睡"), by_glossary("洗发睡", spelling=True)
         (('frozen pizza', 1.0), ('', 0.0), ('shampoo', 1.0))
     """
-    return _longest_first(text, functools.partial(_in_glossary, spelling=spelling))
+    return _longest_first("".join(str(text).split()), functools.partial(_in_glossary, spelling=spelling))
 
 
-def by_cedict(text: str, known: Callable[[str], float]) -> tuple[str, float]:
+def by_cedict(text: str, known: Callable[[str], float], enough: float = 0.75) -> tuple[str, float]:
     """Translates a Chinese query by CC-CEDICT word by word, the longest first; by the glossary where that says nothing.
+
+    What is not Chinese stays as it is. Where too little was read, a glossary's word may differ in one character, as in
+    `by_glossary`; but not if the dictionary knows the word as it was written.
 
     Args:
         text: The query.
         known: Which part of an English text's words a shop knows. Of a word's meanings the first is taken that is
             known whole: a shop sells dates as fruit, not as days.
+        enough: The part of the Chinese characters from which nothing is forgiven.
 
     Returns:
-        As `by_glossary`, which is asked with `spelling`.
+        The English words, and the part of the Chinese characters that they stand for; 0 if there are none.
 
     Example:
-        >>> by_cedict("苹果汁", lambda text: 1.0), by_glossary("苹果汁", spelling=True)
-        (('apple juice', 1.0), ('apple sauce', 1.0))
+        >>> everything = lambda text: 1.0
+        >>> by_cedict("苹果汁", everything), by_cedict("oreo饼干", everything), by_cedict("oreo", everything)
+        (('apple juice', 1.0), ('oreo biscuit', 1.0), ('', 0.0))
     """
+    if not _CHINESE.search(text):
+        return "", 0.0
 
-    def meaning(piece: str) -> str:
+    def meaning(piece: str, spelling: bool) -> str:
         several = cedict.senses().get(piece, ()) if len(piece) > 1 else ()  # one character alone may mean anything
-        return next((one for one in several if known(one) >= 1), "") or _in_glossary(piece, spelling=True)
+        forgiven = spelling and piece not in cedict.senses()
+        return next((one for one in several if known(one) >= 1), "") or _in_glossary(piece, forgiven)
 
-    return _longest_first(text, meaning)
+    exact = _by_runs(text, functools.partial(meaning, spelling=False))
+    if exact[1] >= enough:
+        return exact
+    return max(exact, _by_runs(text, functools.partial(meaning, spelling=True)), key=lambda found: found[1])
+
+
+def _by_runs(text: str, meaning: Callable[[str], str]) -> tuple[str, float]:
+    """Translates the runs of Chinese characters, and leaves all else as it is."""
+    found, covered, count = [], 0.0, 0
+    for run in re.findall(f"{_CHINESE.pattern}+|[^\\s{_CHINESE.pattern[1:]}+", text):
+        if not _CHINESE.match(run):
+            found.append(run)
+            continue
+        english, part = _longest_first(run, meaning)
+        found.append(english)
+        covered, count = covered + part * len(run), count + len(run)
+    return " ".join(filter(None, dict.fromkeys(found))), covered / count
 
 
 def _in_glossary(piece: str, spelling: bool) -> str:
@@ -78,7 +106,6 @@ def _in_glossary(piece: str, spelling: bool) -> str:
 
 
 def _longest_first(text: str, meaning: Callable[[str], str]) -> tuple[str, float]:
-    text = "".join(str(text).split())
     longest = max(map(len, dictionary()))
     found, covered, at = [], 0, 0
     while at < len(text):

@@ -19,11 +19,16 @@ def test_meanings_are_plain_english_of_a_few_words():
     meanings = [one for several in cedict.senses().values() for one in several]
     assert len(cedict.senses()) > 100_000
     assert all(re.fullmatch(r"[A-Za-z' -]+", one) and len(one.split()) <= 4 for one in meanings)
-    assert not any(one.startswith(("to ", "variant of", "surname ", "CL")) for one in meanings)
+    assert not any(one.startswith(("to ", "variant of", "surname ", "CL", "also pr", "Taiwan pr")) for one in meanings)
 
 
 def test_a_word_has_each_meaning_once_and_no_word_has_none():
     assert all(several and len(set(several)) == len(several) for several in cedict.senses().values())
+
+
+def test_every_word_holds_a_chinese_character_and_a_product_with_a_names_pinyin_is_there():
+    assert all(re.search("[\u4e00-\u9fff]", word) for word in cedict.senses())
+    assert "spaghetti" in cedict.senses()["意大利面"] and "土耳其" not in cedict.senses()
 
 
 def test_the_edition_is_known():

@@ -1,6 +1,7 @@
 """Promises of `translation`: queries put into English, and what a search does with them."""
 
 import numpy as np
+import pytest
 
 from recsys_kit.search import cedict, queries, translation
 from recsys_kit.search import index as search_index
@@ -34,6 +35,23 @@ def test_the_dictionary_comes_first_and_what_it_lacks_is_looked_up_in_the_glossa
     assert translation.by_glossary("苹果汁", spelling=True) == ("apple sauce", 1.0)
     assert translation.by_cedict("洗发睡", everything) == ("shampoo", 1.0)  # a slip, which only the glossary forgives
     assert translation.by_cedict("milk", everything) == translation.by_cedict("", everything) == ("", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "english"), [("苹果茶", "apple tea"), ("咖啡因", "caffeine"), ("oreo饼干", "oreo biscuit")]
+)
+def test_nothing_is_forgiven_where_enough_was_read_and_what_is_not_chinese_stays(query, english):
+    assert translation.by_cedict(query, lambda text: 1.0) == (english, 1.0)
+
+
+def test_a_word_that_the_dictionary_knows_is_not_read_as_another():
+    found, part = translation.by_cedict("咖啡因", lambda text: float(text != "caffeine"))
+    assert "shop" not in found and part < 1
+
+
+@pytest.mark.parametrize("query", ["cos", "PO", "word", "88", "café", ""])
+def test_what_holds_no_chinese_is_not_translated(query):
+    assert translation.by_cedict(query, lambda text: 1.0) == ("", 0.0)
 
 
 def test_of_a_words_meanings_the_first_that_the_shop_knows_whole_is_taken():
