@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_kit.datasets import texts
-from recsys_kit.search import spelling, translation, word_lists
+from recsys_kit.search import cedict, spelling, translation, word_lists
 
 __all__ = ["Wish", "in_english", "last_noun", "read", "traits", "worth"]
 
@@ -21,7 +21,6 @@ HAS, LACKS, WITHOUT = 0.25, 0.15, 0.25
 """What it is worth to have the attribute that was asked for, to have its opposite, and to be what was not wanted, in
 units of the fused score; chosen on the dev queries."""
 
-_CHINESE = re.compile("[\u4e00-\u9fff]")
 _PIECE = re.compile(r"[\w'&%]+")
 
 
@@ -54,7 +53,7 @@ def read(text: str) -> Wish:
         >>> read("sugar free cookies"), read("无糖饼干").head, read("cat food, not dry").without
         (Wish(head='cookies', attributes=('sugar',), without=''), '饼干', 'dry')
     """
-    return _chinese(text) if _CHINESE.search(text) else _spaced(text)
+    return _chinese(text) if cedict.CHINESE.search(text) else _spaced(text)
 
 
 def _spaced(text: str) -> Wish:
@@ -104,12 +103,12 @@ def _chinese(text: str) -> Wish:
     """Reads a query with Chinese in it, which has no spaces."""
     nouns, said = _table()["noun"], _table()["word"]
     left, found, without = text, [], ""
-    for word in sorted(filter(_CHINESE.search, said), key=len, reverse=True):
+    for word in sorted(filter(cedict.CHINESE.search, said), key=len, reverse=True):
         if word in left:
             found.append(said[word])
             left = left.replace(word, "")
     marks = "|".join(map(re.escape, word_lists.words("without", "zh")))
-    known = "|".join(sorted(filter(_CHINESE.search, nouns), key=len, reverse=True))
+    known = "|".join(sorted(filter(cedict.CHINESE.search, nouns), key=len, reverse=True))
     match = re.search(f"(?:{marks})({known})的?", left)
     if match:
         found.append(nouns[match[1]])
@@ -135,7 +134,7 @@ def last_noun(text: str) -> str:
         >>> last_noun("egg noodles"), last_noun("冷冻披萨"), last_noun("vin rouge"), last_noun("noodles")
         ('noodles', 'pizza', '', '')
     """
-    if _CHINESE.search(text):
+    if cedict.CHINESE.search(text):
         known = translation.dictionary()
         ends = (text[-size:] for size in range(min(4, len(text) - 1), 0, -1))
         return next((known[end] for end in ends if end in known), "")
@@ -153,7 +152,7 @@ def in_english(text: str) -> str:
         >>> in_english("冷冻披萨"), in_english("pizza")
         ('frozen pizza', 'pizza')
     """
-    english, part = translation.by_glossary(text) if _CHINESE.search(text) else ("", 0.0)
+    english, part = translation.by_glossary(text) if cedict.CHINESE.search(text) else ("", 0.0)
     return english if part == 1 else text
 
 

@@ -9,13 +9,15 @@ import functools
 import re
 from importlib import metadata
 
-__all__ = ["senses", "version"]
+__all__ = ["CHINESE", "senses", "version"]
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+"""A Chinese character."""
 
 _NO_MEANING = re.compile(
     r"(CL:|(old |archaic |Japanese |erhua )?variant|see\b|surname|abbr|used in|erhua|classifier|"
     r"also (written|pr|called|known)|same as|Taiwan (pr|variant|equivalent))"
 )
-_CHINESE = re.compile("[\u4e00-\u9fff]")
 _LONGEST = 4  # words of a meaning: what is longer explains rather than translates
 
 
@@ -37,7 +39,7 @@ def senses() -> dict[str, tuple[str, ...]]:
         meanings = [_plain(one) for one in entry["definitions"]]
         if entry["pinyin"][:1].isupper():  # a name, or a product that is called by one: "pasta" is Italian noodles
             meanings = [one for one in meanings if one[:1].islower()]
-        for word in filter(_CHINESE.search, {entry["simplified"], entry["traditional"]}):
+        for word in filter(CHINESE.search, {entry["simplified"], entry["traditional"]}):
             found.setdefault(word, {}).update(dict.fromkeys(filter(None, meanings)))
     return {word: tuple(meanings) for word, meanings in found.items() if meanings}
 

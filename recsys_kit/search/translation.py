@@ -22,9 +22,6 @@ from recsys_kit.search.vectors import encode
 __all__ = ["by_cedict", "by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
 
 
-_CHINESE = re.compile("[\u4e00-\u9fff]")
-
-
 @functools.cache
 def dictionary() -> dict[str, str]:
     """Returns the glossary backwards: Chinese words and the English that most codes give them."""
@@ -73,7 +70,7 @@ def by_cedict(text: str, known: Callable[[str], float], enough: float = 0.75) ->
         >>> by_cedict("苹果汁", everything), by_cedict("oreo饼干", everything), by_cedict("oreo", everything)
         (('apple juice', 1.0), ('oreo biscuit', 1.0), ('', 0.0))
     """
-    if not _CHINESE.search(text):
+    if not cedict.CHINESE.search(text):
         return "", 0.0
 
     def meaning(piece: str, spelling: bool) -> str:
@@ -89,9 +86,9 @@ def by_cedict(text: str, known: Callable[[str], float], enough: float = 0.75) ->
 
 def _by_runs(text: str, meaning: Callable[[str], str]) -> tuple[str, float]:
     """Translates the runs of Chinese characters, and leaves all else as it is."""
-    found, covered, count = [], 0.0, 0
-    for run in re.findall(f"{_CHINESE.pattern}+|[^\\s{_CHINESE.pattern[1:]}+", text):
-        if not _CHINESE.match(run):
+    chinese, found, covered, count = cedict.CHINESE, [], 0.0, 0
+    for run in re.findall(f"{chinese.pattern}+|[^\\s{chinese.pattern[1:]}+", text):
+        if not chinese.match(run):
             found.append(run)
             continue
         english, part = _longest_first(run, meaning)
