@@ -52,7 +52,7 @@ __all__ = [
 STAGES = ("words", "meaning", "tower", "fused", "corrected", "wished", "translated", "reranked")
 
 WEIGHT, SALES, LEAST, SHORTLIST = 0.2, 0.02, 0.6, 50  # chosen on the dev queries, see notebook 10
-TRANSLATED, TRANSLATION = 0.75, 0.5  # least part of a query that must be translated, and its weight; likewise
+TRANSLATED, TRANSLATION = translation.ENOUGH, 0.5  # least part of a query that must be translated, and its weight
 
 CORRECTED, HEAD, NOUN = 0.5, 0.5, 0.2
 """Weights of a query with its slips put right, of its product without what is said about it, and of the last noun of a

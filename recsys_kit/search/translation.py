@@ -19,7 +19,10 @@ import pandas as pd
 from recsys_kit.search import cedict, corpus, glossary, lexical, word_lists
 from recsys_kit.search.vectors import encode
 
-__all__ = ["by_cedict", "by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
+__all__ = ["ENOUGH", "by_cedict", "by_glossary", "by_nearest", "by_words", "dictionary", "mixed", "vocabulary"]
+
+ENOUGH = 0.75
+"""Part of a query from which its translation is used; the dev queries chose it for the glossary alone (page 10)."""
 
 
 @functools.cache
@@ -50,7 +53,7 @@ def by_glossary(text: str, spelling: bool = False) -> tuple[str, float]:
     return _longest_first("".join(str(text).split()), functools.partial(_in_glossary, spelling=spelling))
 
 
-def by_cedict(text: str, known: Callable[[str], float], enough: float = 0.75) -> tuple[str, float]:
+def by_cedict(text: str, known: Callable[[str], float], enough: float = ENOUGH) -> tuple[str, float]:
     """Translates a Chinese query by CC-CEDICT word by word, the longest first; by the glossary where that says nothing.
 
     What is not Chinese stays as it is. Where too little was read, a glossary's word may differ in one character, as in
@@ -60,7 +63,7 @@ def by_cedict(text: str, known: Callable[[str], float], enough: float = 0.75) ->
         text: The query.
         known: Which part of an English text's words a shop knows. Of a word's meanings the first is taken that is
             known whole: a shop sells dates as fruit, not as days.
-        enough: The part of the Chinese characters from which nothing is forgiven.
+        enough: The part of the Chinese characters from which nothing is forgiven: the translation is used as it is.
 
     Returns:
         The English words, and the part of the Chinese characters that they stand for; 0 if there are none.

@@ -79,6 +79,11 @@ def test_the_file_has_a_row_for_every_stage_and_language_and_counts_the_present_
         assert (row.queries, row.intents) == (len(here), here["intent_id"].nunique())
 
 
+def test_the_dictionary_gains_in_chinese_and_the_glossary_alone_does_not_as_pages_10_and_15_say(rows):
+    chinese = rows[rows["language"] == "zh"].set_index("stage")["before_verdict"]
+    assert chinese["translated, glossary alone"].startswith("level") and chinese["translated"].startswith("above")
+
+
 @pytest.mark.parametrize("name", ["sum", "before", "english"])
 def test_verdicts_fit_their_intervals(rows, name):
     judged = rows[rows[f"{name}_verdict"].notna()]

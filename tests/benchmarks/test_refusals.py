@@ -37,6 +37,13 @@ def test_the_rows_of_all_languages_are_the_means_of_their_parts():
     assert means.loc[whole.index].to_numpy() == pytest.approx(whole.to_numpy())
 
 
+def test_the_aim_is_met_where_page_10_says_so():
+    table = results_file.read(FILE).table.query("language == 'all' and setting == 'now'").set_index(["which", "kind"])
+    shown, refused = 1 - table["refused"] - table["doubted"], table["refused"].round(3)
+    assert max(shown["first", "nothing"], shown["second", "nothing"]) <= 0.1
+    assert refused["first", "good"] <= 0.02 < refused["second", "good"]
+
+
 def test_two_limits_refuse_no_more_than_one_and_let_no_more_through_without_a_word():
     table = results_file.read(FILE).table.query("language == 'all'").set_index(["which", "kind", "setting"])
     assert (table.xs("one limit", level="setting")["doubted"] == 0).all()
