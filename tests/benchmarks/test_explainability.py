@@ -7,7 +7,7 @@ def test_the_same_attributions_have_a_tau_of_one_and_reversed_ones_of_minus_one(
     values = np.arange(12.0)
     of = {0: values, 1: values, 2: -values}
     monkeypatch.setattr(
-        explainability, "attributions", lambda users, seed: [{"ten": ({"occlusion": of[seed]}, 0.0)}] * 2
+        explainability, "attributions", lambda users, seed, dear: [{"ten": ({"occlusion": of[seed]}, 0.0)}] * 2
     )
     assert explainability.stability("ten", "occlusion", 150, 0, 1)["tau"] == 1
     assert explainability.stability("ten", "occlusion", 150, 0, 2)["tau"] == -1
