@@ -24,10 +24,9 @@ import numpy as np
 import pandas as pd
 from next_basket import CUTOFFS, SIMPLE
 
-from recsys_kit import baselines, datasets, evaluation, features, preprocessing, report, results_file
+from recsys_kit import baselines, datasets, evaluation, preprocessing, report, results_file
 from recsys_kit.baselines import boosting
 from recsys_kit.datasets import promotions
-from recsys_kit.recommendation import ranking
 
 SEEDS = (0, 1, 2)
 PARTS = Path("workspace/ladder")
@@ -51,7 +50,7 @@ KEY = ("cutoff", "half", "method", "to")
 HABITS, NEWS, LIFTED = (0.0, 0.1, 0.1), (8.0, 4.0, 4.0), (4.0, 1.0, 1.0)
 """What a display and two ways of mailing weigh: for own habits, popularity, and neighbours (beyond the usual)."""
 
-WINDOWS, NEGATIVES = 6, 0.1  # as notebook 02 has them
+WINDOWS = 6  # on which `--weights` chooses: those that boosting learns from
 
 
 def opponents(half: str) -> dict[str, dict[str, str]]:
@@ -146,27 +145,6 @@ def _weights(split: preprocessing.Split) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def boosted_trees(cutoff: str, plan: bool, users: int = 0) -> evaluation.Scorer:
-    """Returns notebook 02's gradient boosting, fitted on the windows before the cutoff; the plan's facts or not."""
-    dated, rng = task(cutoff, plan, users), np.random.default_rng(0)
-    columns = [*features.RANKING_COLUMNS, *(ranking.PLAN if plan else ())]
-    windows = boosting.earlier_windows(dated, WINDOWS)
-    samples = [boosting.labelled(split, facts(split, users), NEGATIVES, rng) for split in windows]
-    trees = boosting.fit_trees(pd.concat(samples, ignore_index=True), columns)
-    table = facts(dated.test, users)
-    return features.table_scorer(dated.test, table, boosting.predict(trees, table[columns]))
-
-
-def facts(split: preprocessing.Split, users: int = 0) -> pd.DataFrame:
-    """Returns the columns of notebook 02, and what the plan says of each item if the split has one."""
-    items, timezone = shop(users).items, shop(users).timezone
-    table = features.ranking_features(split, items, timezone)
-    if split.plan is None:
-        return table
-    asked = table[["case", "item"]].assign(seen=True)
-    return table.join(ranking.Facts(split, items, timezone).add(asked)[list(ranking.PLAN)])
-
-
 def train(cutoff: str, method: str, seed: int, epochs: int, parts: Path, users: int = 0) -> dict[str, object]:
     """Trains the two heads, with or without blocks, and returns what it reaches; anchors 0: asks a trained model."""
     import keras
@@ -217,7 +195,10 @@ def part(cutoff: str, method: str, seed: int, epochs: int, parts: Path | None, u
         split = task(cutoff, True, users).test
         found = judged(counting_with_plan(split)[method], split)
     elif BOOSTING in method:
-        found = judged(boosted_trees(cutoff, ", plan" in method, users), task(cutoff, False, users).test)
+        plan = ", plan" in method
+        dated, known = task(cutoff, plan, users), shop(users)
+        trees = baselines.boosted_trees(dated, known.items, known.timezone, plan=plan)
+        found = judged(trees, dated.test)
     else:
         found = train(cutoff, method, seed, epochs, parts or PARTS, users)
     if path:

@@ -31,11 +31,15 @@ STAGES = {
     SUM: "sum",
     "towers + words + sales": "fused",
     "+ spelling, wishes": "wished",
+    "translated, dictionary alone": "dictionary",
     "translated, glossary alone": "glossary",
     "translated": "translated",
     "re-ranked": "reranked",
 }
-"""The stages as notebook 10 calls them, each built on the one before it, and what `search.scores` calls them."""
+"""The stages as notebook 10 calls them, and what `search.scores` calls them."""
+
+BEFORE = dict(zip(list(STAGES)[1:], STAGES, strict=False)) | {"translated, glossary alone": "+ spelling, wishes"}
+"""What each stage is built on and compared with; what both books translate, with what the kit's own glossary does."""
 
 BESIDE = "zh beside en"
 
@@ -59,10 +63,15 @@ def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
     base = found["meaning"] + search_index.SALES * np.log1p(index.documents["sold"].to_numpy())
     weighed = fusion.weighted(base, found["words"], search_index.WEIGHT)
     found["sum"] = fusion.gated(weighed, base, found["known"])
-    english, sure = zip(*(translation.by_glossary(text, spelling=True) for text in table["query"]), strict=True)
-    other = search_index.translation_scores(index, english)
-    weight = (search_index.TRANSLATED, search_index.TRANSLATION)
-    found["glossary"] = translation.mixed(found["wished"], other, np.array(sure), *weight)
+    books = {
+        "dictionary": lambda text: translation.by_cedict(text, index.words.known, glossary=False),
+        "glossary": lambda text: translation.by_glossary(text, spelling=True),
+    }
+    for name, book in books.items():
+        english, sure = zip(*map(book, table["query"]), strict=True)
+        other = search_index.translation_scores(index, english)
+        weight = (search_index.TRANSLATED, search_index.TRANSLATION)
+        found[name] = translation.mixed(found["wished"], other, np.array(sure), *weight)
     grade = np.stack([2 * hard_search.fits(rule, index.documents) for rule in table["rule"]]).astype(np.int8)
     names = STAGES if index.query_tower is not None else [SUM]
     return pd.DataFrame({name: queries.scores(found[STAGES[name]], grade)["ndcg"].to_numpy() for name in names})
@@ -97,8 +106,7 @@ def row(language: str, stage: str, measured: pd.DataFrame | None = None) -> dict
         return made | {"ndcg": _rounded(compared["value"])} | _difference("english", compared)
     by_intent = measured[[name for name in STAGES if name in measured]].groupby(measured["intent_id"]).mean()
     made["ndcg"] = _rounded(by_intent[stage].mean())
-    order = list(STAGES)
-    for name, other in {"sum": SUM, "before": order[max(0, order.index(stage) - 1)]}.items():
+    for name, other in {"sum": SUM, "before": BEFORE.get(stage)}.items():
         if stage != SUM:
             compared = report.compare({each: by_intent[each] for each in dict.fromkeys((other, stage))}, other)
             made |= _difference(name, compared.table.loc[stage])

@@ -52,7 +52,7 @@ def task() -> preprocessing.Task:
 
 def trees() -> Serve:
     """Returns notebook 02's boosted trees with the plan's facts, as a function from cases to scores."""
-    columns, rng = [*features.RANKING_COLUMNS, *ranking.PLAN], np.random.default_rng(0)
+    columns, rng = boosting.columns(plan=True), np.random.default_rng(0)
     tables = [boosting.labelled(one, facts(one), NEGATIVES, rng) for one in boosting.earlier_windows(task(), WINDOWS)]
     fitted = boosting.fit_trees(pd.concat(tables, ignore_index=True), columns)
 
@@ -66,9 +66,7 @@ def trees() -> Serve:
 
 def facts(split: Split) -> pd.DataFrame:
     """Returns the columns of notebook 02, and what the plan says of each item."""
-    table = features.ranking_features(split, shop().items, shop().timezone)
-    asked = table[["case", "item"]].assign(seen=True)
-    return table.join(ranking.Facts(split, shop().items, shop().timezone).add(asked)[list(ranking.PLAN)])
+    return boosting.facts(split, shop().items, shop().timezone, plan=True)
 
 
 def heads(blocks: int, store: Workspace) -> tuple[Serve, float]:

@@ -14,17 +14,39 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import features
+from recsys_kit.datasets.promotions import PROMOTIONS
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split, Task, split_by_time
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-__all__ = ["boosted_trees", "earlier_windows", "fit_trees", "labelled", "predict"]
+__all__ = [
+    "PLAN",
+    "boosted_trees",
+    "columns",
+    "earlier_windows",
+    "facts",
+    "fit_trees",
+    "labelled",
+    "plan_facts",
+    "predict",
+]
+
+PLAN = tuple(f"{when}_{way}" for when in ("now", "usual", "at_last") for way in PROMOTIONS)
+"""What the promotion plan says of the week of the visit, of the four weeks before, of the week of the last purchase."""
+
+_DAY = pd.Timedelta(days=1)
 
 
 def boosted_trees(
-    task: Task, items: pd.DataFrame, timezone: str, windows: int = 6, negatives: float = 0.1, seed: int = 0
+    task: Task,
+    items: pd.DataFrame,
+    timezone: str,
+    windows: int = 6,
+    negatives: float = 0.1,
+    seed: int = 0,
+    plan: bool = False,
 ) -> Scorer:
     """Ranks each test household's history by boosted trees; what it never bought follows, by popularity.
 
@@ -35,18 +57,68 @@ def boosted_trees(
         windows: How many windows they learn from, the validation weeks included.
         negatives: Share of the "not bought" rows that they learn from.
         seed: Seed of that sample and of the trees.
+        plan: Whether they read the task's promotion plan.
 
     Returns:
         A scorer of `task.test`: rows (B,) of its test cases -> scores (B, V).
     """
-    rng, columns = np.random.default_rng(seed), list(features.RANKING_COLUMNS)
-    samples = []
+    rng, read, samples = np.random.default_rng(seed), columns(plan), []
     for split in earlier_windows(task, windows):
-        samples.append(labelled(split, features.ranking_features(split, items, timezone), negatives, rng))
-    learned, rows = pd.concat(samples, ignore_index=True), features.ranking_features(task.test, items, timezone)
+        samples.append(labelled(split, facts(split, items, timezone, plan), negatives, rng))
+    learned, rows = pd.concat(samples, ignore_index=True), facts(task.test, items, timezone, plan)
     if learned.empty or rows.empty:  # nobody came back in any window: there is nothing to learn from, or to rank
         return features.table_scorer(task.test, rows, np.zeros(len(rows)))
-    return features.table_scorer(task.test, rows, predict(fit_trees(learned, columns, seed), rows[columns]))
+    return features.table_scorer(task.test, rows, predict(fit_trees(learned, read, seed), rows[read]))
+
+
+def columns(plan: bool = False) -> list[str]:
+    """Returns which columns of `facts` the trees read."""
+    return [*features.RANKING_COLUMNS, *(PLAN if plan else ())]
+
+
+def facts(split: Split, items: pd.DataFrame, timezone: str, plan: bool = False) -> pd.DataFrame:
+    """Returns `features.ranking_features`, and what the promotion plan says of each row.
+
+    Args:
+        split: The split.
+        items: Item table.
+        timezone: Zone of the shop.
+        plan: Whether the columns `PLAN` are added.
+
+    Raises:
+        ValueError: If they are asked for, and the split has no plan.
+    """
+    table = features.ranking_features(split, items, timezone)
+    if not plan:
+        return table
+    if split.plan is None:
+        raise ValueError("`split` has no promotion plan: give `promotions` to `preprocessing.task`.")
+    return table.assign(**plan_facts(split, table["case"], table["item"], table["recency_days"], split.plan.usual()))
+
+
+def plan_facts(
+    split: Split, case: np.ndarray, item: np.ndarray, recency_days: np.ndarray, usual: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns what the promotion plan says of pairs of a test case and an item.
+
+    Args:
+        split: The split; it has a plan.
+        case: (R,) places among the test cases.
+        item: (R,) columns of the catalogue.
+        recency_days: (R,) days from the last purchase to the visit; NaN: never bought.
+        usual: What `Plan.usual` returned.
+
+    Returns:
+        `PLAN`: (R,) parts of the stores, float32; NaN for the last purchase of what was never bought.
+    """
+    case, item, recency = np.asarray(case), np.asarray(item), np.asarray(recency_days, np.float32)
+    starts = np.asarray((split.plan.starts - split.cutoff) / _DAY)  # in days after the cutoff
+    visit = np.asarray((pd.DatetimeIndex(split.answer_times) - split.cutoff) / _DAY)
+    week = np.searchsorted(starts, visit, side="right")[case]
+    last = np.searchsorted(starts, visit[case] - np.nan_to_num(recency), side="right")
+    then = np.where(np.isnan(recency)[:, None], np.nan, split.plan.share[last, item + 1])
+    said = np.concatenate([split.plan.share[week, item + 1], usual[week, item + 1], then], axis=1)
+    return dict(zip(PLAN, said.T.astype(np.float32), strict=True))
 
 
 def earlier_windows(task: Task, count: int) -> Iterator[Split]:

@@ -14,20 +14,17 @@ import pandas as pd
 import scipy.sparse as sp
 
 from recsys_kit import evaluation, features
+from recsys_kit.baselines.boosting import plan_facts
 from recsys_kit.datasets.items import item_types, look_up
-from recsys_kit.datasets.tables import PROMOTIONS
 from recsys_kit.preprocessing import Split
 
-__all__ = ["PLAN", "RANKING_FACTS", "Facts", "boosting", "judged", "list_ndcg", "ordered", "ordered_new", "pair_scorer"]
+__all__ = ["RANKING_FACTS", "Facts", "boosting", "judged", "list_ndcg", "ordered", "ordered_new", "pair_scorer"]
 
 _DAY = pd.Timedelta(days=1)
 OWN = features.RANKING_COLUMNS[:-4]
 ABOUT = ("buyers_60d", "repeat_rate", "price_ratio", "age_days", "sales_14d", "trend")
 GROUPS = ("type", "brand")
 _NONE = (0.0, 0.0, np.nan)  # count, decayed count and days since the last purchase of what was never bought
-
-PLAN = tuple(f"{when}_{way}" for when in ("now", "usual", "at_last") for way in PROMOTIONS)
-"""What the promotion plan says of this week, of the four weeks before, and of the week of the last purchase."""
 
 RANKING_FACTS = (
     *OWN,
@@ -79,7 +76,6 @@ class Facts:
             for group, label in zip(GROUPS, (item_types(items, split.items), brand), strict=True)
         }
         if split.plan is not None:
-            self.starts = np.asarray((split.plan.starts - split.cutoff) / _DAY)
             self.usual = split.plan.usual()
 
     def add(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -111,15 +107,7 @@ class Facts:
             values[f"{group}_recency"] = last + self.now[case]
         values["type_share"] = values["type_count"] / np.maximum(values["frequency"], 1)
         if split.plan is not None:
-            week = np.searchsorted(self.starts, self.now, side="right")[case]
-            bought = self.now[case] - np.nan_to_num(own[:, OWN.index("recency_days")])
-            last = np.searchsorted(self.starts, bought, side="right")
-            now, usual, then = (
-                split.plan.share[week, item + 1],
-                self.usual[week, item + 1],
-                np.where(seen[:, None], split.plan.share[last, item + 1], np.nan),
-            )
-            values |= dict(zip(PLAN, np.concatenate([now, usual, then], axis=1).T, strict=True))
+            values |= plan_facts(split, case, item, values["recency_days"], self.usual)
         return table.assign(**{name: np.asarray(value, np.float32) for name, value in values.items()})
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_kit import baselines, evaluation, features
+from recsys_kit.baselines import boosting
 from recsys_kit.datasets.shops import Shop
 from recsys_kit.preprocessing import Split, Task, split_by_time
 from recsys_kit.recommendation import candidates, discoveries, ranking
@@ -108,7 +109,7 @@ def sources(model: Model, split: Split, seq: Any = None) -> dict[str, evaluation
 def columns(table: pd.DataFrame, split: Split) -> list[str]:
     """Returns the names of what the ranker reads in a candidate table."""
     derived = [name for name in table if name.endswith(("_score", "_rank"))]
-    return [*ranking.RANKING_FACTS, *(ranking.PLAN if split.plan is not None else ()), *derived]
+    return [*ranking.RANKING_FACTS, *(boosting.PLAN if split.plan is not None else ()), *derived]
 
 
 def candidate_table(

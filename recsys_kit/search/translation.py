@@ -53,7 +53,9 @@ def by_glossary(text: str, spelling: bool = False) -> tuple[str, float]:
     return _longest_first("".join(str(text).split()), functools.partial(_in_glossary, spelling=spelling))
 
 
-def by_cedict(text: str, known: Callable[[str], float], enough: float = ENOUGH) -> tuple[str, float]:
+def by_cedict(
+    text: str, known: Callable[[str], float], enough: float = ENOUGH, glossary: bool = True
+) -> tuple[str, float]:
     """Translates a Chinese query by CC-CEDICT word by word, the longest first; by the glossary where that says nothing.
 
     What is not Chinese stays as it is. Where too little was read, a glossary's word may differ in one character, as in
@@ -64,6 +66,7 @@ def by_cedict(text: str, known: Callable[[str], float], enough: float = ENOUGH) 
         known: Which part of an English text's words a shop knows. Of a word's meanings the first is taken that is
             known whole: a shop sells dates as fruit, not as days.
         enough: The part of the Chinese characters from which nothing is forgiven: the translation is used as it is.
+        glossary: Whether the glossary is asked at all; without it nothing is forgiven.
 
     Returns:
         The English words, and the part of the Chinese characters that they stand for; 0 if there are none.
@@ -78,8 +81,8 @@ def by_cedict(text: str, known: Callable[[str], float], enough: float = ENOUGH) 
 
     def meaning(piece: str, spelling: bool) -> str:
         several = cedict.senses().get(piece, ()) if len(piece) > 1 else ()  # one character alone may mean anything
-        forgiven = spelling and piece not in cedict.senses()
-        return next((one for one in several if known(one) >= 1), "") or _in_glossary(piece, forgiven)
+        first = next((one for one in several if known(one) >= 1), "")
+        return first or (_in_glossary(piece, spelling and piece not in cedict.senses()) if glossary else "")
 
     exact = _by_runs(text, functools.partial(meaning, spelling=False))
     if exact[1] >= enough:

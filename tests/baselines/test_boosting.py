@@ -7,6 +7,7 @@ import pytest
 
 from recsys_kit import baselines, evaluation, features, preprocessing
 from recsys_kit.baselines import boosting
+from recsys_kit.datasets import promotions
 
 ITEMS = [f"i{number}" for number in range(12)]
 
@@ -89,3 +90,46 @@ def test_a_window_to_which_only_strangers_come_teaches_nothing_and_stops_nothing
     assert features.labels(strangers, table).tolist() == []
     scores = boosting.boosted_trees(replace(task, validation=strangers), items, "UTC", windows=1)(np.arange(3))
     assert scores.shape == (3, len(ITEMS)) and np.isfinite(scores).all()
+
+
+def with_plan(split, share):
+    """Gives a split a plan of weeks, of which `share` (weeks, items, 3) says what is promoted."""
+    first = split.history["timestamp"].min().normalize()
+    starts = pd.date_range(first, periods=len(share), freq="7D")
+    return replace(split, plan=promotions.Plan(starts, np.pad(np.asarray(share, np.float32), ((1, 0), (1, 0), (0, 0)))))
+
+
+def test_what_the_plan_says_is_of_the_week_of_the_visit_of_those_before_and_of_the_last_purchase(task):
+    share = np.zeros((40, len(ITEMS), 3))
+    share[::2, 0, 0] = 1  # the first item stands on display every second week
+    split = with_plan(task.test, share)
+    case, visit = np.arange(4), split.answer_times[:4]
+    week = split.plan.week(visit)
+    found = boosting.plan_facts(split, case, np.zeros(4, int), np.array([7, 14, 0, np.nan]), split.plan.usual())
+    shown = week % 2 == 1  # row 0 of the plan stands for the time before it
+    assert list(found) == list(boosting.PLAN) and all(values.dtype == np.float32 for values in found.values())
+    assert (found["now_display"] == shown).all() and (found["usual_display"] == 0.5).all()
+    assert found["at_last_display"][:3].tolist() == [not shown[0], shown[1], shown[2]]
+    assert np.isnan(found["at_last_display"][3])
+    assert not found["now_mailer_inside"].any() and not found["now_mailer_prominent"].any()
+
+
+def test_trees_read_the_plan_if_they_are_told_to(task, items):
+    rng, weeks = np.random.default_rng(0), np.arange(60)
+    share = np.repeat((rng.random((60, len(ITEMS))) < 0.5)[:, :, None], 3, axis=2).astype(float)
+    day = (task.events["timestamp"] - task.events["timestamp"].min().normalize()) // pd.Timedelta(days=7)
+    kept = share[np.minimum(day, weeks[-1]), task.events["item_id"].str[1:].astype(int), 0] > 0
+    events = task.events[kept]  # nobody buys what is not promoted
+    dates = {"min_users": 1, "min_items": 1}
+    valid = preprocessing.split_by_time(events, task.validation.cutoff, task.validation.end, **dates)
+    test = preprocessing.split_by_time(events, task.test.cutoff, items=valid.items, **dates)
+    order = [int(item[1:]) for item in valid.items]
+    valid, test = (with_plan(split, share[:, order]) for split in (valid, test))
+    planned = preprocessing.Task(events, pd.DataFrame(), valid, test, 1, 1)
+    ndcg = {
+        plan: evaluation.evaluate(baselines.boosted_trees(planned, items, "UTC", 4, plan=plan), test.answers)["ndcg"]
+        for plan in (False, True)
+    }
+    assert ndcg[True].mean() > ndcg[False].mean() + 0.05
+    with pytest.raises(ValueError, match="no promotion plan"):
+        boosting.facts(task.test, items, "UTC", plan=True)

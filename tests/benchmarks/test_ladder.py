@@ -1,4 +1,5 @@
 import json
+import re
 
 import ladder
 import pandas as pd
@@ -59,3 +60,11 @@ def test_no_counting_rule_is_above_the_one_that_the_ladder_calls_the_strongest()
     table = results_file.read(FILE).table.query("to == 'counting'")
     counting = table[table["method"].isin(list(ladder.COUNTING))]
     assert (counting["verdict"] != "above").all(), counting[counting["verdict"] == "above"]
+
+
+@pytest.mark.skipif(not FILE.exists(), reason="the ladder has not been climbed")
+def test_the_headline_of_page_06_stands_beside_trees_that_read_the_plan_as_the_ladder_has_them():
+    table = results_file.read(FILE).table.query("cutoff == '2017-12-01' and half == 'all' and to == 'below'")
+    trees = table.set_index("method").loc["gradient boosting, plan", "value"]
+    page = (FILE.parents[2] / "notebooks" / "06_evaluation.ipynb").read_text(encoding="utf-8")
+    assert re.search(rf"all items, Transformer: 0\.\d+ \(gradient boosting, plan: {trees:.4f}; by its interval \w+", page)

@@ -37,6 +37,13 @@ def test_the_dictionary_comes_first_and_what_it_lacks_is_looked_up_in_the_glossa
     assert translation.by_cedict("milk", everything) == translation.by_cedict("", everything) == ("", 0.0)
 
 
+def test_without_the_glossary_nothing_is_forgiven_and_what_the_dictionary_lacks_is_not_read():
+    everything = lambda text: 1.0  # noqa: E731
+    assert translation.by_cedict("苹果汁", everything, glossary=False) == ("apple juice", 1.0)
+    assert translation.by_cedict("洗发睡", everything, glossary=False)[1] < 1
+    assert translation.by_cedict("番茄", lambda text: 0.5, glossary=False) == ("", 0.0)
+
+
 @pytest.mark.parametrize(
     ("query", "english"), [("苹果茶", "apple tea"), ("咖啡因", "caffeine"), ("oreo饼干", "oreo biscuit")]
 )
