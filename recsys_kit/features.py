@@ -21,6 +21,7 @@ __all__ = [
     "INTERACTION_DECAYS",
     "PAIR_COLUMNS",
     "RANKING_COLUMNS",
+    "basket_counts",
     "category_profile",
     "circular_hour",
     "interaction_features",
@@ -47,14 +48,7 @@ PAIR_COLUMNS = (
 )
 """Of `interaction_features`, those that a user's own rows say, without a clock or another user."""
 
-RANKING_COLUMNS = (
-    *PAIR_COLUMNS,
-    "hour_match",
-    "buyers_60d",
-    "repeat_rate",
-    "frequency",
-    "basket_size",
-)
+RANKING_COLUMNS = (*PAIR_COLUMNS, "hour_match", "buyers_60d", "repeat_rate", "frequency", "basket_size")
 """The columns of `ranking_features` that a model learns from."""
 
 _DAY = pd.Timedelta(days=1)
@@ -100,11 +94,10 @@ def user_features(
     )
     groups = rows.groupby(user)
     sums = groups[["spend", "on_discount", "priced"]].sum(min_count=1)
-    frequency = _distinct(user, past["basket_id"])
     table = pd.DataFrame(index=range(len(index)))
     table["recency_days"] = groups["age"].min()
     table["tenure_days"] = groups["age"].max()
-    table["frequency"] = frequency
+    table["frequency"] = frequency = _distinct(user, past["basket_id"])
     table["monetary"] = sums["spend"]
     table["basket_size"] = _distinct(user, past["basket_id"], past["item_id"]) / frequency
     table["price_level"] = np.exp(groups["log_ratio"].mean())
@@ -118,8 +111,7 @@ def user_features(
     attributes = users.set_index("user_id")
     known = attributes.notna() & (attributes != "unknown")
     table["attributes_known"] = known.mean(axis=1) if len(attributes.columns) else np.nan
-    for column in attributes:
-        values = attributes[column]
+    for column, values in attributes.items():
         name = f"{column}_attribute" if column in table else column  # a shop's own "frequency" replaces nothing
         table[name] = values if pd.api.types.is_numeric_dtype(values) else values.astype("str").fillna("unknown")
     return table
@@ -233,7 +225,7 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
     Raises:
         ValueError: If `at` does not hold one moment for each test case, at or after the cutoff.
     """
-    history = split.history.drop_duplicates(["user", "basket_id", "item"])
+    history, basket = _lines(split)
     now = np.full(len(split.users), split.cutoff.value, np.int64)
     if at is not None:
         at = pd.DatetimeIndex(at)
@@ -243,7 +235,8 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
                 f"{len(at)} moments from {at.min()} for {len(split.test_users)} cases and cutoff {split.cutoff}."
             )
         now[split.test_users] = at.as_unit("ns").asi8
-        history = history[np.isin(history["user"], split.test_users)]
+        asked = np.isin(history["user"], split.test_users)
+        history, basket = history[asked], pd.factorize(basket[asked])[0]
     user, item = history["user"].to_numpy(np.int64), history["item"].to_numpy(np.int64)
     time = history["timestamp"].dt.as_unit("ns").astype("int64").to_numpy()
     age = (now[user] - time) / _DAY.value  # days
@@ -260,7 +253,7 @@ def interaction_features(split: Split, at: pd.DatetimeIndex | None = None, timez
     np.maximum.at(first, row, age)
     np.minimum.at(last, row, age)
 
-    visit, baskets = _visit_numbers(history, len(split.users))
+    visit, baskets = _visit_numbers(user, basket, time, len(split.users))
     latest = np.zeros(len(pair), np.int64)
     np.maximum.at(latest, row, visit)
     owner = table["user"].to_numpy()
@@ -306,9 +299,16 @@ def ranking_features(split: Split, items: pd.DataFrame, timezone: str) -> pd.Dat
     """
     table = interaction_features(split, split.answer_times, timezone)
     item = item_features(split.history, items, split.cutoff).loc[split.items, ["buyers_60d", "repeat_rate"]]
-    rows = split.history.drop_duplicates(["user", "basket_id", "item"]).groupby("user")["basket_id"]
-    user = pd.DataFrame({"frequency": rows.nunique(), "basket_size": rows.size() / rows.nunique()})
+    user = basket_counts(split)
+    user = user.assign(basket_size=user.pop("lines") / user["frequency"])
     return table.join(item.reset_index(drop=True), on="item").join(user, on="user")
+
+
+def basket_counts(split: Split) -> pd.DataFrame:
+    """Returns for each user with a history (index) `frequency` (baskets) and `lines` (items in all of them)."""
+    history, basket = _lines(split)
+    rows = pd.Series(basket).groupby(history["user"].to_numpy())
+    return pd.DataFrame({"frequency": rows.nunique(), "lines": rows.size()})
 
 
 def table_scorer(split: Split, table: pd.DataFrame, values: np.ndarray) -> Scorer:
@@ -367,14 +367,20 @@ def _distinct(group: np.ndarray, *keys: pd.Series | np.ndarray) -> pd.Series:
     return frame.drop_duplicates()["group"].value_counts().astype(float)
 
 
-def _visit_numbers(history: pd.DataFrame, users: int) -> tuple[np.ndarray, np.ndarray]:
+def _lines(split: Split) -> tuple[pd.DataFrame, np.ndarray]:
+    """Returns the history with each item of a basket once, and a number for the basket of each row: 0, 1, ..."""
+    history, shop_wide = split.history, pd.factorize(split.history["basket_id"])[0]
+    basket = pd.factorize(history["user"].to_numpy(np.int64) * (shop_wide.max(initial=0) + 1) + shop_wide)[0]
+    again = pd.Series(basket * len(split.items) + history["item"].to_numpy()).duplicated().to_numpy()
+    return history[~again], basket[~again]
+
+
+def _visit_numbers(user: np.ndarray, basket: np.ndarray, time: np.ndarray, users: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers each user's baskets 1, 2, ... in time order; returns the number of each row, and (U,) how many."""
-    basket = history[["user", "basket_id", "timestamp"]].copy()
-    basket["code"] = pd.factorize(pd.MultiIndex.from_frame(basket[["user", "basket_id"]]))[0]
-    starts = basket.drop_duplicates("code").sort_values(["user", "timestamp", "code"], kind="stable")
-    number = np.empty(len(starts), np.int64)
-    number[starts["code"]] = starts.groupby("user").cumcount() + 1
-    return number[basket["code"]], np.bincount(starts["user"], minlength=users)
+    starts = pd.DataFrame({"user": user, "time": time, "basket": basket}).drop_duplicates("basket")
+    starts = starts.sort_values(["user", "time", "basket"], kind="stable")
+    number = pd.Series(starts.groupby("user").cumcount().to_numpy() + 1, starts["basket"]).sort_index().to_numpy()
+    return number[basket], np.bincount(starts["user"], minlength=users)
 
 
 def _hour_match(split: Split, now: np.ndarray | None, timezone: str) -> Callable:
@@ -386,8 +392,7 @@ def _hour_match(split: Split, now: np.ndarray | None, timezone: str) -> Callable
         own = np.nan_to_num(own).astype(int) % 24  # (U,)
     else:
         own = pd.to_datetime(now, utc=True).tz_convert(timezone).hour.to_numpy()
-    sold = np.bincount(history["item"].to_numpy(np.int64) * 24 + hour, minlength=len(split.items) * 24)
-    sold = sold.reshape(-1, 24)  # (V, 24)
+    sold = np.bincount(history["item"].to_numpy(np.int64) * 24 + hour, minlength=len(split.items) * 24).reshape(-1, 24)
     around = sold + np.roll(sold, 1, 1) + np.roll(sold, -1, 1)  # an hour and its neighbours; 23 and 0 are neighbours
     usual = around.sum(0) / max(sold.sum(), 1)  # (24,)
     share = (around + 50 * usual) / (sold.sum(1, keepdims=True) + 50)  # an item with few sales stays near the usual

@@ -61,9 +61,7 @@ class Facts:
         sold = [np.log1p(np.bincount(history["item"][age <= days], minlength=self.size)) for days in (14, 60)]
         about["sales_14d"], about["trend"] = sold[0], sold[0] - sold[1]
         self.about = about[list(ABOUT)].to_numpy(np.float32)
-        baskets = history.drop_duplicates(["user", "basket_id", "item"]).groupby("user")["basket_id"]
-        users = pd.DataFrame({"frequency": baskets.nunique(), "lines": baskets.size()})
-        users = users.reindex(range(len(split.users)), fill_value=0).to_numpy(np.float32)[split.test_users]
+        users = features.basket_counts(split).reindex(split.test_users, fill_value=0).to_numpy(np.float32)
         newest = np.full(len(split.users), 999.0)
         np.minimum.at(newest, history["user"].to_numpy(), age)
         idle = newest[split.test_users] + self.now
