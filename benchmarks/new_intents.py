@@ -36,10 +36,13 @@ STAGES = {
     "translated": "translated",
     "re-ranked": "reranked",
 }
-"""The stages as notebook 10 calls them, and what `search.scores` calls them."""
+"""The stages as notebook 10 and its table of new intents call them, and what `judged` calls them."""
 
-BEFORE = dict(zip(list(STAGES)[1:], STAGES, strict=False)) | {"translated, glossary alone": "+ spelling, wishes"}
-"""What each stage is built on and compared with; what both books translate, with what the kit's own glossary does."""
+BEFORE = dict(zip(list(STAGES)[1:], STAGES, strict=False)) | {
+    "translated, glossary alone": "+ spelling, wishes",
+    "translated": "translated, dictionary alone",
+}
+"""What each stage is compared with: either book alone with no translation, both with the better book alone."""
 
 BESIDE = "zh beside en"
 

@@ -52,7 +52,7 @@ def task() -> preprocessing.Task:
 
 def trees() -> Serve:
     """Returns notebook 02's boosted trees with the plan's facts, as a function from cases to scores."""
-    columns, rng = boosting.columns(plan=True), np.random.default_rng(0)
+    columns, rng = boosting.read_columns(plan=True), np.random.default_rng(0)
     tables = [boosting.labelled(one, facts(one), NEGATIVES, rng) for one in boosting.earlier_windows(task(), WINDOWS)]
     fitted = boosting.fit_trees(pd.concat(tables, ignore_index=True), columns)
 

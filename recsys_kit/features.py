@@ -21,7 +21,6 @@ __all__ = [
     "INTERACTION_DECAYS",
     "PAIR_COLUMNS",
     "RANKING_COLUMNS",
-    "basket_counts",
     "category_profile",
     "circular_hour",
     "interaction_features",
@@ -30,6 +29,7 @@ __all__ = [
     "ranking_features",
     "table_scorer",
     "text_embeddings",
+    "user_baskets",
     "user_features",
     "varying",
 ]
@@ -299,12 +299,12 @@ def ranking_features(split: Split, items: pd.DataFrame, timezone: str) -> pd.Dat
     """
     table = interaction_features(split, split.answer_times, timezone)
     item = item_features(split.history, items, split.cutoff).loc[split.items, ["buyers_60d", "repeat_rate"]]
-    user = basket_counts(split)
-    user = user.assign(basket_size=user.pop("lines") / user["frequency"])
+    user = user_baskets(split)
+    user = pd.DataFrame({"frequency": user["frequency"], "basket_size": user["lines"] / user["frequency"]})
     return table.join(item.reset_index(drop=True), on="item").join(user, on="user")
 
 
-def basket_counts(split: Split) -> pd.DataFrame:
+def user_baskets(split: Split) -> pd.DataFrame:
     """Returns for each user with a history (index) `frequency` (baskets) and `lines` (items in all of them)."""
     history, basket = _lines(split)
     rows = pd.Series(basket).groupby(history["user"].to_numpy())
@@ -369,14 +369,14 @@ def _distinct(group: np.ndarray, *keys: pd.Series | np.ndarray) -> pd.Series:
 
 def _lines(split: Split) -> tuple[pd.DataFrame, np.ndarray]:
     """Returns the history with each item of a basket once, and a number for the basket of each row: 0, 1, ..."""
-    history, shop_wide = split.history, pd.factorize(split.history["basket_id"])[0]
+    history, shop_wide = split.history, pd.factorize(split.history["basket_id"], use_na_sentinel=False)[0]
     basket = pd.factorize(history["user"].to_numpy(np.int64) * (shop_wide.max(initial=0) + 1) + shop_wide)[0]
     again = pd.Series(basket * len(split.items) + history["item"].to_numpy()).duplicated().to_numpy()
     return history[~again], basket[~again]
 
 
 def _visit_numbers(user: np.ndarray, basket: np.ndarray, time: np.ndarray, users: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers each user's baskets 1, 2, ... in time order; returns the number of each row, and (U,) how many."""
+    """Counts each user's baskets (`basket`: 0, 1, ...) in time order; returns which a row's is, and (U,) how many."""
     starts = pd.DataFrame({"user": user, "time": time, "basket": basket}).drop_duplicates("basket")
     starts = starts.sort_values(["user", "time", "basket"], kind="stable")
     number = pd.Series(starts.groupby("user").cumcount().to_numpy() + 1, starts["basket"]).sort_index().to_numpy()

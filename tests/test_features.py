@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from recsys_kit import features, preprocessing
 
 START = pd.Timestamp("2023-03-01 00:00", tz="UTC")
 CUTOFF = START + pd.Timedelta(days=30)
+LATE = START + pd.Timedelta(days=90)
 FAST = settings(max_examples=25, deadline=None)
 ITEMS = pd.DataFrame({"item_id": ["tea", "milk", "bread", "jam"]}).assign(
     title=lambda t: t["item_id"],
@@ -282,3 +284,26 @@ def test_a_column_that_is_the_same_everywhere_is_left_out_and_so_is_one_that_is_
         {"count": [1, 2, 2], "hour": [0.5, 0.5 + 1e-9, np.nan], "gap": [np.nan] * 3, "new": [True, False, True]}
     )
     assert features.varying(table, ["new", "hour", "gap", "count"]) == ["new", "count"]
+
+
+@FAST
+@given(ROWS, st.integers(1, 4))
+def test_baskets_are_counted_as_by_hand_whoever_shares_an_id_or_a_moment(rows, ids):
+    events = make_events(rows)
+    events["basket_id"] = [str(number % ids) for number in range(len(events))]  # shared by users and by moments
+    history = events.assign(
+        user=pd.factorize(events["user_id"], sort=True)[0], item=pd.factorize(events["item_id"], sort=True)[0]
+    )
+    users, items = pd.Index(sorted(set(events["user_id"]))), pd.Index(sorted(set(events["item_id"])))
+    answers, times = sp.csr_matrix((0, len(items)), dtype=bool), pd.DatetimeIndex([], tz="UTC")
+    split = preprocessing.Split(LATE, LATE, items, users, history, np.array([], int), answers, times)
+    found, counts = features.interaction_features(split), features.user_baskets(split)
+    for user, own in history.groupby("user"):
+        starts = own.drop_duplicates("basket_id").sort_values("timestamp", kind="stable")["basket_id"].tolist()
+        lines = own.drop_duplicates(["basket_id", "item"])
+        assert counts.loc[user].tolist() == [len(starts), len(lines)]
+        for row in found[found["user"] == user].itertuples():
+            mine = lines.loc[lines["item"] == row.item, "basket_id"]
+            latest = max(starts.index(basket) for basket in mine)
+            assert (row.count, row.visits_since) == (len(mine), len(starts) - 1 - latest)
+            assert row.basket_share == pytest.approx(len(mine) / len(starts))

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "PLAN",
     "boosted_trees",
-    "columns",
     "earlier_windows",
     "facts",
     "fit_trees",
     "labelled",
     "plan_facts",
     "predict",
+    "read_columns",
 ]
 
 PLAN = tuple(f"{when}_{way}" for when in ("now", "usual", "at_last") for way in PROMOTIONS)
@@ -62,7 +62,7 @@ def boosted_trees(
     Returns:
         A scorer of `task.test`: rows (B,) of its test cases -> scores (B, V).
     """
-    rng, read, samples = np.random.default_rng(seed), columns(plan), []
+    rng, read, samples = np.random.default_rng(seed), read_columns(plan), []
     for split in earlier_windows(task, windows):
         samples.append(labelled(split, facts(split, items, timezone, plan), negatives, rng))
     learned, rows = pd.concat(samples, ignore_index=True), facts(task.test, items, timezone, plan)
@@ -71,7 +71,7 @@ def boosted_trees(
     return features.table_scorer(task.test, rows, predict(fit_trees(learned, read, seed), rows[read]))
 
 
-def columns(plan: bool = False) -> list[str]:
+def read_columns(plan: bool = False) -> list[str]:
     """Returns which columns of `facts` the trees read."""
     return [*features.RANKING_COLUMNS, *(PLAN if plan else ())]
 
@@ -97,7 +97,11 @@ def facts(split: Split, items: pd.DataFrame, timezone: str, plan: bool = False) 
 
 
 def plan_facts(
-    split: Split, case: np.ndarray, item: np.ndarray, recency_days: np.ndarray, usual: np.ndarray
+    split: Split,
+    case: np.ndarray | pd.Series,
+    item: np.ndarray | pd.Series,
+    recency_days: np.ndarray | pd.Series,
+    usual: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Returns what the promotion plan says of pairs of a test case and an item.
 
@@ -114,7 +118,7 @@ def plan_facts(
     case, item, recency = np.asarray(case), np.asarray(item), np.asarray(recency_days, np.float32)
     starts = np.asarray((split.plan.starts - split.cutoff) / _DAY)  # in days after the cutoff
     visit = np.asarray((pd.DatetimeIndex(split.answer_times) - split.cutoff) / _DAY)
-    week = np.searchsorted(starts, visit, side="right")[case]
+    week = split.plan.week(split.answer_times)[case]
     last = np.searchsorted(starts, visit[case] - np.nan_to_num(recency), side="right")
     then = np.where(np.isnan(recency)[:, None], np.nan, split.plan.share[last, item + 1])
     said = np.concatenate([split.plan.share[week, item + 1], usual[week, item + 1], then], axis=1)

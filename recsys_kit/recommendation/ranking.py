@@ -61,7 +61,7 @@ class Facts:
         sold = [np.log1p(np.bincount(history["item"][age <= days], minlength=self.size)) for days in (14, 60)]
         about["sales_14d"], about["trend"] = sold[0], sold[0] - sold[1]
         self.about = about[list(ABOUT)].to_numpy(np.float32)
-        users = features.basket_counts(split).reindex(split.test_users, fill_value=0).to_numpy(np.float32)
+        users = features.user_baskets(split).reindex(split.test_users, fill_value=0).to_numpy(np.float32)
         newest = np.full(len(split.users), 999.0)
         np.minimum.at(newest, history["user"].to_numpy(), age)
         idle = newest[split.test_users] + self.now
@@ -83,8 +83,8 @@ class Facts:
             table: `case`, `item` and `seen`, as `candidates.collect` returns them.
 
         Returns:
-            The table with `RANKING_FACTS`, and `PLAN` if the split has a plan. What an item that the household never
-            bought can't have, such as a recency, is NaN.
+            The table with `RANKING_FACTS`, and `baselines.boosting.PLAN` if the split has a plan. What an item that
+            the household never bought can't have, such as a recency, is NaN.
         """
         split, case, item = self.split, table["case"].to_numpy(), table["item"].to_numpy()
         seen = table["seen"].to_numpy()

@@ -82,10 +82,12 @@ def by_cedict(
     def meaning(piece: str, spelling: bool) -> str:
         several = cedict.senses().get(piece, ()) if len(piece) > 1 else ()  # one character alone may mean anything
         first = next((one for one in several if known(one) >= 1), "")
-        return first or (_in_glossary(piece, spelling and piece not in cedict.senses()) if glossary else "")
+        if first or not glossary:
+            return first
+        return _in_glossary(piece, spelling and piece not in cedict.senses())
 
     exact = _by_runs(text, functools.partial(meaning, spelling=False))
-    if exact[1] >= enough:
+    if exact[1] >= enough or not glossary:
         return exact
     return max(exact, _by_runs(text, functools.partial(meaning, spelling=True)), key=lambda found: found[1])
 
