@@ -86,6 +86,7 @@ def test_the_dictionary_gains_in_chinese_and_the_glossary_alone_does_not_as_page
     chinese = rows[rows["language"] == "zh"].set_index("stage")["before_verdict"]
     assert chinese["translated, glossary alone"].startswith("level")
     assert chinese["translated, dictionary alone"].startswith("above")
+    assert chinese["translated"].startswith("level")  # the glossary behind the dictionary: its part may be chance
 
 
 @pytest.mark.parametrize("name", ["sum", "before", "english"])
