@@ -24,7 +24,11 @@ hypothesis.settings.load_profile("kit")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the workspace that all runs on a sample share, also those in other processes."""
+    """Makes the workspace that all runs on a sample share, also those in other processes; lets waiting threads sleep.
+
+    Each of two processes has as many threads as there are cores: those that wait for others would keep a core busy.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if executions.WORKSPACE not in os.environ:  # xdist's processes have it; set it to keep what was built
         folder = os.environ[executions.WORKSPACE] = tempfile.mkdtemp(prefix="recsys_kit-test-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -46,7 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             prepare(item, planned[name])
     config.stash[executions.COLLECTED] = Counter({key: len(units) for key, units in counted.items()})
     place = {run: number for number, run in enumerate(executions.order(planned))}
-    items.sort(key=lambda item: place.get(executed(item), len(place)))  # other tests stay in order, behind
+    slow = {executions.unit(item.nodeid) for item in items if item.get_closest_marker("slow")}
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:  # behind the notebooks: first the files with a slow test
+        return place.get(executed(item), len(place)), executions.unit(item.nodeid) not in slow
+
+    items.sort(key=turn)
 
 
 def executed(item: Any) -> tuple[str, str]:

@@ -23,7 +23,10 @@ from recsys_kit.course import notebooks, profiles
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 RUNS = "tests/course/test_executions.py"
-"""The file whose tests execute committed notebooks: each of them is work for a process of its own."""
+"""The file whose tests execute committed notebooks."""
+
+SINGLE = (RUNS, "tests/test_results_file.py")
+"""The files of which each test is a piece of work: a long file would keep one process busy when all others are done."""
 
 LONGEST = 60
 """Seconds, as recorded in a notebook, up to which nbval runs it at its own values, so that its promises bind."""
@@ -111,9 +114,9 @@ def workspace() -> Path:
 
 
 def unit(nodeid: str) -> str:
-    """Returns the piece of work that a test belongs to: its file, or itself if it executes a committed notebook."""
+    """Returns the piece of work that a test belongs to: its file, or itself if it is one of `SINGLE`."""
     file = nodeid.partition("::")[0]
-    return nodeid if file == RUNS else file
+    return nodeid if file in SINGLE else file
 
 
 def order(planned: Mapping[str, Plan]) -> list[tuple[str, str]]:

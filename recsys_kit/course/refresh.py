@@ -58,10 +58,10 @@ def refresh(
     paths = notebooks.find(folder)  # again: executing takes minutes, and files may have come or gone
     solutions = [path.parent / "solutions" / path.name for path in paths]
     for path in [*paths, *(solution for solution in solutions if solution.exists())]:
-        notebook = notebooks.read(path)
+        notebook, line = notebooks.read(path), notebooks.link(paths, path)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = _fill(notebooks.NAV, f"\n{notebooks.link(paths, path)}\n", cell.source)
+                cell.source = _fill(notebooks.NAV, f"\n{line}\n", cell.source)
                 if cost := notebook.metadata.get("recsys_kit"):
                     cell.source = _fill(notebooks.TAKES, f" {_takes(cost)}", cell.source)
         notebooks.tidy(notebook)

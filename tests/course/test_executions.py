@@ -133,7 +133,9 @@ def test_work_begins_with_what_takes_long_and_what_builds_comes_before_what_find
 
 
 def test_an_executed_notebook_is_a_piece_of_work_and_so_is_any_other_file():
-    assert executions.unit(f"{executions.RUNS}::test_a[01]") != executions.unit(f"{executions.RUNS}::test_a[02]")
+    for file in executions.SINGLE:
+        assert (executions.ROOT / file).exists()
+        assert executions.unit(f"{file}::test_a[01]") != executions.unit(f"{file}::test_a[02]")
     assert executions.unit("notebooks/01_a.ipynb::Cell 1") == executions.unit("notebooks/01_a.ipynb::Cell 2")
     assert executions.RUNS == Path(__file__).relative_to(executions.ROOT).as_posix()
 

@@ -41,6 +41,22 @@ def test_a_hash_inside_a_default_is_no_comment():
     assert (found["TAG"].default, found["TAG"].comment) == ("ä#1", "é: a tag")
 
 
+def test_quick_cells_are_saved_together_and_all_of_them_at_the_end(write_notebook, tmp_path, monkeypatch):
+    from papermill import engines
+
+    saved = []
+    monkeypatch.setattr(engines, "write_ipynb", lambda *given: (saved.append(given[1]), nbformat.write(*given)))
+    sources = [f"print({number})" for number in range(20)]
+    monkeypatch.setattr(runner, "_EVERY", 0.0)
+    runner.execute(write_notebook("01_first", *sources, "1 / 0"), tmp_path / "each.ipynb", progress=False)
+    each = len(saved)
+    monkeypatch.setattr(runner, "_EVERY", 3600.0)
+    result = runner.execute(tmp_path / "notebooks" / "01_first.ipynb", tmp_path / "01_first.ipynb", progress=False)
+    assert each > 40 and len(saved) - each == 2  # before the first cell, and after the last
+    assert texts(tmp_path / "01_first.ipynb").split() == [str(number) for number in range(20)]
+    assert "ZeroDivisionError" in result.error and "1 / 0" in result.error
+
+
 def test_a_failing_notebook_is_named_with_cell_and_error_and_the_others_run(write_notebook, tmp_path):
     bad = write_notebook("01_bad", "x = 0", "\n# the culprit\n1 / x", "print('never')")
     before = bad.read_bytes()

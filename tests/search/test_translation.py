@@ -62,9 +62,9 @@ def test_what_holds_no_chinese_is_not_translated(query):
 
 
 def test_of_a_words_meanings_the_first_that_the_shop_knows_whole_is_taken():
-    meanings = cedict.senses()["土豆"] + cedict.senses()["番茄"]
+    meanings = cedict.senses("土豆") + cedict.senses("番茄")
     for word in ("土豆", "番茄"):
-        for one in cedict.senses()[word]:
+        for one in cedict.senses(word):
             assert translation.by_cedict(word, lambda text, one=one: float(text == one))[0] == one
     assert translation.by_cedict("土豆番茄", lambda text: float(text in meanings))[1] == 1.0
     assert translation.by_cedict("番茄", lambda text: 0.5) == translation.by_glossary("番茄", spelling=True)
