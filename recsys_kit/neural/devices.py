@@ -14,7 +14,17 @@ from functools import cache
 import keras
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["PRECISIONS", "Hardware", "compiled", "even", "few_shapes", "one_blas_thread", "padded_size", "use"]
+__all__ = [
+    "PRECISIONS",
+    "Hardware",
+    "compiled",
+    "even",
+    "few_shapes",
+    "one_blas_thread",
+    "padded_size",
+    "trace_once",
+    "use",
+]
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 """Keras's policy for each precision. With bfloat16 products are made in 16 bits; weights and losses stay in 32."""
@@ -95,6 +105,37 @@ def padded_size(size: int, multiple: int) -> int:
     """
     multiples = -(-max(1, int(size)) // multiple)
     return multiple * (1 << (multiples - 1).bit_length() if few_shapes() else multiples)
+
+
+def trace_once(model: keras.Model) -> keras.Model:
+    """Has TensorFlow trace a model's prediction once, for batches of all sizes; returns the model.
+
+    Left alone, Keras has it traced for the first batch, and again for each axis of which a later batch has another
+    length: seconds each time, where a small shop's predictions take less. `compile` forgets it.
+
+    Args:
+        model: A functional model with one input, a list or a dictionary of them. With other backends, and once it has
+            predicted, it stays as it is.
+    """
+    if keras.backend.backend() != "tensorflow" or model.predict_function is not None:
+        return model
+    import tensorflow as tf
+
+    names = list(model.input) if isinstance(model.input, dict) else []
+    wanted = [model.input[name] for name in names] or model.inputs
+
+    @tf.function(input_signature=[tf.TensorSpec(one.shape, one.dtype) for one in wanted], autograph=False)
+    def step(*tensors):
+        several = dict(zip(names, tensors, strict=True)) if names else list(tensors)
+        return model(several if names or len(tensors) > 1 else tensors[0], training=False)
+
+    def predict(batches):  # as Keras calls it: a list of one batch
+        given, _, _ = keras.utils.unpack_x_y_sample_weight(batches[0])
+        read = [given[name] for name in names] or keras.tree.flatten(given)
+        return step(*(tf.cast(tensor, one.dtype) for tensor, one in zip(read, wanted, strict=True)))
+
+    model.predict_function = predict
+    return model
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager:

@@ -174,7 +174,7 @@ class NextItemScores:
     def __init__(self, model: keras.Model, data: LeaveOneOut, length: int):
         self.data, self.length, self.head = data, length, model.get_layer("logits")
         self.mask = data.size + 1 if model.name == "bert_style" else 0  # a BERT-style model is asked at a mask
-        self.encoder = keras.Model(model.inputs, model.get_layer("norm").output)
+        self.encoder = devices.trace_once(keras.Model(model.inputs, model.get_layer("norm").output))
 
     def scorer(self, held_out: int, users: np.ndarray | None = None) -> evaluation.Scorer:
         """Returns users (B,) -> logits (B, V), where the last `held_out` items of each user are hidden.

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.preprocessing import normalize
 
-from recsys_kit.neural import sampling
+from recsys_kit.neural import devices, sampling
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.optimization.newcomers import Episode
 from recsys_kit.training import baskets
@@ -181,7 +181,7 @@ def _logits(model: keras.Model, x: dict, position: np.ndarray, candidates: np.nd
     place = np.full(size + 1, -1)
     place[candidates[::-1] + 1] = np.arange(len(candidates))[::-1]  # of equal ones (padding), the first
     place[0] = -1  # padding
-    scores = joined(model.predict_on_batch(x), place[x["items"]], baskets.known(x))
+    scores = joined(devices.trace_once(model).predict_on_batch(x), place[x["items"]], baskets.known(x))
     scores[position < 0] = -4.0  # nothing to go by
     return (scores + 4) / 2  # about as large as the other facts
 

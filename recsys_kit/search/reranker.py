@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from recsys_kit import evaluation
+from recsys_kit.neural import devices
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.transformer import TransformerBlock, attention_mask
 
@@ -223,7 +224,7 @@ def adjust(
         scale: As in training.
         block: About how many queries are scored at once; bounds the memory.
     """
-    models = [models] if isinstance(models, keras.Model) else list(models)
+    models = [devices.trace_once(one) for one in ([models] if isinstance(models, keras.Model) else models)]
     rows, parts = np.arange(len(short.lists)), []
     for part in np.array_split(rows, 1 + len(rows) // block):
         inputs = short.of(part).inputs(scale)

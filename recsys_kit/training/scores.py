@@ -72,6 +72,7 @@ def scorer(
         context: (N, S) the context of each case, for a model that reads it.
     """
     seq = seq or baskets.sequences(split)
+    devices.trace_once(model)
 
     def one(rows: np.ndarray) -> np.ndarray:
         x = questions(split, rows, seq, window)

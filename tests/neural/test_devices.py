@@ -171,3 +171,46 @@ def test_a_step_in_a_thread_gets_back_the_memory_of_the_step_before():
     }
     assert faults["kit"] < 100, faults  # pages asked for anew in each step, of 6,144
     assert faults["nobody"] > 3000, faults  # else there is nothing left to mend
+
+
+# A step that TensorFlow traces once
+
+
+class Noticing(keras.layers.Layer):
+    """Adds up what it is given, and notes each time that Python walks through it."""
+
+    def __init__(self):
+        super().__init__()
+        self.walks = []
+
+    def call(self, *given):
+        self.walks.append(1)
+        return sum(keras.ops.cast(one, "float32") for one in given)
+
+
+@pytest.mark.parametrize("kind", ["one", "list", "dictionary"])
+def test_batches_of_all_sizes_are_predicted_after_one_trace(kind):
+    a, b = keras.Input((None,), name="a"), keras.Input((None,), dtype="int32", name="b")
+    layer = Noticing()
+    model = {
+        "one": lambda: keras.Model(a, layer(a)),
+        "list": lambda: keras.Model([a, b], layer(a, b)),
+        "dictionary": lambda: keras.Model({"b": b, "a": a}, layer(a, b)),
+    }[kind]()
+    layer.walks.clear()
+    assert devices.trace_once(model) is model
+    for rows, length in ((2, 3), (2, 5), (4, 5), (1, 1)):
+        left, right = np.random.default_rng(0).random((rows, length)), np.arange(rows * length).reshape(rows, length)
+        given = {"one": left, "list": [left, right], "dictionary": {"a": left, "b": right, "not read": left}}[kind]
+        np.testing.assert_allclose(model.predict_on_batch(given), left + (kind != "one") * right, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(given, verbose=0), left + (kind != "one") * right, rtol=1e-6)
+    if keras.backend.backend() == "tensorflow":
+        assert len(layer.walks) == 1
+
+
+def test_a_model_that_has_predicted_keeps_its_step():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, inputs + 1)
+    model.predict_on_batch(np.zeros((1, 2)))
+    step = model.predict_function
+    assert devices.trace_once(model).predict_function is step
