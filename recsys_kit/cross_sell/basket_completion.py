@@ -22,7 +22,7 @@ from keras import ops
 from recsys_kit import baselines, evaluation, transformer
 from recsys_kit.cross_sell.association import BasketTable, together
 from recsys_kit.datasets.tables import NotForThisShop
-from recsys_kit.neural import fitting, losses, sampling, start_vectors
+from recsys_kit.neural import devices, fitting, losses, sampling, start_vectors
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.neural.ranges import ragged
@@ -368,7 +368,7 @@ def scorer(
     Returns:
         Rows (B,) of `rest` -> scores (B, V).
     """
-    encoder = keras.Model({"ids": model.inputs[0]}, model.get_layer("norm").output)
+    encoder = devices.trace_once(keras.Model({"ids": model.inputs[0]}, model.get_layer("norm").output))
     head, items = model.get_layer("logits"), rest.shape[1]
     vectors = ops.convert_to_numpy(head.embedding(np.arange(1, items + 1)))  # (V, D)
     bias = ops.convert_to_numpy(head.bias)[1 : items + 1]
@@ -381,7 +381,7 @@ def scorer(
         ids = np.zeros((len(part), 1 + int(size[part].max())), np.int32)
         flat, owner, place = ragged(rest.indptr[part], rest.indptr[part + 1])
         ids[:, 0], ids[owner, place + 1] = items + 1, rest.indices[flat] + 1
-        states[part] = ops.convert_to_numpy(encoder({"ids": ids}, training=False))[:, 0]
+        states[part] = ops.convert_to_numpy(encoder.predict_on_batch({"ids": ids}))[:, 0]
 
     def score(rows: np.ndarray) -> np.ndarray:
         scores = states[rows] @ vectors.T + bias  # (B, D) @ (D, V) -> (B, V)
