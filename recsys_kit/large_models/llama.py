@@ -14,6 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from recsys_kit.large_models.gguf_file import ModelFile
+from recsys_kit.neural import devices
 
 __all__ = ["Config", "GroupedQueryAttention", "LlamaBlock", "Reader", "SwiGLU", "TiedWords"]
 __all__ += ["blocks", "build", "config", "generate", "load", "log_probabilities", "rotate", "token_scores"]
@@ -311,6 +312,8 @@ class Reader(keras.Model):
         super().__init__(**kwargs)
         self.model, one = model, blocks(model)[0].attention
         self.empty = np.zeros((1, len(blocks(model)), 2, 0, one.kv_heads, one.size), np.float32)
+        past = keras.KerasTensor((None, len(blocks(model)), 2, None, one.kv_heads, one.size))
+        devices.trace_once(self, [keras.KerasTensor((None, None), "int32"), past])
 
     def call(self, inputs):
         """Walks the layers; returns vectors, and the keys and values of the new tokens alone. See `read`."""
@@ -319,19 +322,6 @@ class Reader(keras.Model):
             x, kept = block(x, past=(past[:, i, 0], past[:, i, 1]), return_cache=True)
             found.append(ops.stack([part[:, ops.shape(past)[3] :] for part in kept], 1))  # (B, 2, T, G, E)
         return self.model.get_layer("norm")(x), ops.stack(found, 1)
-
-    def make_predict_function(self, force=False):
-        """Makes the step that `predict_on_batch` takes. Left alone, Keras would trace it anew as each axis varies."""
-        if keras.backend.backend() != "tensorflow":
-            return super().make_predict_function(force)
-        if self.predict_function is None or force:
-            import tensorflow as tf
-
-            past = self.empty.shape
-            axes = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, *past[1:3], None, *past[4:]))
-            step = tf.function(lambda ids, past: self([ids, past], training=False), axes, autograph=False)
-            self.predict_function = lambda data: step(*data[0][0])
-        return self.predict_function
 
     def read(self, ids, cache: np.ndarray | None = None, remember: bool = True):
         """Reads on.

@@ -107,22 +107,23 @@ def padded_size(size: int, multiple: int) -> int:
     return multiple * (1 << (multiples - 1).bit_length() if few_shapes() else multiples)
 
 
-def trace_once(model: keras.Model) -> keras.Model:
+def trace_once(model: keras.Model, inputs: list[keras.KerasTensor] | None = None) -> keras.Model:
     """Has TensorFlow trace a model's prediction once, for batches of all sizes; returns the model.
 
     Left alone, Keras has it traced for the first batch, and again for each axis of which a later batch has another
     length: seconds each time, where a small shop's predictions take less. `compile` forgets it.
 
     Args:
-        model: A functional model with one input, a list or a dictionary of them. With other backends, and once it has
-            predicted, it stays as it is.
+        model: A model with one input, a list or a dictionary of them. With other backends, and once it has predicted,
+            it stays as it is.
+        inputs: Shapes and types of what it reads, in a list, where the model is not functional.
     """
     if keras.backend.backend() != "tensorflow" or model.predict_function is not None:
         return model
     import tensorflow as tf
 
-    names = list(model.input) if isinstance(model.input, dict) else []
-    wanted = [model.input[name] for name in names] or model.inputs
+    names = list(model.input) if inputs is None and isinstance(model.input, dict) else []
+    wanted = inputs or [model.input[name] for name in names] or model.inputs
 
     @tf.function(input_signature=[tf.TensorSpec(one.shape, one.dtype) for one in wanted], autograph=False)
     def step(*tensors):
