@@ -78,7 +78,7 @@ def week(start: str) -> preprocessing.Split:
 
 @cache
 def _rows(start: str) -> pd.DataFrame:
-    return features.ranking_features(week(start), shop().items, shop().timezone)
+    return features.ranking_features(week(start), shop().timezone)
 
 
 @cache
@@ -95,13 +95,13 @@ def values(kind: str, start: str, age: int) -> pd.Series:
     if kind == "trees, fresh histories":
         return freshness.tree_values(model, split, _rows(start))
     old = freshness.aged(split, at)
-    return freshness.tree_values(model, old, features.ranking_features(old, shop().items, shop().timezone))
+    return freshness.tree_values(model, old, features.ranking_features(old, shop().timezone))
 
 
 @cache
 def _trees(start: str, age: int):
     at = pd.Timestamp(start, tz="UTC") - pd.Timedelta(days=age)
-    return freshness.trees(events(), shop().items, shop().timezone, at)
+    return freshness.trees(events(), shop().timezone, at)
 
 
 def _ndcg(scores: np.ndarray, answers) -> pd.Series:

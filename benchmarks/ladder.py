@@ -197,7 +197,7 @@ def part(cutoff: str, method: str, seed: int, epochs: int, parts: Path | None, u
     elif BOOSTING in method:
         plan = ", plan" in method
         dated, known = task(cutoff, plan, users), shop(users)
-        trees = baselines.boosted_trees(dated, known.items, known.timezone, plan=plan)
+        trees = baselines.boosted_trees(dated, known.timezone, plan=plan)
         found = judged(trees, dated.test)
     else:
         found = train(cutoff, method, seed, epochs, parts or PARTS, users)

@@ -66,7 +66,7 @@ def trees() -> Serve:
 
 def facts(split: Split) -> pd.DataFrame:
     """Returns the columns of notebook 02, and what the plan says of each item."""
-    return boosting.facts(split, shop().items, shop().timezone, plan=True)
+    return boosting.facts(split, shop().timezone, plan=True)
 
 
 def heads(blocks: int, store: Workspace) -> tuple[Serve, float]:

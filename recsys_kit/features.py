@@ -52,7 +52,6 @@ RANKING_COLUMNS = (*PAIR_COLUMNS, "hour_match", "buyers_60d", "repeat_rate", "fr
 """The columns of `ranking_features` that a model learns from."""
 
 _DAY = pd.Timedelta(days=1)
-_NO_SPREAD = 1e-6  # of a column that is the same everywhere, but for rounding
 
 
 def user_features(
@@ -144,10 +143,10 @@ def item_features(events: pd.DataFrame, items: pd.DataFrame, cutoff: pd.Timestam
 
     Returns:
         One row for each row of `items` (index `item_id`): `price` (median paid), `price_ratio` (to the median item of
-        its type), `units`, `buyers`, `buyers_60d` (in the last 60 days), `discount_depth` (share of the regular
-        price that was let off), `promoted_share` (of rows sold with a discount), `repeat_rate` (share of buyers
-        who bought it in a second basket, drawn to the shop's mean where there are few buyers), `age_days` (since the
-        first sale), and `category`, `department`, `brand` as they are.
+        its type), `units`, `buyers`, `buyers_60d` (in the last 60 days), `repeat_rate` (share of buyers who bought it
+        in a second basket, drawn to the shop's mean where there are few buyers), `discount_depth` (share of the regular
+        price that was let off), `promoted_share` (of rows sold with a discount), `age_days` (since the first
+        sale), and `category`, `department`, `brand` as they are.
     """
     past = _past(events, cutoff)
     index = pd.Index(items["item_id"], name="item_id")
@@ -166,23 +165,14 @@ def item_features(events: pd.DataFrame, items: pd.DataFrame, cutoff: pd.Timestam
     )
     groups = rows.groupby(item)
     sums = groups[["let_off", "regular"]].sum(min_count=1)
-    pairs = pd.DataFrame({"item": item, "user": pd.factorize(past["user_id"])[0], "basket": past["basket_id"]})
-    pairs = pairs.drop_duplicates().groupby(["item", "user"], sort=False).size().rename("baskets").reset_index()
-    repeats = (pairs["baskets"] > 1).groupby(pairs["item"])
-    recent = (age <= 60).to_numpy()
     table = pd.DataFrame(index=range(len(index)))
     table["price"] = groups["price"].median()
-    item_type = pd.factorize(item_types(items, index))[0]
-    table["price_ratio"] = table["price"] / table["price"].groupby(item_type).transform("median")
-    table["units"] = groups["units"].sum()
-    table["buyers"] = repeats.size()
-    table["buyers_60d"] = _distinct(item[recent], past["user_id"][recent])
+    typical = table["price"].groupby(pd.factorize(item_types(items, index))[0]).transform("median")
+    table["price_ratio"] = table["price"] / typical
+    table["units"] = groups["units"].sum().reindex(table.index, fill_value=0)
+    table = table.join(_buyers(item, past["user_id"], past["basket_id"], (age <= 60).to_numpy(), len(index)))
     table["discount_depth"] = sums["let_off"] / sums["regular"]
     table["promoted_share"] = groups["promoted"].mean()
-    prior = (pairs["baskets"] > 1).mean() if len(pairs) else 0.0
-    counts = ["units", "buyers", "buyers_60d"]
-    table[counts] = table[counts].fillna(0)
-    table["repeat_rate"] = (repeats.sum().reindex(table.index, fill_value=0) + 10 * prior) / (table["buyers"] + 10)
     table["age_days"] = groups["age"].max()
     table.index = index
     for column in ("category", "department", "brand"):
@@ -276,7 +266,7 @@ def varying(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """
     numbers = table[list(columns)].astype(float)
     spread = numbers.max() - numbers.min()
-    return spread.index[spread > _NO_SPREAD].tolist()
+    return spread.index[spread > 1e-6].tolist()  # less is rounding
 
 
 def labels(split: Split, table: pd.DataFrame) -> np.ndarray:
@@ -286,22 +276,22 @@ def labels(split: Split, table: pd.DataFrame) -> np.ndarray:
     return np.asarray(split.answers[table["case"].to_numpy(), table["item"].to_numpy()]).ravel().astype(bool)
 
 
-def ranking_features(split: Split, items: pd.DataFrame, timezone: str) -> pd.DataFrame:
+def ranking_features(split: Split, timezone: str) -> pd.DataFrame:
     """Joins what a ranking model may know when each test user comes back: interaction, item and user features.
 
     Args:
         split: The task.
-        items: Item table.
         timezone: Zone of the shop.
 
     Returns:
         One row for each test case and item of its history: `case`, `user`, `item` and `RANKING_COLUMNS`.
     """
     table = interaction_features(split, split.answer_times, timezone)
-    item = item_features(split.history, items, split.cutoff).loc[split.items, ["buyers_60d", "repeat_rate"]]
-    user = user_baskets(split)
-    user = pd.DataFrame({"frequency": user["frequency"], "basket_size": user["lines"] / user["frequency"]})
-    return table.join(item.reset_index(drop=True), on="item").join(user, on="user")
+    recent = (split.history["timestamp"] >= split.cutoff - 60 * _DAY).to_numpy()
+    item, user, basket = (split.history[name] for name in ("item", "user", "basket_id"))
+    item = _buyers(item.to_numpy(), user, basket, recent, len(split.items))[["buyers_60d", "repeat_rate"]]
+    user = user_baskets(split).assign(basket_size=lambda table: table.pop("lines") / table["frequency"])
+    return table.join(item, on="item").join(user, on="user")
 
 
 def user_baskets(split: Split) -> pd.DataFrame:
@@ -348,8 +338,7 @@ def circular_hour(hours: np.ndarray, groups: np.ndarray, size: int) -> tuple[np.
     """
     angle = np.asarray(hours) * (2 * np.pi / 24)
     x, y = (np.bincount(groups, f(angle), size) for f in (np.cos, np.sin))
-    rows = np.bincount(groups, minlength=size)
-    empty = rows == 0
+    empty = (rows := np.bincount(groups, minlength=size)) == 0
     hour = np.where(empty, np.nan, np.arctan2(y, x) * (24 / (2 * np.pi)) % 24)
     return hour, np.where(empty, np.nan, np.hypot(x, y) / np.maximum(rows, 1))
 
@@ -365,6 +354,17 @@ def _distinct(group: np.ndarray, *keys: pd.Series | np.ndarray) -> pd.Series:
     """Counts the distinct keys of each group."""
     frame = pd.DataFrame({"group": group} | {i: pd.factorize(key)[0] for i, key in enumerate(keys)})
     return frame.drop_duplicates()["group"].value_counts().astype(float)
+
+
+def _buyers(item: np.ndarray, user: pd.Series, basket: pd.Series, recent: np.ndarray, size: int) -> pd.DataFrame:
+    """Returns `buyers`, `buyers_60d` and `repeat_rate` of items 0 to size - 1, from what each row of a history says."""
+    user, basket = (pd.factorize(names, use_na_sentinel=False)[0] for names in (user, basket))
+    users = user.max(initial=0) + 1
+    rows = pd.DataFrame({"basket": basket, "recent": recent}).groupby(item.astype(np.int64) * users + user)
+    pairs = pd.DataFrame({"buyers": True, "buyers_60d": rows["recent"].any(), "repeats": rows["basket"].nunique() > 1})
+    table = pairs.groupby(pairs.index // users).sum().reindex(range(size), fill_value=0).astype(float)
+    repeats = table.pop("repeats") + 10 * (pairs["repeats"].mean() if len(pairs) else 0.0)
+    return table.assign(repeat_rate=repeats / (table["buyers"] + 10))
 
 
 def _lines(split: Split) -> tuple[pd.DataFrame, np.ndarray]:

@@ -111,8 +111,8 @@ def test_ranking_features_do_not_read_the_answers(rows, seed):
     split = preprocessing.split_by_time(make_events(rows), CUTOFF, min_users=1, min_items=1)
     answers = split.answers[np.random.default_rng(seed).permutation(split.answers.shape[0])][:, ::-1].tocsr()
     other = replace(split, answers=answers, end=split.end + pd.Timedelta(days=9))
-    expected = features.ranking_features(split, ITEMS, "UTC")
-    pd.testing.assert_frame_equal(features.ranking_features(other, ITEMS, "UTC"), expected)
+    expected = features.ranking_features(split, "UTC")
+    pd.testing.assert_frame_equal(features.ranking_features(other, "UTC"), expected)
     assert set(features.RANKING_COLUMNS) <= set(expected.columns)
 
 
@@ -218,7 +218,7 @@ def test_a_shop_with_three_columns_gets_the_same_tables_with_blanks():
     assert users["frequency"].tolist() == [2, 1, 0, 0]
     assert features.category_profile(events, items, CUTOFF)["unknown"].tolist() == [1, 1]
     split = preprocessing.split_by_time(events, CUTOFF, min_users=1, min_items=1)
-    assert len(features.ranking_features(split, items, "UTC")) == 1
+    assert len(features.ranking_features(split, "UTC")) == 1
 
 
 def test_an_attribute_named_like_a_feature_replaces_nothing():

@@ -41,7 +41,6 @@ _DAY = pd.Timedelta(days=1)
 
 def boosted_trees(
     task: Task,
-    items: pd.DataFrame,
     timezone: str,
     windows: int = 6,
     negatives: float = 0.1,
@@ -52,7 +51,6 @@ def boosted_trees(
 
     Args:
         task: The task; the trees learn from the validation weeks and from windows before them.
-        items: Item table.
         timezone: Zone of the shop.
         windows: How many windows they learn from, the validation weeks included.
         negatives: Share of the "not bought" rows that they learn from.
@@ -64,8 +62,8 @@ def boosted_trees(
     """
     rng, read, samples = np.random.default_rng(seed), read_columns(plan), []
     for split in earlier_windows(task, windows):
-        samples.append(labelled(split, facts(split, items, timezone, plan), negatives, rng))
-    learned, rows = pd.concat(samples, ignore_index=True), facts(task.test, items, timezone, plan)
+        samples.append(labelled(split, facts(split, timezone, plan), negatives, rng))
+    learned, rows = pd.concat(samples, ignore_index=True), facts(task.test, timezone, plan)
     if learned.empty or rows.empty:  # nobody came back in any window: there is nothing to learn from, or to rank
         return features.table_scorer(task.test, rows, np.zeros(len(rows)))
     return features.table_scorer(task.test, rows, predict(fit_trees(learned, read, seed), rows[read]))
@@ -76,19 +74,18 @@ def read_columns(plan: bool = False) -> list[str]:
     return [*features.RANKING_COLUMNS, *(PLAN if plan else ())]
 
 
-def facts(split: Split, items: pd.DataFrame, timezone: str, plan: bool = False) -> pd.DataFrame:
+def facts(split: Split, timezone: str, plan: bool = False) -> pd.DataFrame:
     """Returns `features.ranking_features`, and what the promotion plan says of each row.
 
     Args:
         split: The split.
-        items: Item table.
         timezone: Zone of the shop.
         plan: Whether the columns `PLAN` are added.
 
     Raises:
         ValueError: If they are asked for, and the split has no plan.
     """
-    table = features.ranking_features(split, items, timezone)
+    table = features.ranking_features(split, timezone)
     if not plan:
         return table
     if split.plan is None:

@@ -142,7 +142,7 @@ def fit(
     training = training_model(model, settings.loss)
     averages = {"use_ema": True, "ema_momentum": 0.98}  # of about the last 50 steps
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=0.01, clipnorm=1.0, **averages)
-    training.compile(optimizer, loss=losses.mean_loss)
+    training.compile(optimizer, loss=losses.mean_loss, steps_per_execution=8)  # small steps: Python would cost more
     training.optimizer.build(training.trainable_variables)  # else its step is traced twice
     scores, curve = NextItemScores(model, data, length), []
     best = fitting.BestWeights(settings.patience or settings.epochs)

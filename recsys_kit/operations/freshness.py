@@ -47,12 +47,11 @@ def counting(split: Split, at: pd.Timestamp, decay: float = 120, popularity_weig
     return evaluation.evaluate(scorer, split.answers)["ndcg"]
 
 
-def trees(events: pd.DataFrame, items: pd.DataFrame, timezone: str, at: pd.Timestamp, windows: int = 3, seed: int = 0):
+def trees(events: pd.DataFrame, timezone: str, at: pd.Timestamp, windows: int = 3, seed: int = 0):
     """Returns boosted trees that have learned from the weeks before a moment.
 
     Args:
         events: Cleaned events.
-        items: Item table.
         timezone: Zone of the shop.
         at: The moment.
         windows: How many weeks, the latest before `at`, they learn from.
@@ -61,7 +60,7 @@ def trees(events: pd.DataFrame, items: pd.DataFrame, timezone: str, at: pd.Times
     rng, samples = np.random.default_rng(seed), []
     for back in range(1, windows + 1):
         split = week(events, at - back * _WEEK)
-        samples.append(boosting.labelled(split, features.ranking_features(split, items, timezone), 0.1, rng))
+        samples.append(boosting.labelled(split, features.ranking_features(split, timezone), 0.1, rng))
     return boosting.fit_trees(pd.concat(samples, ignore_index=True), features.RANKING_COLUMNS, seed)
 
 

@@ -10,6 +10,7 @@ Letters for shapes: U users, N test cases, B of a batch, L positions, D width, V
 from __future__ import annotations
 
 import time
+import weakref
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -20,7 +21,7 @@ from keras import layers, ops
 
 from recsys_kit import baselines, evaluation, transformer
 from recsys_kit.datasets.items import item_types
-from recsys_kit.neural import losses
+from recsys_kit.neural import devices, losses
 from recsys_kit.neural.fitting import BestWeights, reset
 from recsys_kit.preprocessing import Split, Task
 
@@ -41,6 +42,9 @@ __all__ = [
     "score",
     "sequence_model",
 ]
+
+# What reads a model's states, traced once: `fit` asks it after each epoch.
+_encoders: weakref.WeakKeyDictionary[keras.Model, keras.Model] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -231,9 +235,10 @@ def score(model: keras.Model, look: Moment) -> np.ndarray:
     """Returns (N, V) the logits of all types after each case's history."""
     ids = look.ids[look.cases]
     last = np.maximum((ids > 0).sum(1) - 1, 0)
-    encoder = keras.Model(model.inputs[0], model.get_layer("norm").output)
+    if model not in _encoders:
+        _encoders[model] = devices.trace_once(keras.Model(model.inputs[0], model.get_layer("norm").output))
     head = model.get_layer("logits")
-    states = ops.convert_to_numpy(encoder(ids))[np.arange(len(ids)), last]
+    states = ops.convert_to_numpy(_encoders[model].predict_on_batch(ids))[np.arange(len(ids)), last]
     table = ops.convert_to_numpy(head.embedding(np.arange(head.embedding.size)))
     logits = states @ table.T + ops.convert_to_numpy(head.bias)
     often = _counts(ids, logits.shape[1])
@@ -264,9 +269,10 @@ def part_of(look: Moment, cases: np.ndarray) -> Moment:
 def plain_loss(model: keras.Model, rows: np.ndarray) -> float:
     """Returns the mean cross-entropy of the next type in sequences (n, L + 1), without dropout, noise or smoothing."""
     total, count = 0.0, 0
+    devices.trace_once(model)
     for part in np.array_split(rows, max(1, len(rows) // 256)):
         x, y = part[:, :-1] * (part[:, 1:] > 0), part[:, 1:, None]
-        loss = ops.convert_to_numpy(losses.smoothed_softmax()(y, model(x)))
+        loss = ops.convert_to_numpy(losses.smoothed_softmax()(y, model.predict_on_batch(x)))
         total, count = total + float((loss * (y[..., 0] > 0)).sum()), count + int((y > 0).sum())
     return total / max(count, 1)
 

@@ -29,11 +29,6 @@ def task():
     return preprocessing.Task(events, pd.DataFrame(), valid, test, 1, 1)
 
 
-@pytest.fixture(scope="module")
-def items():
-    return pd.DataFrame({"item_id": ITEMS, "category": "c", "product_type": "t"})
-
-
 def test_windows_go_back_in_time_without_a_gap_and_share_the_catalogue(task):
     windows = list(boosting.earlier_windows(task, 4))
     assert windows[0] is task.validation and len(windows) == 4
@@ -47,8 +42,8 @@ def test_windows_end_where_there_is_no_history_left(task):
     assert 5 < len(windows) < 20 and all(len(split.history) for split in windows)
 
 
-def test_all_bought_rows_are_kept_and_the_weights_make_up_for_the_others(task, items):
-    table = features.ranking_features(task.validation, items, "UTC")
+def test_all_bought_rows_are_kept_and_the_weights_make_up_for_the_others(task):
+    table = features.ranking_features(task.validation, "UTC")
     sample = boosting.labelled(task.validation, table, 0.25, np.random.default_rng(0))
     bought = features.labels(task.validation, table)
     assert sample["label"].sum() == bought.sum() > 0
@@ -56,9 +51,9 @@ def test_all_bought_rows_are_kept_and_the_weights_make_up_for_the_others(task, i
     assert sample["weight"].sum() == pytest.approx(len(table), rel=0.2)
 
 
-def test_the_trees_beat_popularity_and_do_not_see_the_test_weeks(task, items):
+def test_the_trees_beat_popularity_and_do_not_see_the_test_weeks(task):
     rows = np.arange(len(task.test.test_users))
-    scores = baselines.boosted_trees(task, items, "UTC", windows=3)(rows)
+    scores = baselines.boosted_trees(task, "UTC", windows=3)(rows)
     found = {
         "trees": evaluation.evaluate(scores, task.test.answers)["ndcg"].mean(),
         "popularity": evaluation.evaluate(baselines.popularity(task.test), task.test.answers)["ndcg"].mean(),
@@ -67,7 +62,7 @@ def test_the_trees_beat_popularity_and_do_not_see_the_test_weeks(task, items):
     late = task.events["timestamp"] >= task.test.cutoff
     changed = task.events.assign(item_id=task.events["item_id"].where(~late, ITEMS[0]))
     altered = preprocessing.Task(changed, task.cleaning, task.validation, task.test, 1, 1)
-    assert np.array_equal(baselines.boosted_trees(altered, items, "UTC", windows=3)(rows), scores)
+    assert np.array_equal(baselines.boosted_trees(altered, "UTC", windows=3)(rows), scores)
 
 
 def test_a_column_without_any_value_does_not_stop_the_trees():
@@ -77,7 +72,7 @@ def test_a_column_without_any_value_does_not_stop_the_trees():
     assert chance[1] > 0.9 > 0.1 > chance[0]
 
 
-def test_a_window_to_which_only_strangers_come_teaches_nothing_and_stops_nothing(task, items):
+def test_a_window_to_which_only_strangers_come_teaches_nothing_and_stops_nothing(task):
     valid = task.validation
     strangers = replace(
         valid,
@@ -86,9 +81,9 @@ def test_a_window_to_which_only_strangers_come_teaches_nothing_and_stops_nothing
         answers=valid.answers[:20],
         answer_times=valid.answer_times[:20],
     )
-    table = features.ranking_features(strangers, items, "UTC")
+    table = features.ranking_features(strangers, "UTC")
     assert features.labels(strangers, table).tolist() == []
-    scores = boosting.boosted_trees(replace(task, validation=strangers), items, "UTC", windows=1)(np.arange(3))
+    scores = boosting.boosted_trees(replace(task, validation=strangers), "UTC", windows=1)(np.arange(3))
     assert scores.shape == (3, len(ITEMS)) and np.isfinite(scores).all()
 
 
@@ -114,7 +109,7 @@ def test_what_the_plan_says_is_of_the_week_of_the_visit_of_those_before_and_of_t
     assert not found["now_mailer_inside"].any() and not found["now_mailer_prominent"].any()
 
 
-def test_trees_read_the_plan_if_they_are_told_to(task, items):
+def test_trees_read_the_plan_if_they_are_told_to(task):
     rng, weeks = np.random.default_rng(0), np.arange(60)
     share = np.repeat((rng.random((60, len(ITEMS))) < 0.5)[:, :, None], 3, axis=2).astype(float)
     day = (task.events["timestamp"] - task.events["timestamp"].min().normalize()) // pd.Timedelta(days=7)
@@ -127,9 +122,9 @@ def test_trees_read_the_plan_if_they_are_told_to(task, items):
     valid, test = (with_plan(split, share[:, order]) for split in (valid, test))
     planned = preprocessing.Task(events, pd.DataFrame(), valid, test, 1, 1)
     ndcg = {
-        plan: evaluation.evaluate(baselines.boosted_trees(planned, items, "UTC", 4, plan=plan), test.answers)["ndcg"]
+        plan: evaluation.evaluate(baselines.boosted_trees(planned, "UTC", 4, plan=plan), test.answers)["ndcg"]
         for plan in (False, True)
     }
     assert ndcg[True].mean() > ndcg[False].mean() + 0.05
     with pytest.raises(ValueError, match="no promotion plan"):
-        boosting.facts(task.test, items, "UTC", plan=True)
+        boosting.facts(task.test, "UTC", plan=True)

@@ -31,10 +31,10 @@ def test_fresh_histories_are_those_of_the_counting_rule(events):
 
 def test_trees_learn_from_the_weeks_before_alone(events):
     shop = busy_shop()
-    one = freshness.trees(events, shop.items, shop.timezone, START, windows=2)
-    other = freshness.trees(events[events["timestamp"] < START], shop.items, shop.timezone, START, windows=2)
+    one = freshness.trees(events, shop.timezone, START, windows=2)
+    other = freshness.trees(events[events["timestamp"] < START], shop.timezone, START, windows=2)
     split = freshness.week(events, START)
-    rows = features.ranking_features(split, shop.items, shop.timezone)
+    rows = features.ranking_features(split, shop.timezone)
     values = [freshness.tree_values(model, split, rows) for model in (one, other)]
     assert values[0].equals(values[1]) and values[0].mean() > 0.2
 
