@@ -5,7 +5,6 @@ Letters for shapes: B users of a batch, P positions to predict at.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -139,7 +138,7 @@ def trained(
         workspace.forget("training", _model, **address)
     build = partial(_model, shop, task, settings, folder, callbacks)
     model = workspace.get("basket_transformer", build, **address)
-    gc.collect()  # the model that was trained, where this one was read back: it holds its compiled step, and itself
+    fitting.give_back()  # also the model that was trained, where this one was read back: it holds itself
     return model
 
 
