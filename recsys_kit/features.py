@@ -169,7 +169,7 @@ def item_features(events: pd.DataFrame, items: pd.DataFrame, cutoff: pd.Timestam
     table["price"] = groups["price"].median()
     typical = table["price"].groupby(pd.factorize(item_types(items, index))[0]).transform("median")
     table["price_ratio"] = table["price"] / typical
-    table["units"] = groups["units"].sum().reindex(table.index, fill_value=0)
+    table["units"] = groups["units"].sum().reindex(table.index, fill_value=0).astype(float)
     table = table.join(_buyers(item, past["user_id"], past["basket_id"], (age <= 60).to_numpy(), len(index)))
     table["discount_depth"] = sums["let_off"] / sums["regular"]
     table["promoted_share"] = groups["promoted"].mean()

@@ -307,3 +307,24 @@ def test_baskets_are_counted_as_by_hand_whoever_shares_an_id_or_a_moment(rows, i
             latest = max(starts.index(basket) for basket in mine)
             assert (row.count, row.visits_since) == (len(mine), len(starts) - 1 - latest)
             assert row.basket_share == pytest.approx(len(mine) / len(starts))
+
+
+@FAST
+@given(ROWS)
+def test_buyers_are_counted_as_by_hand_in_both_tables(rows):
+    events = make_events(rows)
+    for cutoff in (CUTOFF, LATE):  # at the later one some purchases are older than 60 days
+        past = events[events["timestamp"] < cutoff]
+        often = past.groupby(["item_id", "user_id"])["basket_id"].nunique() > 1
+        late = past[past["timestamp"] >= cutoff - pd.Timedelta(days=60)].groupby("item_id")["user_id"].nunique()
+        mean = often.mean() if len(often) else 0.0
+        table = features.item_features(events, ITEMS, cutoff)
+        for item, row in table.iterrows():
+            mine = often[often.index.get_level_values("item_id") == item]
+            assert (row["buyers"], row["buyers_60d"]) == (len(mine), late.get(item, 0))
+            assert row["repeat_rate"] == pytest.approx((mine.sum() + 10 * mean) / (len(mine) + 10))
+    split = preprocessing.split_by_time(events, CUTOFF, min_users=1, min_items=1)
+    ranked = features.ranking_features(split, "UTC")
+    table = features.item_features(events, ITEMS, CUTOFF)
+    same = table.loc[split.items[ranked["item"]], ["buyers_60d", "repeat_rate"]].to_numpy()
+    np.testing.assert_array_equal(ranked[["buyers_60d", "repeat_rate"]].to_numpy(), same)

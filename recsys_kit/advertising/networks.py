@@ -17,6 +17,7 @@ from keras import layers, ops
 from recsys_kit import transformer
 from recsys_kit.advertising.campaigns import Campaigns
 from recsys_kit.datasets import Shop
+from recsys_kit.neural import devices
 
 __all__ = [
     "CHOSEN",
@@ -235,7 +236,8 @@ def train(model: keras.Model, x: Any, y: np.ndarray, settings: Settings) -> list
     keras.utils.set_random_seed(settings.seed)  # the order of the rows
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias"])  # or the mean forecast drifts to one half
-    model.compile(optimizer, "binary_crossentropy", steps_per_execution=8)  # small steps: Python would cost more
+    steps = devices.at_once(8)  # they are small: Python would cost more
+    model.compile(optimizer, "binary_crossentropy", steps_per_execution=steps)
     model.optimizer.build(model.trainable_variables)  # else its step is traced twice
     run = model.fit(x, y, settings.batch_size, settings.epochs, verbose=0)
     return run.history["loss"]

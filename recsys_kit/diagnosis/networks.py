@@ -15,7 +15,7 @@ from keras import layers
 
 from recsys_kit import baselines, transformer
 from recsys_kit.evaluation import Scorer
-from recsys_kit.neural import fitting, losses
+from recsys_kit.neural import devices, fitting, losses
 from recsys_kit.neural.ranges import ragged
 from recsys_kit.next_item import LeaveOneOut, NextItemBatches, NextItemScores, additive, leave_one_out, training_model
 from recsys_kit.preprocessing import Split
@@ -127,7 +127,8 @@ class Network:
         if self.whole:
             self.training = self.model
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
-            self.training.compile(self.optimizer, loss=loss, steps_per_execution=_BURST, jit_compile=False)
+            steps = devices.at_once(_BURST)
+            self.training.compile(self.optimizer, loss=loss, steps_per_execution=steps, jit_compile=False)
         else:
             self.training = training_model(self.model, "sampled_softmax")
             self.training.compile(self.optimizer, loss=losses.mean_loss)

@@ -17,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 __all__ = [
     "PRECISIONS",
     "Hardware",
+    "at_once",
     "compiled",
     "even",
     "few_shapes",
@@ -137,6 +138,11 @@ def trace_once(model: keras.Model, inputs: list[keras.KerasTensor] | None = None
 
     model.predict_function = predict
     return model
+
+
+def at_once(steps: int) -> int:
+    """Returns how many steps Keras makes before Python is asked again, as `compile` wants them: 1 where it can't."""
+    return 1 if keras.backend.backend() == "torch" else steps
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager:

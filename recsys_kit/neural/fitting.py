@@ -113,7 +113,7 @@ def reset(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 def give_back() -> None:
-    """Hands memory that nobody holds any more back to the system: garbage, and what the allocator keeps for later.
+    """Collects garbage and, with glibc, hands what its allocator keeps for later back to the system.
 
     After a training that is its compiled step and its batches, some hundred megabytes.
     """

@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers, ops
 
 from recsys_kit import transformer
-from recsys_kit.neural import fitting, losses
+from recsys_kit.neural import devices, fitting, losses
 from recsys_kit.next_item import laboratory, prior
 from recsys_kit.next_item.batches import NextItemBatches, NextItemScores, training_model
 from recsys_kit.next_item.leave_one_out import LeaveOneOut
@@ -142,7 +142,8 @@ def fit(
     training = training_model(model, settings.loss)
     averages = {"use_ema": True, "ema_momentum": 0.98}  # of about the last 50 steps
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=0.01, clipnorm=1.0, **averages)
-    training.compile(optimizer, loss=losses.mean_loss, steps_per_execution=8)  # small steps: Python would cost more
+    steps = devices.at_once(8)  # they are small: Python would cost more
+    training.compile(optimizer, loss=losses.mean_loss, steps_per_execution=steps)
     training.optimizer.build(training.trainable_variables)  # else its step is traced twice
     scores, curve = NextItemScores(model, data, length), []
     best = fitting.BestWeights(settings.patience or settings.epochs)

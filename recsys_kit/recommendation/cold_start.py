@@ -108,7 +108,9 @@ def group_scores(split: Split, groups: pd.Series, new: pd.Series, decay: float =
     member.resize((len(groups), max(1, len(names))))
     counts = baselines.decayed_counts(split, decay)[split.test_users] @ member.tocsr()
     place = pd.Index(names).get_indexer(new)
-    return np.where(place >= 0, counts.log1p().toarray()[:, place], 0).astype(np.float32)
+    scores = counts.log1p().toarray().astype(np.float32)[:, place]
+    scores[:, place < 0] = 0
+    return scores
 
 
 def placed(scores: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:

@@ -108,9 +108,12 @@ def _useful(table: pd.DataFrame, most: int) -> np.ndarray:
 
 def _squeeze(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Long-tailed facts, such as counts and days, as sign(x) log(1 + |x|): a network wants numbers of one size."""
-    x = table[list(names)].astype(np.float32)
-    return np.sign(x) * np.log1p(np.abs(x))
+    columns = {name: table[name].astype(np.float32) for name in names}  # one by one: a table is large
+    return pd.DataFrame({name: np.sign(x) * np.log1p(np.abs(x)) for name, x in columns.items()}, copy=False)
 
 
 def _scaled(facts: pd.DataFrame, scale: pd.DataFrame) -> pd.DataFrame:
-    return ((facts - scale["mean"]) / scale["spread"]).astype(np.float32)  # means are of 64 bits, a batch is of 32
+    columns = {  # means are of 64 bits, a batch is of 32
+        name: ((facts[name] - scale["mean"][name]) / scale["spread"][name]).astype(np.float32) for name in facts
+    }
+    return pd.DataFrame(columns, copy=False)

@@ -138,7 +138,7 @@ def trained(
         workspace.forget("training", _model, **address)
     build = partial(_model, shop, task, settings, folder, callbacks)
     model = workspace.get("basket_transformer", build, **address)
-    fitting.give_back()  # also the model that was trained, where this one was read back: it holds itself
+    fitting.give_back()  # where this model was read back, also the trained one: a reference cycle
     return model
 
 

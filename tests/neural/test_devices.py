@@ -214,3 +214,9 @@ def test_a_model_that_has_predicted_keeps_its_step():
     model.predict_on_batch(np.zeros((1, 2)))
     step = model.predict_function
     assert devices.trace_once(model).predict_function is step
+
+
+def test_steps_are_made_at_once_only_where_the_backend_can(monkeypatch):
+    assert devices.at_once(8) == (1 if keras.backend.backend() == "torch" else 8)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert devices.at_once(8) == 1

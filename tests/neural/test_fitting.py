@@ -54,3 +54,10 @@ def test_the_weights_of_the_best_epoch_are_put_back():
     assert [row["score"] for row in watch.curve] == [0.2, 0.5, 0.4, 0.3]
     assert watch.best.epoch == 2
     assert all(np.array_equal(a, b) for a, b in zip(seen[1], model.get_weights(), strict=True))
+
+
+def test_memory_is_given_back_and_what_is_held_stays():
+    model = small()
+    before = model.get_weights()
+    fitting.give_back()
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
