@@ -43,7 +43,8 @@ def lists(table: pd.DataFrame, names: Sequence[str], most: int) -> tuple[np.ndar
     place = np.arange(len(table)) - start[number]
     keep = place < most
     x = np.zeros((len(start) - 1, most, len(names)), np.float32)
-    x[number[keep], place[keep]] = np.nan_to_num(table[list(names)].to_numpy(np.float32)[keep])
+    for column, name in enumerate(names):
+        x[number[keep], place[keep], column] = np.nan_to_num(table[name].to_numpy(np.float32)[keep])
     y = np.full(x.shape[:2], -1, np.float32)
     y[number[keep], place[keep]] = table["label"].to_numpy()[keep] if "label" in table else 0
     return x, y
@@ -69,8 +70,8 @@ def train(
     facts = _squeeze(table, names)
     scale = pd.DataFrame({"mean": facts.mean(), "spread": facts.std() + 1e-3})
     useful = _useful(table, most)  # the other lists teach nothing, and would take as much memory
-    facts, table = _scaled(facts[useful], scale), table[useful]
-    x, y = lists(facts.assign(list=table["list"], label=table["label"]), names, most)
+    facts = _scaled(facts[useful], scale)
+    x, y = lists(facts.assign(list=table.loc[useful, "list"], label=table.loc[useful, "label"]), names, most)
     network = model(len(names))
     network.compile(keras.optimizers.Adam(2e-3), loss=losses.softmax_loss, jit_compile=False)
     network.optimizer.build(network.trainable_variables)  # else its step is traced twice
