@@ -109,8 +109,12 @@ def _useful(table: pd.DataFrame, most: int) -> np.ndarray:
 
 def _squeeze(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Long-tailed facts, such as counts and days, as sign(x) log(1 + |x|): a network wants numbers of one size."""
-    columns = {name: table[name].astype(np.float32) for name in names}  # one by one: a table is large
-    return pd.DataFrame({name: np.sign(x) * np.log1p(np.abs(x)) for name, x in columns.items()}, copy=False)
+
+    def squeezed(x: pd.Series) -> pd.Series:
+        return np.sign(x) * np.log1p(np.abs(x))
+
+    # One by one: a table is large.
+    return pd.DataFrame({name: squeezed(table[name].astype(np.float32)) for name in names}, copy=False)
 
 
 def _scaled(facts: pd.DataFrame, scale: pd.DataFrame) -> pd.DataFrame:

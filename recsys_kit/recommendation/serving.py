@@ -221,7 +221,7 @@ def check(
         One row a format that was written: `uses_kit` (whether the process imported recsys_kit), `same_items` (share
         of the places with the same item), `max_difference` of the scores, and `note`.
     """
-    fitting.give_back()  # the others need room
+    fitting.give_back()  # the processes below want it
     rows = {}
     with tempfile.TemporaryDirectory() as place:
         asked = Path(place) / "request.npz"
