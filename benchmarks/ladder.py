@@ -37,7 +37,9 @@ STRONGEST = {"all": RULE, "explore": NEIGHBOURS}
 """The counting rule that is hardest to beat on each half of the question, if it reads no plan."""
 
 WITH_PLAN = {f"{RULE}, plan": RULE, f"{NEIGHBOURS}, plan": NEIGHBOURS}
-"""Counting that reads the promotion plan, and the rule that it is without it."""
+"""Counting that reads the promotion plan, and the rule that it is without it; `--weights` prints what chose weights."""
+
+READING = dict(zip(WITH_PLAN, (baselines.promoted_frequency, baselines.promoted_knn), strict=True))
 
 BOOSTING, HEADS, BLOCKS = "gradient boosting", "two heads", "two heads + blocks"
 NO_ANCHORS = "two heads + blocks, plan, anchors 0"
@@ -46,9 +48,6 @@ METHODS = [*COUNTING, *WITH_PLAN, BOOSTING, f"{BOOSTING}, plan", *TRAINED, NO_AN
 
 KEY = ("cutoff", "half", "method", "to")
 """What tells a row of the results file from others."""
-
-HABITS, NEWS, LIFTED = (0.0, 0.1, 0.1), (8.0, 4.0, 4.0), (4.0, 1.0, 1.0)
-"""What a display and two ways of mailing weigh: for own habits, popularity, and neighbours (beyond the usual)."""
 
 WINDOWS = 6  # on which `--weights` chooses: those that boosting learns from
 
@@ -90,20 +89,6 @@ def shop(users: int = 0) -> datasets.Shop:
 def task(cutoff: str, plan: bool, users: int = 0) -> preprocessing.Task:
     """Returns the next-basket task at a cutoff, with or without the promotion plan."""
     return preprocessing.task(shop(users), cutoff, promotions=promotions.load() if plan else None)
-
-
-def counting_with_plan(split: preprocessing.Split) -> dict[str, evaluation.Scorer]:
-    """Returns the two rules of counting with the plan; what it weighs was chosen by what `--weights` prints.
-
-    A habit is bought a little more often in a week in which it is promoted, what a household never bought much more:
-    so its own counts and popularity have weights of their own. Neighbours hear what is promoted more than usual.
-    Like the other rules' settings, the weights are the same at every cutoff: those of windows before the first one.
-    """
-    own, popular = baselines.personal_frequency(split, 120.0, 0.0), baselines.popularity(split)
-    own = baselines.promoted(own, split, HABITS)
-    popular = baselines.promoted(popular, split, NEWS)
-    neighbours = baselines.promoted(baselines.user_knn(split), split, LIFTED, lift=True)
-    return {f"{RULE}, plan": lambda rows: own(rows) + 0.3 * popular(rows), f"{NEIGHBOURS}, plan": neighbours}
 
 
 def weights(users: int = 0) -> pd.DataFrame:
@@ -193,7 +178,7 @@ def part(cutoff: str, method: str, seed: int, epochs: int, parts: Path | None, u
         found = judged(COUNTING[method](split), split)
     elif method in WITH_PLAN:
         split = task(cutoff, True, users).test
-        found = judged(counting_with_plan(split)[method], split)
+        found = judged(READING[method](split), split)
     elif BOOSTING in method:
         plan = ", plan" in method
         dated, known = task(cutoff, plan, users), shop(users)

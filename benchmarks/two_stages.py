@@ -23,7 +23,10 @@ from recsys_kit.workspace import Workspace
 
 CUTOFF, DRAWS, WINDOWS, TREES, EPOCHS = "2017-10-15", 2000, 3, 150, 3
 STAGES, RULE = "two stages", "decayed + popularity"
-METHODS = (STAGES, "trees", "lambdarank", "Transformer", RULE)
+READING = {f"{RULE}, plan": baselines.promoted_frequency, "user-kNN, plan": baselines.promoted_knn}
+"""Counting that reads the promotion plan, as trees and Transformer do."""
+
+METHODS = (STAGES, "trees", "lambdarank", "Transformer", RULE, *READING)
 HALVES = ("all items", "explore")
 PAIRS = [(STAGES, other) for other in METHODS[1:]] + [("trees", "lambdarank"), (RULE, RULE)]
 
@@ -78,6 +81,8 @@ def ndcg(cutoff: str, half: str, method: str, seed: int, folder: str) -> pd.Seri
     split = task(cutoff, method != RULE).test
     if method == RULE:
         scorer = baselines.personal_frequency(split, decay=120, popularity_weight=0.3)
+    elif method in READING:
+        scorer = READING[method](split)
     else:
         table, values = candidates(cutoff, seed, folder)
         scorer = ranking.pair_scorer(split, table, values[method])

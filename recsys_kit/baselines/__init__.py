@@ -9,8 +9,8 @@ __getattr__, __dir__, __all__ = door(
     __name__,
     boosting=["boosted_trees"],
     factorisation=["als", "bpr", "svd", "warp"],
-    frequency=["decayed_counts", "personal_frequency", "popularity", "recent_popularity"],
-    neighbours=["item_knn", "user_knn"],
+    frequency=["decayed_counts", "personal_frequency", "popularity", "promoted_frequency", "recent_popularity"],
+    neighbours=["item_knn", "promoted_knn", "user_knn"],
     next_basket_neighbours=["taiw", "tifu_knn", "up_cf"],
     scorers=["promoted"],
     transitions=[

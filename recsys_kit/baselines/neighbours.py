@@ -5,17 +5,20 @@ Letters for shapes: U users, O of them, V items of the catalogue, N test cases, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
 from recsys_kit.baselines.frequency import decayed_counts, recent_popularity
-from recsys_kit.baselines.scorers import product_scorer
+from recsys_kit.baselines.scorers import product_scorer, promoted
 from recsys_kit.evaluation import Scorer
 from recsys_kit.preprocessing import Split
 
-__all__ = ["inner_products", "item_knn", "user_knn"]
+__all__ = ["inner_products", "item_knn", "promoted_knn", "user_knn"]
+
+LIFTED = (4.0, 1.0, 1.0)
+"""What a display and two ways of mailing weigh beyond what is usual: see `promoted_knn`."""
 
 _CELLS = 2**24  # of a block's dense similarities: 64 megabytes
 
@@ -48,6 +51,20 @@ def user_knn(
         return product_scorer(similar, theirs, popular)(np.arange(similar.shape[0]))
 
     return score
+
+
+def promoted_knn(split: Split, weights: Sequence[float] = LIFTED, **settings) -> Scorer:
+    """Ranks the items by what similar users buy, and by how much more than usual they are promoted: for new items.
+
+    The default weights were chosen on The Complete Journey, on windows before all test periods
+    (`benchmarks/ladder.py --weights`).
+
+    Args:
+        split: The split; it has a plan.
+        weights: What the ways to promote weigh; see `promoted`, with `lift`.
+        **settings: As of `user_knn`.
+    """
+    return promoted(user_knn(split, **settings), split, weights, lift=True)
 
 
 def item_knn(split: Split, neighbours: int = 100, decay: float | None = None) -> Scorer:

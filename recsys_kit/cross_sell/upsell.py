@@ -16,7 +16,7 @@ from recsys_kit.preprocessing import Split
 __all__ = [
     "UNITS",
     "balance",
-    "dearer_at_random",
+    "dearer_rival",
     "next_steps",
     "parse_size",
     "price_table",
@@ -332,17 +332,20 @@ def suggestions(
     )
 
 
-def dearer_at_random(offers: pd.DataFrame, prices: pd.DataFrame, split: Split, seed: int = 0) -> np.ndarray:
-    """Draws for each suggestion its rival: another dearer item of the same type and measure, new to the household.
+def dearer_rival(
+    offers: pd.DataFrame, prices: pd.DataFrame, split: Split, seed: int = 0, sold: np.ndarray | None = None
+) -> np.ndarray:
+    """Finds for each suggestion a rival: a dearer item of the same type and measure, new to the household.
 
     Args:
         offers: What `suggestions` returned.
         prices: What `price_table` returned.
         split: The split that the suggestions were made for.
         seed: Seed of the draw.
+        sold: (V,) sales; the rival is the best seller then, be it what was suggested. None: another one at random.
 
     Returns:
-        (P,) columns of items; -1 where there is no other.
+        (P,) columns of items; -1 where there is no other than the suggestion.
     """
     usable = prices["unit_price"].notna()
     columns = pd.Series(np.arange(len(prices)), index=prices.index)[usable]
@@ -352,7 +355,11 @@ def dearer_at_random(offers: pd.DataFrame, prices: pd.DataFrame, split: Split, s
     picks = []
     for user, a, b in offers[["user", "a", "b"]].itertuples(index=False):
         own = owned.indices[owned.indptr[user] : owned.indptr[user + 1]]
-        others = pool[alike[a]]
-        others = others[(price[others] > price[a]) & (others != b) & ~np.isin(others, own)]
-        picks.append(rng.choice(others) if len(others) else -1)
+        dearer = pool[alike[a]]
+        dearer = dearer[(price[dearer] > price[a]) & ~np.isin(dearer, own)]
+        others = dearer[dearer != b]
+        if not len(others):
+            picks.append(-1)
+        else:
+            picks.append(rng.choice(others) if sold is None else dearer[np.argmax(sold[dearer])])
     return np.array(picks, int)

@@ -112,6 +112,27 @@ def test_what_is_promoted_in_the_week_of_the_visit_scores_more(shop):
     np.testing.assert_allclose(mailed, plain)
 
 
+def test_counting_with_the_plan_is_counts_and_popularity_each_times_what_is_promoted(shop):
+    split = with_plan(shop)
+    rows = np.arange(len(split.test_users))
+    habits, news, weight = (1, 0, 0), (3, 0, 0), 0.5  # the first item is on display in half of the stores
+    split.plan.share[2, 1, 0] = 0.5
+    own, popular = baselines.personal_frequency(split, 30, 0)(rows), baselines.popularity(split)(rows)
+    found = baselines.promoted_frequency(split, 30, weight, habits, news)(rows)
+    np.testing.assert_allclose(found[:, 0], 1.5 * own[:, 0] + weight * 2.5 * popular[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1:], own[:, 1:] + weight * popular[:, 1:], rtol=1e-6)
+
+
+def test_neighbours_hear_what_is_promoted_more_than_usual(shop):
+    split = with_plan(shop)
+    rows = np.arange(len(split.test_users))
+    plain = baselines.user_knn(split, neighbours=5)(rows)
+    found = baselines.promoted_knn(split, (2, 0, 0), neighbours=5)(rows)
+    np.testing.assert_allclose(found[:, 0], 3 * plain[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], 0.02 * plain[:, 1], atol=1e-6)
+    np.testing.assert_allclose(found[:, 2:], plain[:, 2:])
+
+
 def test_without_a_plan_nothing_is_promoted(shop):
     with pytest.raises(ValueError, match="no promotion plan"):
         baselines.promoted(baselines.popularity(shop), shop, (1, 1, 1))

@@ -179,10 +179,22 @@ def test_the_rival_of_a_suggestion_is_dearer_of_the_same_kind_and_new_to_the_hou
     prices = prices.reset_index(drop=True)
     pairs = upsell.upgrades(upsell.switches(split, prices), prices, min_from=5)
     offers = upsell.suggestions(split, pairs, prices)
-    rival = upsell.dearer_at_random(offers, prices, split)
+    rival = upsell.dearer_rival(offers, prices, split)
     assert len(rival) == len(offers)
     for (_, offer), other in zip(offers.iterrows(), rival, strict=True):
         if other >= 0:
             assert prices["price"][other] > prices["price"][offer["a"]]
             assert prices["item_type"][other] == prices["item_type"][offer["a"]]
             assert other != offer["b"] and not split.counts()[offer["user"], other]
+
+
+def test_the_harder_rival_is_the_best_seller_of_all_that_could_have_been_suggested(split, prices):
+    prices = prices.reset_index(drop=True)
+    pairs = upsell.upgrades(upsell.switches(split, prices), prices, min_from=5)
+    offers = upsell.suggestions(split, pairs, prices)
+    drawn = upsell.dearer_rival(offers, prices, split)
+    sold = np.random.default_rng(0).random(len(prices))
+    best = upsell.dearer_rival(offers, prices, split, sold=sold)
+    assert np.array_equal(best >= 0, drawn >= 0) and (best >= 0).any()
+    there = best >= 0
+    assert (sold[best[there]] >= np.maximum(sold[drawn[there]], sold[offers["b"].to_numpy()[there]])).all()
