@@ -1,11 +1,12 @@
-"""Two stages beside each of their parts at a cutoff that nothing was chosen on, as notebook 08 shows it.
+"""Two stages beside each of their parts and counting that reads the plan, at another cutoff, as notebook 08 shows it.
 
     python benchmarks/two_stages.py --seeds 0 1 2 --out benchmarks/results/two_stages.json
 
 Notebook 08's pipeline, with its defaults, at another cutoff of The Complete Journey: the Transformer and the trees
 learn from what lies before its validation weeks, nothing is chosen, and its test weeks are looked at once for each seed
-(of the Transformer, the towers and the trees). `lambdarank` has the trees' rows, number of trees and settings. A seed's
-Transformer is trained here, some minutes on one core.
+(of the Transformer, the towers and the trees), and once more for the rules that read the plan, which came later; their
+weights were chosen on windows that overlap these weeks. `lambdarank` has the trees' rows, number of trees and settings.
+A seed's Transformer is trained here, some minutes on one core.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Gradient boosting on the facts of notebook 02: the strongest rule for what a household buys again (notebook 03).
+"""Gradient boosting on the facts of notebook 02: ranks what a household bought before (notebook 03).
 
-It learns from earlier windows of the same shop, as of their own first day, and ranks what each household bought before.
+It learns from earlier windows of the same shop, as of their own first day, and reads the promotion plan if asked to.
 Letters for shapes: R rows (one a test case and item of its history), V items of the catalogue, B rows asked for.
 """
 

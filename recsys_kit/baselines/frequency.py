@@ -75,7 +75,8 @@ def promoted_frequency(
 
     A habit is bought a little more often in a week in which it is promoted, what a household never bought much more:
     so its own counts and popularity have weights of their own. The default weights were chosen on The Complete
-    Journey, on windows before all test periods (`benchmarks/ladder.py --weights`).
+    Journey, on six windows before 2017-12-01 (`benchmarks/ladder.py --weights`); they overlap the test weeks of earlier
+    cutoffs, in the rule's favour there.
 
     Args:
         split: The split; it has a plan.

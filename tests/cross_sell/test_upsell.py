@@ -193,8 +193,12 @@ def test_the_harder_rival_is_the_best_seller_of_all_that_could_have_been_suggest
     pairs = upsell.upgrades(upsell.switches(split, prices), prices, min_from=5)
     offers = upsell.suggestions(split, pairs, prices)
     drawn = upsell.dearer_rival(offers, prices, split)
-    sold = np.random.default_rng(0).random(len(prices))
-    best = upsell.dearer_rival(offers, prices, split, sold=sold)
-    assert np.array_equal(best >= 0, drawn >= 0) and (best >= 0).any()
-    there = best >= 0
-    assert (sold[best[there]] >= np.maximum(sold[drawn[there]], sold[offers["b"].to_numpy()[there]])).all()
+    suggested, differs = offers["b"].to_numpy(), []
+    draws = np.random.default_rng(0).random(len(prices))
+    for sold in (draws, 1 - draws):
+        best = upsell.dearer_rival(offers, prices, split, sold=sold)
+        assert np.array_equal(best >= 0, drawn >= 0) and (best >= 0).any()
+        there = best >= 0
+        assert (sold[best[there]] >= np.maximum(sold[drawn[there]], sold[suggested[there]])).all()
+        differs.append((best[there] != suggested[there]).any())
+    assert any(differs)  # the best seller need not be what was suggested
