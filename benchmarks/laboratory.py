@@ -49,6 +49,8 @@ COUNTING = {
 MODELS = {"last item's vector": 0, "means of vectors": None, "one block": 1, "two blocks": 2}
 """By name, how many blocks; None is the twin without attention."""
 TWIN = "means of vectors"
+START = "start vectors"
+"""Vectors factorised from the counts that the models of basket completion start from, wider and untrained."""
 LISTED = "first purchases, as listed"
 """The task with a leak: inside a basket the order is the file's."""
 ONE_AT_A_TIME = ("household", "household, decayed", "last item (Markov)", "co-occurrence", TWIN)
@@ -60,7 +62,8 @@ def row(task: str, ingredient: str, knob: float, order: str, seed: int, method: 
     """Returns what a method reaches on a task: a row of `results/laboratory.json`.
 
     A method with blocks is compared case by case with its twin (`gain`), and in a simulated shop with the best of all
-    that look at one item at a time (`over`, `over_gain`); each with its 95% interval.
+    that look at one item at a time (`over`, `over_gain`); so are both models of basket completion with untrained
+    vectors of the same counts. Each with its 95% interval.
     """
     where = (task, ingredient, knob, order, seed)
     values = cases(*where, method)
@@ -72,6 +75,8 @@ def row(task: str, ingredient: str, knob: float, order: str, seed: int, method: 
             rivals = {name: cases(*where, name) for name in ONE_AT_A_TIME}
             found["over"] = max(rivals, key=lambda name: rivals[name].mean())
             found |= _against(values, rivals[found["over"]], "over_")
+    if task == "basket completion" and method.endswith("blocks"):
+        found |= {"over": START} | _against(values, cases(*where, START), "over_")
     return {name: round(value, 5) if isinstance(value, float) else value for name, value in found.items()}
 
 
@@ -219,24 +224,25 @@ def _next_basket_model(shuffle: bool, seed: int, blocks: int) -> keras.Model:
 def completion(order: str, seed: int, method: str) -> pd.Series:
     """Returns NDCG@10 of a hidden item, the mean of each household's baskets. A basket has no order to shuffle."""
     past, check, final = _completion_data(seed)
-    weight, scorers = 0.0, {}
-    for name, asked, rows in (("check", check, past[0]), ("final", final, past[1])):
-        counted = basket_completion.Counted(rows, neighbours=None).scorer(asked.rest)
-        scorers[name] = (asked, counted)
+    ours = {"check": (check, past[0]), "final": (final, past[1])}
+    counted = {
+        name: basket_completion.Counted(rows, neighbours=None).scorer(asked.rest)
+        for name, (asked, rows) in ours.items()
+    }
     if method == "co-occurrence":
-        return _household_ndcg(final, scorers["final"][1])
-    model = _completion_model(seed, 2 if method == "two blocks" else 0)
-    mixed = {}
-    for weight in (0.0, 0.35, 0.7, 1.0):  # of the model beside the counts, chosen on validation
-        asked, counted = scorers["check"]
-        mixed[weight] = _household_ndcg(asked, _beside(model, asked, counted, weight)).mean()
-    weight = max(mixed, key=mixed.get)
-    return _household_ndcg(final, _beside(model, final, scorers["final"][1], weight))
+        return _household_ndcg(final, counted["final"])
+    weights = (0.0, 0.5, 1.0, 2.0, 4.0) if method == START else (0.0, 0.35, 0.7, 1.0)
+    if method == START:  # of the same baskets as the models: two weeks older than the counts
+        alone = {name: association.by_vectors(past[0], asked.rest) for name, (asked, _) in ours.items()}
+    else:
+        model = _completion_model(seed, 2 if method == "two blocks" else 0)
+        alone = {name: basket_completion.scorer(model, asked.rest) for name, (asked, _) in ours.items()}
 
+    def beside(name: str, weight: float) -> pd.Series:
+        both = lambda rows: counted[name](rows) + np.float32(weight) * alone[name](rows)  # noqa: E731
+        return _household_ndcg(ours[name][0], both)
 
-def _beside(model, asked, counted, weight) -> evaluation.Scorer:
-    alone = basket_completion.scorer(model, asked.rest)
-    return lambda rows: counted(rows) + np.float32(weight) * alone(rows)
+    return beside("final", max(weights, key=lambda weight: beside("check", weight).mean()))  # chosen on validation
 
 
 def _household_ndcg(asked: basket_completion.Cases, scorer: evaluation.Scorer) -> pd.Series:
@@ -280,7 +286,7 @@ def wanted(rows: str, seeds: list[int]) -> list[tuple]:
         more = [one for one in MODELS if one not in methods and 0 in seeds]  # one seed, at full strength
         return grid + [("simulated", i, 1.0, ORDERS[0], 0, m) for i in INGREDIENTS for m in more]
     methods = {"next basket": ("decayed frequency", "no blocks", "two blocks")}
-    methods["basket completion"] = ("co-occurrence", "no blocks", "two blocks")
+    methods["basket completion"] = ("co-occurrence", START, "no blocks", "two blocks")
     orders = ORDERS[:1] if rows == "basket completion" else ORDERS
     methods = methods.get(rows, ("co-occurrence", "last item's vector", TWIN, "two blocks"))
     return [(rows, "", 0.0, order, seed, method) for seed in seeds for order in orders for method in methods]

@@ -13,6 +13,7 @@ large language model; no shopper wrote or judged them.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from recsys_kit.search import vectors as search_vectors
 
 FILE = Path(__file__).with_name("new_queries.csv")
 SUM = "dense + words + sales"
+RULES = f"{SUM} + rules"
 STAGES = {
     SUM: "sum",
+    RULES: "rules",
     "towers + words + sales": "fused",
     "+ spelling, wishes": "wished",
     "translated, dictionary alone": "dictionary",
@@ -36,13 +39,17 @@ STAGES = {
     "translated": "translated",
     "re-ranked": "reranked",
 }
-"""The stages as notebook 10 and its table of new intents call them, and what `judged` calls them."""
+"""The stages as notebook 10 and its table of new intents call them, and what `judged` calls them. `RULES`: spelling,
+wishes and translation around the sum that nobody trained."""
 
 BEFORE = dict(zip(list(STAGES)[1:], STAGES, strict=False)) | {
+    "towers + words + sales": SUM,
     "translated, glossary alone": "+ spelling, wishes",
     "translated": "translated, dictionary alone",
 }
 """What each stage is compared with: either book alone with no translation, both with the better book alone."""
+
+WITH_RULES = ("translated", "re-ranked")  # trained stages that have all the rules: `RULES` is their strongest rival
 
 BESIDE = "zh beside en"
 
@@ -61,8 +68,11 @@ def untrained() -> search.Index:
 
 
 def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
-    """Returns the NDCG@10 of each query, a column a stage; of an index without towers, that of the sum alone."""
-    found = search.scores(index, table["query"].tolist())
+    """Returns the NDCG@10 of each query, a column a stage; of an index without towers, those of the sum."""
+    texts = table["query"].tolist()
+    found = search.scores(index, texts)
+    without_towers = replace(index, query_tower=None, tower_views=None, rerankers=())
+    found["rules"] = search.scores(without_towers, texts)["translated"]
     base = found["meaning"] + search_index.SALES * np.log1p(index.documents["sold"].to_numpy())
     weighed = fusion.weighted(base, found["words"], search_index.WEIGHT)
     found["sum"] = fusion.gated(weighed, base, found["known"])
@@ -76,7 +86,7 @@ def judged(index: search.Index, table: pd.DataFrame) -> pd.DataFrame:
         weight = (search_index.TRANSLATED, search_index.TRANSLATION)
         found[name] = translation.mixed(found["wished"], other, np.array(sure), *weight)
     grade = np.stack([2 * hard_search.fits(rule, index.documents) for rule in table["rule"]]).astype(np.int8)
-    names = STAGES if index.query_tower is not None else [SUM]
+    names = STAGES if index.query_tower is not None else [SUM, RULES]
     return pd.DataFrame({name: queries.scores(found[STAGES[name]], grade)["ndcg"].to_numpy() for name in names})
 
 
@@ -96,7 +106,7 @@ def row(language: str, stage: str, measured: pd.DataFrame | None = None) -> dict
     if measured is None:
         table = read()
         table = table[table["language"].isin(queries.LANGUAGES if language == "all" else language.split(" beside "))]
-        index = untrained() if stage == SUM else hard_search.opened("workspace")
+        index = untrained() if stage in (SUM, RULES) else hard_search.opened("workspace")
         measured = _measured(index, table.reset_index(drop=True), stage == "refused")
     if language in queries.LANGUAGES:
         measured = measured[measured["language"] == language]
@@ -109,7 +119,8 @@ def row(language: str, stage: str, measured: pd.DataFrame | None = None) -> dict
         return made | {"ndcg": _rounded(compared["value"])} | _difference("english", compared)
     by_intent = measured[[name for name in STAGES if name in measured]].groupby(measured["intent_id"]).mean()
     made["ndcg"] = _rounded(by_intent[stage].mean())
-    for name, other in {"sum": SUM, "before": BEFORE.get(stage)}.items():
+    others = {"sum": SUM, "before": BEFORE.get(stage)} | ({"rules": RULES} if stage in WITH_RULES else {})
+    for name, other in others.items():
         if stage != SUM:
             compared = report.compare({each: by_intent[each] for each in dict.fromkeys((other, stage))}, other)
             made |= _difference(name, compared.table.loc[stage])
@@ -135,7 +146,7 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of the stages as they are read: a stage of a language a line, differences with intervals."""
     rows = rows[rows["stage"] != "refused"].reset_index(drop=True)
     found = rows[["language", "stage", "intents"]].assign(ndcg=rows["ndcg"].map("{:.3f}".format))
-    for name in ("sum", "before", "english"):
+    for name in ("sum", "before", "rules", "english"):
         numbers = rows[[f"{name}_{part}" for part in ("difference", "low", "high")]].to_numpy()
         texts = [f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]" for difference, low, high in numbers]
         found[f"minus {name}"] = np.where(np.isnan(numbers[:, 0]), "", texts)

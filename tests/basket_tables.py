@@ -15,3 +15,14 @@ def table_of(rows, users=None):
     time = pd.date_range("2025-01-01", periods=len(rows), tz="UTC")
     names = pd.Index([f"u{i}" for i in range(users.max() + 1)])
     return association.BasketTable(matrix, users, time, names, ITEMS[: matrix.shape[1]])
+
+
+def themed(baskets=400, themes=4, each=5, seed=0):
+    """Baskets of one theme each: knowing some items tells the others."""
+    rng = np.random.default_rng(seed)
+    rows = np.zeros((baskets, themes * each), np.float32)
+    theme = rng.integers(0, themes, baskets)
+    for row, t in enumerate(theme):
+        rows[row, t * each + rng.permutation(each)[: rng.integers(2, each + 1)]] = 1
+    table = table_of(rows[:, :4])
+    return association.BasketTable(sp.csr_matrix(rows), table.user, table.time, table.users, np.arange(rows.shape[1]))

@@ -1,6 +1,6 @@
 """What is bought together: support, confidence, lift, and measures that do not fall for rare pairs (notebook 11).
 
-Letters for shapes: T baskets, U users, V items, P pairs.
+Letters for shapes: T baskets, U users, V items, P pairs, N baskets of which a part is left, B of them, D width.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import chi2
+from sklearn.preprocessing import normalize
 
+from recsys_kit import evaluation
 from recsys_kit.datasets.tables import NotForThisShop
+from recsys_kit.neural import start_vectors
 
 _LEAST_BASKETS = 50  # with two things or more; what goes with what can't be learned from fewer
 _LEAST_PART = 0.05  # of all baskets: where fewer hold two things, they are by chance of one day
@@ -20,12 +23,14 @@ _LEAST_PART = 0.05  # of all baskets: where fewer hold two things, they are by c
 __all__ = [
     "BasketTable",
     "basket_table",
+    "by_vectors",
     "check_baskets",
     "explain",
     "lift_bounds",
     "pair_measures",
     "seen_again",
     "signed_g2",
+    "starting_vectors",
     "together",
     "told_and_kept",
 ]
@@ -295,3 +300,36 @@ def explain(
     strong = (both > 0) & (lift_bounds(both, chance)[0] >= min_lift)
     best = np.where(strong, sure, -np.inf).argmax(axis=1)
     return np.where(strong.any(axis=1), np.asarray(basket)[best], -1)
+
+
+def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: float = 0.1) -> np.ndarray:
+    """Returns (V, D) vectors in which items of the same baskets are close: a start for the item embedding.
+
+    The counts, as positive pointwise mutual information, are factorised (`start_vectors.from_pairs`).
+
+    Args:
+        table: The baskets.
+        width: D; if there are fewer items, the last columns are zeros.
+        min_count: Pairs in fewer baskets are left out.
+        size: Root mean square of the vectors' entries.
+    """
+    counts = together(table.matrix)
+    counts.data[counts.data < min_count] = 0
+    counts.eliminate_zeros()
+    return start_vectors.from_pairs(counts, np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1), width, size)
+
+
+def by_vectors(table: BasketTable, rest: sp.csr_matrix, width: int = 256) -> evaluation.Scorer:
+    """Asks such vectors, which nobody trained: how near does each item lie to the mean of what is left of a basket?
+
+    Args:
+        table: The baskets that are counted.
+        rest: (N, V) what is left of each basket.
+        width: D; nothing is trained, so it may be larger than a model's.
+
+    Returns:
+        Rows (B,) of `rest` -> cosines (B, V), to be weighed and added to counted log chances.
+    """
+    start = normalize(starting_vectors(table, width))
+    mean = normalize(rest @ start)
+    return lambda rows: mean[rows] @ start.T

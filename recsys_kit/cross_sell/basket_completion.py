@@ -10,7 +10,7 @@ V items (columns 0..V - 1; as tokens 1..V, 0 is padding, V + 1 the mask).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import keras
@@ -20,9 +20,9 @@ import scipy.sparse as sp
 from keras import ops
 
 from recsys_kit import baselines, evaluation, transformer
-from recsys_kit.cross_sell.association import BasketTable, together
+from recsys_kit.cross_sell.association import BasketTable, starting_vectors, together
 from recsys_kit.datasets.tables import NotForThisShop
-from recsys_kit.neural import devices, fitting, losses, sampling, start_vectors
+from recsys_kit.neural import devices, fitting, losses, sampling
 from recsys_kit.neural.batches import EpochBatches, first_and_last_first
 from recsys_kit.neural.fitting import Fitted, loss_curve
 from recsys_kit.neural.ranges import ragged
@@ -32,12 +32,10 @@ __all__ = [
     "Counted",
     "MaskedBaskets",
     "Settings",
-    "address",
     "cases",
     "completion_model",
     "household_means",
     "scorer",
-    "starting_vectors",
     "train",
 ]
 
@@ -191,23 +189,6 @@ class Counted:
         total = np.maximum(rest @ self.mass, 1e-9)[:, None]
         chance = (1 - _BACKGROUND) * scores / total + _BACKGROUND * self.popular[candidates]
         return np.log(chance).astype(np.float32)
-
-
-def starting_vectors(table: BasketTable, width: int, min_count: int = 3, size: float = 0.1) -> np.ndarray:
-    """Returns (V, D) vectors in which items of the same baskets are close: a start for the item embedding.
-
-    The counts, as positive pointwise mutual information, are factorised (`start_vectors.from_pairs`).
-
-    Args:
-        table: The baskets.
-        width: D; if there are fewer items, the last columns are zeros.
-        min_count: Pairs in fewer baskets are left out.
-        size: Root mean square of the vectors' entries.
-    """
-    counts = together(table.matrix)
-    counts.data[counts.data < min_count] = 0
-    counts.eliminate_zeros()
-    return start_vectors.from_pairs(counts, np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1), width, size)
 
 
 def completion_model(items: int, settings: Settings = Settings(), groups: list | None = None) -> keras.Model:
@@ -388,8 +369,3 @@ def scorer(
         return scores if prior is None else scores + weight * prior(rows)
 
     return score
-
-
-def address(settings: Settings) -> dict:
-    """Returns the settings as parameters of a workspace address."""
-    return asdict(settings)

@@ -62,7 +62,9 @@ def test_a_row_compares_a_stage_with_the_sum_and_chinese_with_english():
     for step, stage in enumerate(new_intents.STAGES):
         table[stage] = np.array([0.4, 0.2, 0.6, 0.4]) + 0.1 * step
     row = new_intents.row("all", "re-ranked", table)
-    assert (row["intents"], row["ndcg"], row["sum_difference"], row["before_difference"]) == (2, 1.0, 0.6, 0.1)
+    assert (row["intents"], row["ndcg"], row["sum_difference"], row["before_difference"]) == (2, 1.1, 0.7, 0.1)
+    assert row["rules_difference"] == 0.6 and "rules_low" not in new_intents.row("all", "+ spelling, wishes", table)
+    assert new_intents.BEFORE["towers + words + sales"] == new_intents.BEFORE[new_intents.RULES] == new_intents.SUM
     for book in ("dictionary", "glossary"):  # each book beside no translation, both beside the better one
         assert new_intents.BEFORE[f"translated, {book} alone"] == "+ spelling, wishes"
     assert new_intents.BEFORE["translated"] == "translated, dictionary alone"
@@ -89,7 +91,7 @@ def test_the_dictionary_gains_in_chinese_and_the_glossary_alone_does_not_as_page
     assert chinese["translated"].startswith("level")  # the glossary behind the dictionary: its part may be chance
 
 
-@pytest.mark.parametrize("name", ["sum", "before", "english"])
+@pytest.mark.parametrize("name", ["sum", "before", "rules", "english"])
 def test_verdicts_fit_their_intervals(rows, name):
     judged = rows[rows[f"{name}_verdict"].notna()]
     low, high = judged[f"{name}_low"], judged[f"{name}_high"]
@@ -98,10 +100,17 @@ def test_verdicts_fit_their_intervals(rows, name):
     assert (judged[f"{name}_verdict"] == fits).all()
 
 
+def test_the_trained_stages_are_above_the_sum_with_the_same_rules_in_every_language_as_page_10_says(rows):
+    own = rows[rows["rules_verdict"].notna()]
+    assert set(own["language"]) == {"all", *queries.LANGUAGES} and (own["rules_verdict"] == "above").all()
+
+
 def test_a_difference_is_that_of_the_values_shown(rows):
     ndcg = rows.set_index(["language", "stage"])["ndcg"]
     for row in rows[rows["sum_verdict"].notna()].itertuples():
         assert row.ndcg - ndcg[row.language, new_intents.SUM] == pytest.approx(row.sum_difference, abs=2e-6)
+    for row in rows[rows["rules_verdict"].notna()].itertuples():
+        assert row.ndcg - ndcg[row.language, new_intents.RULES] == pytest.approx(row.rules_difference, abs=2e-6)
     for row in rows[rows["language"] == new_intents.BESIDE].itertuples():
         assert row.ndcg - ndcg["en", row.stage] == pytest.approx(row.english_difference, abs=2e-6)
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from basket_tables import ITEMS, table_of
+import scipy.sparse as sp
+from basket_tables import ITEMS, table_of, themed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,3 +130,22 @@ def test_a_shop_whose_baskets_hold_one_thing_each_is_told_why_nothing_goes_with_
         return association.check_baskets(table)
     with pytest.raises(datasets.NotForThisShop, match=f"of {single + several:,} baskets only {several} hold two"):
         association.check_baskets(table)
+
+
+def test_starting_vectors_bring_items_of_the_same_baskets_together():
+    vectors = association.starting_vectors(themed(), 6)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = unit @ unit.T
+    assert near[0, 1] > near[0, 7] + 0.2
+    assert association.starting_vectors(themed(), 32).shape == (20, 32)
+
+
+def test_the_start_vectors_alone_complete_themed_baskets_by_the_cosine_with_the_mean_of_the_rest():
+    rest = sp.csr_matrix(np.eye(20, dtype=np.float32)[[0, 7]] + np.eye(20, dtype=np.float32)[[1, 7]])
+    scores = association.by_vectors(themed(), rest, 6)(np.array([1, 0]))
+    unit = association.starting_vectors(themed(), 6)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    mean = (unit[0] + unit[1]) / np.linalg.norm(unit[0] + unit[1])
+    assert scores.shape == (2, 20) and np.allclose(scores[1], unit @ mean, atol=1e-5)
+    assert np.allclose(scores[0], unit @ unit[7], atol=1e-5)  # twice the same item is that item
+    assert set(np.argsort(-scores[1])[:5]) == set(range(5))  # its theme

@@ -1,8 +1,10 @@
+from dataclasses import asdict
+
 import keras
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from basket_tables import table_of
+from basket_tables import table_of, themed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,21 +12,6 @@ from recsys_kit import evaluation, workspace
 from recsys_kit.cross_sell import basket_completion
 
 TINY = basket_completion.Settings(width=8, blocks=1, epochs=2, tokens=64, candidates=6, dropout=0.0)
-
-
-def themed(baskets=400, themes=4, each=5, seed=0):
-    """Baskets of one theme each: knowing some items tells the others."""
-    rng = np.random.default_rng(seed)
-    rows = np.zeros((baskets, themes * each), np.float32)
-    theme = rng.integers(0, themes, baskets)
-    for row, t in enumerate(theme):
-        rows[row, t * each + rng.permutation(each)[: rng.integers(2, each + 1)]] = 1
-    from recsys_kit.cross_sell.association import BasketTable
-
-    table = table_of(rows[:, :4])
-    return BasketTable(sp.csr_matrix(rows), table.user, table.time, table.users, np.arange(rows.shape[1]))
-
-
 TABLE = themed()
 
 
@@ -139,19 +126,11 @@ def test_the_same_seed_gives_the_same_model(trained):
 
 def test_a_model_survives_the_workspace(trained, tmp_path):
     store = workspace.Workspace(tmp_path)
-    loaded = store.get("completion", lambda: trained, params=basket_completion.address(TINY))
+    loaded = store.get("completion", lambda: trained, params=asdict(TINY))
     cases = basket_completion.cases(TABLE)
     rows = np.arange(5)
     scores = [basket_completion.scorer(model, cases.rest)(rows) for model in (trained, loaded)]
     np.testing.assert_allclose(*scores, atol=1e-6)
-
-
-def test_starting_vectors_bring_items_of_the_same_baskets_together():
-    vectors = basket_completion.starting_vectors(TABLE, 6)
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    near = unit @ unit.T
-    assert near[0, 1] > near[0, 7] + 0.2
-    assert basket_completion.starting_vectors(TABLE, 32).shape == (20, 32)
 
 
 def test_the_twin_without_blocks_reads_the_mean_of_the_basket_and_no_order():
