@@ -190,6 +190,7 @@ def bench(
     weight_decay: Annotated[float | None, typer.Option(help="The optimizer's.")] = None,
     averaging: Annotated[float | None, typer.Option(help="Momentum of the average of the weights.")] = None,
     block_start: Annotated[float | None, typer.Option(help="Scale of the blocks' outputs at the start.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="Items that a batch's next ones are compared with.")] = None,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Train the same without blocks beside it, and tell the difference.")
     ] = False,
@@ -215,7 +216,7 @@ def bench(
 
     settings = {"loss": loss, "objective": objective, "blocks": blocks, "width": width, "heads": heads}
     settings |= {"dropout": dropout, "learning_rate": learning_rate, "halving": halving, "weight_decay": weight_decay}
-    settings |= {"averaging": averaging, "block_start": block_start}
+    settings |= {"averaging": averaging, "block_start": block_start, "candidates": candidates}
     settings = {name: value for name, value in settings.items() if value is not None}  # None: the model's default
     settings["hardware"] = Hardware(precision, xla, devices)
     result = next_item.bench.bench(

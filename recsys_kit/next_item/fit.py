@@ -42,6 +42,8 @@ class Settings:
         averaging: Momentum of the running average of the weights, 0 to below 1: .95 is about the last 20 steps.
         block_start: What the outputs' weights of each block are multiplied with at the start. Below 1 the vectors that
             counting gives are heard first.
+        candidates: C, how many items a batch's next ones are compared with; at least as many as its targets need. Fewer
+            are faster, and end a little lower.
     """
 
     loss: str = "sampled_softmax"
@@ -55,6 +57,7 @@ class Settings:
     weight_decay: float = 0.01
     averaging: float = 0.95
     block_start: float = 0.1
+    candidates: int = 2048
 
     def __post_init__(self):
         """Checks the values."""
@@ -78,6 +81,8 @@ class Settings:
                 "`averaging` must lie in 0..1, below 1, and `block_start` be 0 or more. "
                 f"Received: averaging={self.averaging}, block_start={self.block_start}."
             )
+        if self.candidates < 1:
+            raise ValueError(f"`candidates` must be at least 1. Received: candidates={self.candidates}.")
         at_least = {"halving": self.halving, "weight_decay": self.weight_decay}
         if not 0 < self.learning_rate < np.inf or not all(0 <= value < np.inf for value in at_least.values()):
             raise ValueError(
@@ -129,7 +134,9 @@ class Trainer:
 
     def batches(self, held_out: int, seed: int) -> next_item.NextItemBatches:
         """Returns what is trained on when the last `held_out` items of each user are hidden."""
-        return OBJECTIVES[self.settings.objective](self.data, held_out, self.length, self.settings.loss, seed=seed)
+        used = self.settings
+        batches = OBJECTIVES[used.objective]
+        return batches(self.data, held_out, self.length, used.loss, candidates=used.candidates, seed=seed)
 
     def fit(
         self, held_out: int, epochs: int, seed: int, bar: tqdm, deadline: float, users: np.ndarray | None = None

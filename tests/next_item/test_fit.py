@@ -5,7 +5,7 @@ import pytest
 from tqdm import tqdm
 from typer.testing import CliRunner
 
-from recsys_kit import cli
+from recsys_kit import cli, next_item
 from recsys_kit.next_item import fit
 
 
@@ -33,6 +33,7 @@ def test_an_unknown_objective_is_refused(benchmark):
         ({"blocks": -1}, "`blocks` must be 0 or more"),
         ({"averaging": 1.0}, "`averaging` must lie in 0..1"),
         ({"block_start": -1.0}, "`block_start` be 0 or more"),
+        ({"candidates": 0}, "`candidates` must be at least 1"),
         ({"dropout": 1.0}, "`dropout` lie in 0..1"),
         ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
         ({"weight_decay": float("nan")}, "`weight_decay` 0 or more"),
@@ -46,6 +47,18 @@ def test_a_setting_that_breaks_its_rule_is_refused(settings, message):
 def test_what_keras_compiles_with_is_handed_on(data):
     trainer = fit.Trainer(data, 12, fit.Settings(width=16, blocks=0), run_eagerly=True)
     assert trainer.training.run_eagerly
+
+
+def test_the_number_of_candidates_reaches_the_batches(data, monkeypatch):
+    seen = {}
+
+    def spy(*args, **kwargs):
+        seen.update(kwargs)
+        return next_item.NextItemBatches(*args, **kwargs)
+
+    monkeypatch.setitem(fit.OBJECTIVES, "causal", spy)
+    fit.Trainer(data, 12, fit.Settings(width=16, blocks=0, candidates=33))
+    assert seen["candidates"] == 33
 
 
 def test_blocks_that_start_at_nothing_leave_the_counted_vectors_as_they_are(data):
