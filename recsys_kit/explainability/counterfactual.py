@@ -15,14 +15,14 @@ __all__ = ["Counterfactual", "counterfactual", "sentence"]
 _SENTENCES = {
     "en": {
         "one": "You see {item} because you bought {what}. Without that it would stand at place {place}, not {rank}.",
-        "none": "{item} is on your list for no single purchase: take away up to {most} items, and it is still there.",
+        "none": "{item} is on your list for no single purchase: whatever we took away, up to {most} items, it stayed.",
         "itself": "it before",
         "and": " and ",
         "comma": ", ",
     },
     "zh": {
         "one": "为您推荐{item}，因为您买过{what}。如果没有这些购买，它会排在第{place}位，而不是第{rank}位。",  # noqa: RUF001
-        "none": "推荐{item}并非由于某一次购买：即使去掉其中{most}种商品的记录，它仍在您的推荐列表中。",  # noqa: RUF001
+        "none": "推荐{item}并非由于某一次购买：我们试着去掉过最多{most}种商品的记录，它仍在您的推荐列表中。",  # noqa: RUF001
         "itself": "它",
         "and": "和",
         "comma": "、",
