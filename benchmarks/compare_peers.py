@@ -123,10 +123,11 @@ def recbole(data: LeaveOneOut, watch: Stopwatch) -> None:
             },
         )
         training, _, _ = data_preparation(config, create_dataset(config))
-    dataset = training.dataset
+        dataset = training.dataset
+        model = SASRec(config, dataset)
+        with contextlib.chdir(folder):  # it leaves a log for TensorBoard where it is started
+            trainer = Trainer(config, model)
     number = dataset.token2id("item_id", [str(item) for item in range(data.size)])  # their id of each of our items
-    model = SASRec(config, dataset)
-    trainer = Trainer(config, model)
     low, high = data.history(held_out=1)
     low = np.maximum(low, high - LENGTH)
 
